@@ -1,0 +1,314 @@
+//! [`Call`]: a call as a value, which runs when it is awaited.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
+use tracing::Instrument;
+
+use crate::client::Channel;
+use crate::client::reply::Open;
+use crate::code::Outcome;
+use crate::deadline::Deadline;
+use crate::exchange::{Body, Context, Peer, Request};
+use crate::metadata::{Metadata, MetadataError, Value};
+use crate::method::{Method, Shape};
+use crate::observe::CallScope;
+use crate::status::{Attempt, Status};
+
+/// A call that has not been made yet: set what it needs, then await it.
+///
+/// ```no_run
+/// # async fn example(channel: broach_core::Channel) -> Result<(), broach_core::Status> {
+/// use std::time::Duration;
+///
+/// let reply = channel
+///     .call("greeter.v1.Greeter/SayHello", "\n\x03Ada")
+///     .timeout(Duration::from_millis(250))
+///     .metadata("tenant", "acme")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Nothing is sent before the first poll. The call owns all it needs, so it can be spawned, joined,
+/// selected and put into collections as it is.
+///
+/// # Cancel safety
+///
+/// Dropping a call that runs cancels the work at the other end. Whether its handler ran is not
+/// known then.
+#[must_use = "a call is not made until it is awaited or spawned"]
+pub struct Call<Req, Rep> {
+    state: State<Req, Rep>,
+}
+
+/// The requests of a call that streams them.
+pub type RequestStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
+enum State<Req, Rep> {
+    Idle(Idle<Req, Rep>),
+    Running(BoxFuture<'static, Result<Response<Rep>, Status>>),
+    Ended,
+}
+
+/// All that is needed to make the call.
+struct Idle<Req, Rep> {
+    channel: Channel,
+    method: Method,
+    message: Req,
+    encode: fn(Req) -> Body,
+    open: Open<Rep>,
+    options: Options,
+}
+
+/// What a caller may set.
+#[derive(Debug, Default)]
+struct Options {
+    timeout: Option<Duration>,
+    metadata: Metadata,
+    idempotent: bool,
+    inherit: Inherit,
+    /// The first mistake made in setting the others; the call then fails with it.
+    mistake: Option<MetadataError>,
+}
+
+/// What a call takes over from the call that it is made for.
+#[derive(Debug, Default)]
+enum Inherit {
+    /// Of the handler that makes the call, if one does.
+    #[default]
+    Ambient,
+    /// Of this one.
+    From(Context),
+    /// Nothing.
+    Nothing,
+}
+
+/// A reply with what came along.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Response<T> {
+    /// The reply's message, or the receiver of its messages.
+    pub message: T,
+    /// What the handler sent along.
+    pub metadata: Metadata,
+    /// The node that answered; `None` if the call stayed in the process.
+    pub peer: Option<Peer>,
+    /// What was tried, in order; the last one succeeded.
+    pub attempts: Vec<Attempt>,
+}
+
+impl<Req, Rep> Call<Req, Rep> {
+    pub(super) fn new(
+        channel: Channel,
+        method: Method,
+        message: Req,
+        encode: fn(Req) -> Body,
+        open: Open<Rep>,
+    ) -> Self {
+        let options = Options::default();
+        Self {
+            state: State::Idle(Idle {
+                channel,
+                method,
+                message,
+                encode,
+                open,
+                options,
+            }),
+        }
+    }
+
+    /// A call that cannot be made, because of a mistake of the caller.
+    pub(super) fn failed(status: Status) -> Self
+    where
+        Rep: Send + 'static,
+    {
+        Self {
+            state: State::Running(futures::future::err(status).boxed()),
+        }
+    }
+
+    /// Gives the call this long, over all attempts. Within a handler the rest of the handler's own
+    /// time is the upper bound.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(|options| options.timeout = Some(timeout))
+    }
+
+    /// Sends a value along, in place of all that the key had.
+    ///
+    /// A key that is not allowed (see [`Metadata`]) makes the call fail with `INVALID_ARGUMENT`.
+    pub fn metadata(self, key: &str, value: impl Into<Value>) -> Self {
+        self.set(|options| {
+            let result = options.metadata.insert(key, value);
+            options.mistake = options.mistake.take().or(result.err());
+        })
+    }
+
+    /// Sends a value along that the calls made by the handler hand on, and those of their handlers.
+    ///
+    /// A key that is not allowed (see [`Metadata`]) makes the call fail with `INVALID_ARGUMENT`.
+    pub fn persistent_metadata(self, key: &str, value: impl Into<Value>) -> Self {
+        self.set(|options| {
+            let result = options.metadata.insert_persistent(key, value);
+            options.mistake = options.mistake.take().or(result.err());
+        })
+    }
+
+    /// Marks the call as safe to run more than once, whatever its method says. It may then be tried
+    /// again when it is not known whether it ran.
+    pub fn idempotent(self) -> Self {
+        self.set(|options| options.idempotent = true)
+    }
+
+    /// Inherits deadline, trace and persistent metadata from this context: for work that a handler
+    /// has handed to another task.
+    pub fn inherit(self, cx: &Context) -> Self {
+        self.set(|options| options.inherit = Inherit::From(cx.clone()))
+    }
+
+    /// Inherits nothing from the handler that makes the call: for work that outlives it.
+    pub fn detached(self) -> Self {
+        self.set(|options| options.inherit = Inherit::Nothing)
+    }
+
+    /// The call with the reply's metadata, the node that answered and the attempts made.
+    pub fn response(self) -> ResponseFuture<Req, Rep> {
+        ResponseFuture { call: self }
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        if let State::Idle(idle) = &mut self.state {
+            change(&mut idle.options);
+        }
+        self
+    }
+
+    fn poll_response(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Result<Response<Rep>, Status>>
+    where
+        Rep: Send + 'static,
+    {
+        if let State::Idle(_) = self.state {
+            let State::Idle(idle) = std::mem::replace(&mut self.state, State::Ended) else {
+                unreachable!("it was idle one line ago");
+            };
+            self.state = State::Running(idle.run());
+        }
+        let State::Running(running) = &mut self.state else {
+            panic!("a call was polled after it had ended");
+        };
+        let result = futures::ready!(running.poll_unpin(cx));
+        self.state = State::Ended;
+        Poll::Ready(result)
+    }
+}
+
+impl<Req, Rep: Send + 'static> Idle<Req, Rep> {
+    /// Encodes the request, settles what is inherited, and starts the call.
+    fn run(self) -> BoxFuture<'static, Result<Response<Rep>, Status>> {
+        let Self {
+            channel,
+            method,
+            message,
+            encode,
+            open,
+            options,
+        } = self;
+        if let Some(mistake) = options.mistake {
+            let status = Status::invalid_argument(mistake.to_string());
+            return futures::future::err(status.with_outcome(Outcome::NotExecuted)).boxed();
+        }
+        let streams = method.shape() != Shape::Unary;
+        let mut request = Request::new(method, encode(message), Arc::clone(channel.clock()));
+        request.metadata = options.metadata;
+        request.idempotent |= options.idempotent;
+        let inherited = match options.inherit {
+            Inherit::Ambient => Context::current(),
+            Inherit::From(cx) => Some(cx),
+            Inherit::Nothing => None,
+        };
+        let mut timeout = options.timeout;
+        if let Some(cx) = inherited {
+            request.metadata.inherit(&cx.metadata().persistent());
+            request.retried = cx.is_retry();
+            request.trace = cx.trace();
+            timeout = [timeout, cx.time_left()].into_iter().flatten().min();
+        }
+        if timeout.is_none() && !streams {
+            timeout = Some(channel.config().timeout);
+        }
+        let now = channel.clock().now();
+        request.deadline = timeout.map(|timeout| Deadline::after(now, timeout));
+        let scope = Arc::new(CallScope::start(
+            channel.observe(),
+            channel.clock(),
+            &request.method,
+            channel.target(),
+            request.trace,
+        ));
+        request.scope = Some(Arc::clone(&scope));
+        let span = scope.span().clone();
+        Box::pin(
+            async move {
+                let (method, deadline) = (request.method.clone(), request.deadline);
+                let result = channel.invoke(request).await;
+                open(method, deadline, scope, result)
+            }
+            .instrument(span),
+        )
+    }
+}
+
+impl<Req, Rep> Unpin for Call<Req, Rep> {}
+
+impl<Req, Rep: Send + 'static> Future for Call<Req, Rep> {
+    type Output = Result<Rep, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.poll_response(cx).map_ok(|response| response.message)
+    }
+}
+
+/// A [`Call`] that ends with the whole [`Response`].
+#[must_use = "a call is not made until it is awaited or spawned"]
+pub struct ResponseFuture<Req, Rep> {
+    call: Call<Req, Rep>,
+}
+
+impl<Req, Rep> Unpin for ResponseFuture<Req, Rep> {}
+
+impl<Req, Rep: Send + 'static> Future for ResponseFuture<Req, Rep> {
+    type Output = Result<Response<Rep>, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.call.poll_response(cx)
+    }
+}
+
+impl<Req, Rep> fmt::Debug for Call<Req, Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Idle(idle) => f
+                .debug_struct("Call")
+                .field("method", &idle.method.full_name())
+                .field("options", &idle.options)
+                .finish_non_exhaustive(),
+            State::Running(_) => f.write_str("Call(running)"),
+            State::Ended => f.write_str("Call(ended)"),
+        }
+    }
+}
+
+impl<Req, Rep> fmt::Debug for ResponseFuture<Req, Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
+    }
+}

@@ -1,0 +1,313 @@
+//! [`Channel`]: what a client calls through.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, Either, select};
+use futures::{FutureExt, Stream, StreamExt};
+use prost::Message;
+use tower::util::{BoxCloneSyncService, MapErr};
+use tower::{Layer, Service, ServiceExt};
+
+use crate::client::local::Local;
+use crate::client::{Call, RequestStream, reply};
+use crate::code::Outcome;
+use crate::config;
+use crate::deadline::{Clock, Deadline};
+use crate::exchange::{Body, Dispatch, Receiver, Reply, Request};
+use crate::method::{Method, MethodSpec};
+use crate::net::TokioClock;
+use crate::observe::Observe;
+use crate::rng::Rng;
+use crate::status::Status;
+
+/// What a client calls through: where calls go and by which rules. Cheap to clone; clones share
+/// everything.
+///
+/// A channel is also a [`tower::Service`] of [`Request`]s, so any [`tower::Layer`] can be put
+/// around it with [`layer`](Self::layer); the result is a channel again.
+#[derive(Clone)]
+pub struct Channel(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    transport: Box<dyn Transport>,
+    config: config::Client,
+    observe: Observe,
+    clock: Arc<dyn Clock>,
+    /// What calls are addressed to, for people.
+    target: String,
+}
+
+/// Where a channel's calls go.
+pub(super) trait Transport: fmt::Debug + Send + Sync {
+    /// Makes the call.
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>>;
+
+    /// Whether a call through here ends by its deadline without help.
+    fn keeps_deadline(&self) -> bool;
+}
+
+impl Channel {
+    pub(super) fn new(
+        transport: Box<dyn Transport>,
+        config: config::Client,
+        observe: Observe,
+        clock: Arc<dyn Clock>,
+        target: String,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            transport,
+            config,
+            observe,
+            clock,
+            target,
+        }))
+    }
+
+    /// A channel to a service in this process, without a node and without a socket: for tests.
+    ///
+    /// All shapes of calls work. Requests and replies are encoded and decoded as on the way to
+    /// another node; layers of a node and its limits do not apply.
+    pub fn in_process(service: impl Dispatch) -> Self {
+        let target = service.spec().name.to_owned();
+        // The ids of spans need not be hard to guess within one process.
+        let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
+        let transport = Box::new(Local::new(Arc::new(service)));
+        Self::new(
+            transport,
+            config::Client::default(),
+            observe,
+            TokioClock::shared(),
+            target,
+        )
+    }
+
+    /// Calls a unary method by its name, with an encoded request and an encoded reply: for
+    /// programs without generated code.
+    ///
+    /// A name that is not of the form `package.Service/Method` makes the call fail with
+    /// `INVALID_ARGUMENT`.
+    pub fn call(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes, Bytes> {
+        match MethodSpec::named(method.to_owned()) {
+            Ok(spec) => Call::new(
+                self.clone(),
+                spec.into(),
+                request.into(),
+                Body::Message,
+                reply::raw,
+            ),
+            Err(error) => {
+                let status = Status::invalid_argument(error.to_string());
+                Call::failed(status.with_outcome(Outcome::NotExecuted))
+            }
+        }
+    }
+
+    /// Calls a method of one request and one reply.
+    pub fn unary<Req, Rep>(&self, method: &'static MethodSpec, request: Req) -> Call<Req, Rep>
+    where
+        Req: Message,
+        Rep: Message + Default,
+    {
+        let encode = |message: Req| Body::message(&message);
+        Call::new(
+            self.clone(),
+            Method::from(method),
+            request,
+            encode,
+            reply::one,
+        )
+    }
+
+    /// Calls a method of one request and a stream of replies.
+    pub fn server_streaming<Req, Rep>(
+        &self,
+        method: &'static MethodSpec,
+        request: Req,
+    ) -> Call<Req, Receiver<Rep>>
+    where
+        Req: Message,
+        Rep: Message + Default + 'static,
+    {
+        let encode = |message: Req| Body::message(&message);
+        Call::new(
+            self.clone(),
+            Method::from(method),
+            request,
+            encode,
+            reply::many,
+        )
+    }
+
+    /// Calls a method of a stream of requests and one reply.
+    pub fn client_streaming<Req, Rep>(
+        &self,
+        method: &'static MethodSpec,
+        requests: impl Stream<Item = Req> + Send + 'static,
+    ) -> Call<RequestStream<Req>, Rep>
+    where
+        Req: Message + 'static,
+        Rep: Message + Default,
+    {
+        let requests: RequestStream<Req> = Box::pin(requests);
+        Call::new(
+            self.clone(),
+            Method::from(method),
+            requests,
+            encode_stream,
+            reply::one,
+        )
+    }
+
+    /// Calls a method of a stream of requests and a stream of replies.
+    pub fn bidirectional<Req, Rep>(
+        &self,
+        method: &'static MethodSpec,
+        requests: impl Stream<Item = Req> + Send + 'static,
+    ) -> Call<RequestStream<Req>, Receiver<Rep>>
+    where
+        Req: Message + 'static,
+        Rep: Message + Default + 'static,
+    {
+        let requests: RequestStream<Req> = Box::pin(requests);
+        Call::new(
+            self.clone(),
+            Method::from(method),
+            requests,
+            encode_stream,
+            reply::many,
+        )
+    }
+
+    /// Puts a layer around the channel: each call goes through it before it goes where it went.
+    ///
+    /// The layer sees encoded messages, see [`Request`] and [`Reply`]. An error that is no
+    /// [`Status`] becomes one with the code `UNKNOWN`. Calls end at their deadline whatever the
+    /// layer does.
+    #[must_use = "the channel itself stays as it is"]
+    pub fn layer<L>(&self, layer: L) -> Self
+    where
+        L: Layer<Self>,
+        L::Service:
+            Service<Request, Response = Reply, Error: Into<Status>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        let Inner {
+            config,
+            observe,
+            clock,
+            target,
+            ..
+        } = &*self.0;
+        let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
+        let service = MapErr::new(layer.layer(self.clone()), into_status);
+        let transport = Box::new(Layered(BoxCloneSyncService::new(service)));
+        Self::new(
+            transport,
+            config.clone(),
+            observe.clone(),
+            Arc::clone(clock),
+            target.clone(),
+        )
+    }
+
+    /// Sends a request on its way.
+    pub(super) fn invoke(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        let (clock, deadline) = (Arc::clone(&self.0.clock), request.deadline);
+        let call = self.0.transport.call(request);
+        if self.0.transport.keeps_deadline() {
+            return call;
+        }
+        async move { within_deadline(&*clock, deadline, call).await }.boxed()
+    }
+
+    pub(super) fn config(&self) -> &config::Client {
+        &self.0.config
+    }
+
+    pub(super) fn observe(&self) -> &Observe {
+        &self.0.observe
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.0.target
+    }
+}
+
+impl Service<Request> for Channel {
+    type Response = Reply;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Reply, Status>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.invoke(request)
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("target", &self.0.target)
+            .field("transport", &self.0.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A transport that is another one inside a user's layer.
+#[derive(Debug)]
+struct Layered(BoxCloneSyncService<Request, Reply, Status>);
+
+impl Transport for Layered {
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        self.0.clone().oneshot(request).boxed()
+    }
+
+    fn keeps_deadline(&self) -> bool {
+        false
+    }
+}
+
+/// Encodes requests as they are made.
+fn encode_stream<M: Message + 'static>(requests: RequestStream<M>) -> Body {
+    Body::Stream(
+        requests
+            .map(|message| match Body::message(&message) {
+                Body::Message(bytes) => Ok(bytes),
+                Body::Stream(_) => unreachable!("a message is encoded into a message"),
+            })
+            .boxed(),
+    )
+}
+
+/// Runs a call until its deadline at the latest.
+pub(super) async fn within_deadline<F>(
+    clock: &dyn Clock,
+    deadline: Option<Deadline>,
+    call: F,
+) -> Result<Reply, Status>
+where
+    F: Future<Output = Result<Reply, Status>>,
+{
+    let Some(deadline) = deadline else {
+        return call.await;
+    };
+    match select(pin!(call), clock.sleep_until(deadline.time())).await {
+        Either::Left((result, _)) => result,
+        Either::Right(((), _)) => {
+            Err(Status::deadline_exceeded("no reply by the deadline")
+                .with_outcome(Outcome::Unknown))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Settings of the side that makes calls.
+
+use std::time::Duration;
+
+use crate::config::{ConfigError, check};
+
+/// How calls are made through a channel.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Client {
+    /// How long a unary call may take that sets no timeout of its own and inherits none. Default:
+    /// 10 s. Streams have no deadline unless one is set or inherited.
+    pub timeout: Duration,
+    /// How many retries are allowed for each call made, over time: 0.1 allows a tenth more attempts
+    /// than calls. Raising it helps single calls and endangers a struggling service. Default: 0.1.
+    pub retry_ratio: f64,
+    /// Retries per second that are allowed whatever the number of calls, so that a program that
+    /// calls rarely can retry too. Default: 10.
+    pub retries_per_second: u32,
+    /// How many attempts one call makes at the most, the first included. Default: 4.
+    pub attempts_max: u32,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            retry_ratio: 0.1,
+            retries_per_second: 10,
+            attempts_max: 4,
+        }
+    }
+}
+
+impl Client {
+    /// Checks the fields.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check("client.timeout", !self.timeout.is_zero(), || {
+            "must be above zero".into()
+        })?;
+        check(
+            "client.retry_ratio",
+            self.retry_ratio.is_finite() && 0.0 <= self.retry_ratio && self.retry_ratio <= 10.0,
+            || format!("must be from 0 to 10, but is {}", self.retry_ratio),
+        )?;
+        check("client.attempts_max", 0 < self.attempts_max, || {
+            "must be at least 1".into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid_and_errors_name_the_field() {
+        Client::default().validate().unwrap();
+        let error = Client {
+            retry_ratio: f64::NAN,
+            ..Client::default()
+        }
+        .validate()
+        .unwrap_err();
+        assert_eq!(error.field(), "client.retry_ratio");
+    }
+}

@@ -1,0 +1,38 @@
+//! Settings: plain data, each with its default, its unit and what it moves.
+//!
+//! Every struct has a `Default` that suits one data centre. Fields are checked once, when a node or
+//! a channel starts; an error names the field.
+
+mod client;
+
+pub use client::Client;
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("setting {field}: {problem}")]
+pub struct ConfigError {
+    field: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+}
+
+/// An error unless `holds`.
+fn check(
+    field: &'static str,
+    holds: bool,
+    problem: impl FnOnce() -> String,
+) -> Result<(), ConfigError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError {
+            field,
+            problem: problem(),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! What a call carries: one encoded message, or a stream of them.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use prost::Message;
+
+use crate::code::Outcome;
+use crate::method::MethodSpec;
+use crate::status::Status;
+
+/// The messages of a request or a reply, encoded.
+pub enum Body {
+    /// Exactly one message.
+    Message(Bytes),
+    /// Any number of messages, which come as they are made. An error ends the stream.
+    Stream(Messages),
+}
+
+/// A stream of encoded messages.
+pub type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
+
+impl Body {
+    /// The body that carries this one message.
+    pub fn message<M: Message>(message: &M) -> Self {
+        Self::Message(encode(message))
+    }
+
+    /// The one message, if it is one.
+    pub const fn as_message(&self) -> Option<&Bytes> {
+        match self {
+            Self::Message(bytes) => Some(bytes),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(bytes) => write!(f, "Message({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream(..)"),
+        }
+    }
+}
+
+/// Encodes a message into a buffer of exactly its size.
+pub(crate) fn encode<M: Message>(message: &M) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(message.encoded_len());
+    message
+        .encode(&mut buffer)
+        .expect("a BytesMut grows as needed, so encoding into one cannot fail");
+    buffer.freeze()
+}
+
+/// Decodes a request's message.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` if the bytes are no such message; the handler is not called then.
+pub(crate) fn decode_request<M: Message + Default>(
+    method: &MethodSpec,
+    bytes: Bytes,
+) -> Result<M, Status> {
+    M::decode(bytes).map_err(|error| {
+        Status::invalid_argument(format!(
+            "the request of {} does not decode: {error}",
+            method.full_name()
+        ))
+        .with_outcome(Outcome::NotExecuted)
+        .with_source(error)
+    })
+}
+
+/// Decodes a reply's message.
+///
+/// # Errors
+///
+/// `INTERNAL` if the bytes are no such message: the two sides do not share one `.proto`.
+pub(crate) fn decode_reply<M: Message + Default>(
+    method: &MethodSpec,
+    bytes: Bytes,
+) -> Result<M, Status> {
+    M::decode(bytes).map_err(|error| {
+        Status::internal(format!(
+            "the reply of {} does not decode: {error}",
+            method.full_name()
+        ))
+        .with_source(error)
+    })
+}

@@ -1,0 +1,250 @@
+//! From an encoded request to a handler and back: what generated servers are made of.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use prost::Message;
+
+use crate::code::Outcome;
+use crate::exchange::body::{decode_request, encode};
+use crate::exchange::stream::{Feed, channel};
+use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender};
+use crate::method::{MethodSpec, ServiceSpec};
+use crate::status::Status;
+
+/// A service that can be called: generated servers implement it.
+pub trait Dispatch: Send + Sync + 'static {
+    /// The service's name and methods.
+    fn spec(&self) -> &'static ServiceSpec;
+
+    /// Calls the method that `call` names.
+    fn dispatch(&self, call: Inbound) -> Handling;
+}
+
+/// A handler at work. Dropping it ends the handler.
+pub type Handling = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
+
+/// A call that has reached its service.
+///
+/// Generated code asks for [`method`](Self::method) and hands the call to the handler with the
+/// function of the method's shape. Each of them decodes, makes the [`Context`], calls the handler,
+/// and encodes what it returns.
+#[derive(Debug)]
+pub struct Inbound {
+    index: usize,
+    request: Request,
+}
+
+impl Inbound {
+    /// The call of the method at `index` in its service's list.
+    pub(crate) const fn new(index: usize, request: Request) -> Self {
+        Self { index, request }
+    }
+
+    /// The method's place in [`ServiceSpec::methods`].
+    pub const fn method(&self) -> usize {
+        self.index
+    }
+
+    /// Hands the call to a handler of one request and one reply.
+    pub fn unary<Req, Rep, H, F>(self, handler: H) -> Handling
+    where
+        Req: Message + Default,
+        Rep: Message,
+        H: FnOnce(Context, Req) -> F + Send + 'static,
+        F: Future<Output = Result<Rep, Status>> + Send,
+    {
+        Box::pin(async move {
+            let (cx, body) = Context::of(self.request);
+            let request = one(cx.method(), body)?;
+            let reply = {
+                let handler = std::pin::pin!(handler(cx.clone(), request));
+                cx.clone().scope(handler).await
+            };
+            finish(&cx, reply)
+        })
+    }
+
+    /// Hands the call to a handler of one request and any number of replies.
+    pub fn server_streaming<Req, Rep, H, F>(self, handler: H) -> Handling
+    where
+        Req: Message + Default,
+        Rep: Message + 'static,
+        H: FnOnce(Context, Req, Sender<Rep>) -> F + Send + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        Box::pin(async move {
+            let (cx, body) = Context::of(self.request);
+            let request = one(cx.method(), body)?;
+            let (sender, feed) = channel(REPLIES_AHEAD);
+            let handler = handler(cx.clone(), request, sender);
+            stream_out(cx, handler, feed).await
+        })
+    }
+
+    /// Hands the call to a handler of any number of requests and one reply.
+    pub fn client_streaming<Req, Rep, H, F>(self, handler: H) -> Handling
+    where
+        Req: Message + Default + 'static,
+        Rep: Message,
+        H: FnOnce(Context, Receiver<Req>) -> F + Send + 'static,
+        F: Future<Output = Result<Rep, Status>> + Send,
+    {
+        Box::pin(async move {
+            let (cx, body) = Context::of(self.request);
+            let requests = many(&cx, body);
+            let reply = {
+                let handler = std::pin::pin!(handler(cx.clone(), requests));
+                cx.clone().scope(handler).await
+            };
+            finish(&cx, reply)
+        })
+    }
+
+    /// Hands the call to a handler of any number of requests and replies.
+    pub fn bidirectional<Req, Rep, H, F>(self, handler: H) -> Handling
+    where
+        Req: Message + Default + 'static,
+        Rep: Message + 'static,
+        H: FnOnce(Context, Receiver<Req>, Sender<Rep>) -> F + Send + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        Box::pin(async move {
+            let (cx, body) = Context::of(self.request);
+            let requests = many(&cx, body);
+            let (sender, feed) = channel(REPLIES_AHEAD);
+            let handler = handler(cx.clone(), requests, sender);
+            stream_out(cx, handler, feed).await
+        })
+    }
+
+    /// Answers that the service has no such method.
+    pub fn unimplemented(self) -> Handling {
+        Box::pin(std::future::ready(Err(unimplemented(&self.request.method))))
+    }
+}
+
+/// What a method answers that its service's implementation leaves out.
+pub fn unimplemented(method: &MethodSpec) -> Status {
+    Status::unimplemented(format!("{} is not implemented here", method.full_name()))
+        .with_outcome(Outcome::NotExecuted)
+}
+
+/// The request's one message.
+fn one<M: Message + Default>(method: &MethodSpec, body: Body) -> Result<M, Status> {
+    match body {
+        Body::Message(bytes) => decode_request(method, bytes),
+        Body::Stream(_) => Err(Status::internal(format!(
+            "{} takes one message, but a stream of them came",
+            method.full_name()
+        ))
+        .with_outcome(Outcome::NotExecuted)),
+    }
+}
+
+/// The request's messages, decoded as they are read.
+fn many<M: Message + Default + 'static>(cx: &Context, body: Body) -> Receiver<M> {
+    let messages = match body {
+        Body::Message(bytes) => futures::stream::once(async { Ok(bytes) }).boxed(),
+        Body::Stream(messages) => messages,
+    };
+    let (method, metadata) = (cx.clone(), cx.metadata().clone());
+    Receiver::new(
+        messages.map(move |bytes| decode_request(method.method(), bytes?)),
+        metadata,
+    )
+}
+
+/// A handler's one reply with the metadata it set, or its error with it.
+fn finish<M: Message>(cx: &Context, reply: Result<M, Status>) -> Result<Reply, Status> {
+    let reply = reply.map_err(|status| with_metadata(cx, status))?;
+    let mut reply = Reply::new(Body::message(&reply));
+    reply.metadata = cx.take_reply_metadata();
+    Ok(reply)
+}
+
+/// Adds what the handler set through its context to the error it returned.
+fn with_metadata(cx: &Context, status: Status) -> Status {
+    let mut metadata = cx.take_reply_metadata();
+    if metadata.is_empty() {
+        return status;
+    }
+    metadata.inherit(status.metadata());
+    status.with_metadata(metadata)
+}
+
+/// Runs a handler until its first reply, so that its metadata and an early error are known, and
+/// then as its replies are read.
+async fn stream_out<M, F>(cx: Context, handler: F, feed: Feed<M>) -> Result<Reply, Status>
+where
+    M: Message + 'static,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let handler = Some(cx.clone().scope(Box::pin(handler)));
+    let mut replies = Box::pin(
+        Replies {
+            handler,
+            feed,
+            failed: None,
+        }
+        .peekable(),
+    );
+    if let Some(Err(status)) = replies.as_mut().peek().await {
+        return Err(with_metadata(&cx, status.clone()));
+    }
+    let mut reply = Reply::new(Body::Stream(replies));
+    reply.metadata = cx.take_reply_metadata();
+    Ok(reply)
+}
+
+/// The replies of a handler, which runs only while they are asked for.
+struct Replies<M, H> {
+    /// `None` once the handler has returned.
+    handler: Option<H>,
+    feed: Feed<M>,
+    failed: Option<Status>,
+}
+
+impl<M, H> Stream for Replies<M, H>
+where
+    M: Message,
+    H: Future<Output = Result<(), Status>> + Unpin,
+{
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(handler) = &mut this.handler {
+            match Pin::new(handler).poll(cx) {
+                Poll::Ready(result) => {
+                    this.handler = None;
+                    this.failed = result.err();
+                }
+                Poll::Pending => {}
+            }
+        }
+        // What the handler sent before it returned comes before its status. Without a handler
+        // there is no sender either, and the queue ends.
+        match this.feed.poll_next_unpin(cx) {
+            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(encode(&message)))),
+            Poll::Ready(None) if this.handler.is_none() => Poll::Ready(this.failed.take().map(Err)),
+            // A handler may drop its sender and go on with other work.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<M, H> fmt::Debug for Replies<M, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replies").finish_non_exhaustive()
+    }
+}
+
+/// How many replies a handler may be ahead of what is read of them.
+const REPLIES_AHEAD: usize = 16;

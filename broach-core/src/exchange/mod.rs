@@ -1,0 +1,23 @@
+//! What a call is made of, shared by the side that makes it and the side that serves it.
+//!
+//! ```text
+//!  caller:   message -> Request { method, metadata, deadline, Body } -> layers -> transport
+//!  handler:  Request -> Inbound -> Context + message -> the user's function -> Reply { Body }
+//! ```
+//!
+//! Both sides see the same [`Request`] and [`Reply`] of encoded bytes; only the two ends know the
+//! types of the messages. A call within the process goes from one end to the other without more.
+
+mod body;
+mod context;
+mod dispatch;
+mod parts;
+mod stream;
+
+pub(crate) use body::decode_reply;
+pub use body::{Body, Messages};
+pub use context::Context;
+pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
+pub(crate) use parts::{Origin, code_of};
+pub use parts::{Peer, Reply, Request};
+pub use stream::{Feed, Receiver, Sender, channel};

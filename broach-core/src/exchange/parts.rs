@@ -1,0 +1,148 @@
+//! A request and its reply as the layers on both sides see them: encoded bytes and what goes
+//! with them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::code::Code;
+use crate::deadline::{Clock, Deadline};
+use crate::exchange::Body;
+use crate::ids::{CallKey, Instance};
+use crate::metadata::Metadata;
+use crate::method::{Idempotency, Method};
+use crate::observe::{CallScope, TraceContext};
+use crate::status::{Attempt, Status};
+
+/// A call on its way from the caller to the handler.
+///
+/// This is what a [`tower::Service`] in a [`Channel`](crate::Channel) or a
+/// [`Node`](crate::Node) takes. A layer may change the metadata, bring the deadline forward, look
+/// at the bytes, or answer itself.
+#[derive(Debug)]
+pub struct Request {
+    /// Which method is called.
+    pub method: Method,
+    /// What the caller sent along.
+    pub metadata: Metadata,
+    /// When the call must have ended; a unary call always has a deadline.
+    pub deadline: Option<Deadline>,
+    /// The message or messages.
+    pub body: Body,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) idempotent: bool,
+    pub(crate) retried: bool,
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) origin: Option<Origin>,
+    /// The call as the caller's node watches it; absent on the side that serves.
+    pub(crate) scope: Option<Arc<CallScope>>,
+}
+
+/// Who made a call, on the side that serves it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) peer: Peer,
+    pub(crate) key: CallKey,
+}
+
+/// A node at the other end.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Peer {
+    /// The address its datagrams come from.
+    pub addr: SocketAddr,
+    /// Which of the node's lives it is.
+    pub instance: Instance,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.addr.fmt(f)
+    }
+}
+
+impl Request {
+    /// A request of a call that begins here.
+    pub(crate) fn new(method: Method, body: Body, clock: Arc<dyn Clock>) -> Self {
+        let idempotent = method.idempotency() != Idempotency::None;
+        Self {
+            method,
+            metadata: Metadata::new(),
+            deadline: None,
+            body,
+            clock,
+            idempotent,
+            retried: false,
+            trace: None,
+            origin: None,
+            scope: None,
+        }
+    }
+
+    /// Whether the call may run more than once: its method says so, or the caller did.
+    pub const fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// Whether this is another try of a call that failed before. Such a call is not tried again
+    /// further down, so that retries do not multiply.
+    pub const fn is_retry(&self) -> bool {
+        self.retried
+    }
+
+    /// Who made the call, on the side that serves it; `None` within the process and on the side
+    /// that makes it.
+    pub fn peer(&self) -> Option<Peer> {
+        self.origin.map(|origin| origin.peer)
+    }
+
+    /// The trace that the call belongs to.
+    pub const fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+
+    /// Another request for the same call; `None` if its messages come as a stream, which can be
+    /// read only once.
+    pub fn try_clone(&self) -> Option<Self> {
+        let bytes = self.body.as_message()?.clone();
+        Some(Self {
+            method: self.method.clone(),
+            metadata: self.metadata.clone(),
+            deadline: self.deadline,
+            body: Body::Message(bytes),
+            clock: Arc::clone(&self.clock),
+            idempotent: self.idempotent,
+            retried: self.retried,
+            trace: self.trace,
+            origin: self.origin,
+            scope: self.scope.clone(),
+        })
+    }
+}
+
+/// A successful answer on its way back.
+#[derive(Debug)]
+pub struct Reply {
+    /// What the handler sent along.
+    pub metadata: Metadata,
+    /// The message or messages.
+    pub body: Body,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+impl Reply {
+    /// A reply without metadata.
+    pub const fn new(body: Body) -> Self {
+        Self {
+            metadata: Metadata::new(),
+            body,
+            peer: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+/// How an answer counts: the code that a result stands for.
+pub(crate) fn code_of<T>(result: &Result<T, Status>) -> Code {
+    result.as_ref().map_or_else(Status::code, |_| Code::Ok)
+}

@@ -1,0 +1,179 @@
+//! Streams of messages: what a handler reads from and writes to, and what a caller feeds by hand.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::channel::mpsc;
+use futures::{SinkExt, Stream, StreamExt};
+
+use crate::metadata::Metadata;
+use crate::status::Status;
+
+/// Where a handler puts its replies, or a caller its requests, one after the other.
+///
+/// The stream ends when the sender is dropped: for a handler, when it returns.
+pub struct Sender<T> {
+    queue: mpsc::Sender<T>,
+}
+
+/// The messages that come in: the requests of a handler, or the replies of a call.
+///
+/// Also a [`Stream`] of `Result<T, Status>`.
+pub struct Receiver<T> {
+    messages: Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>,
+    metadata: Metadata,
+    ended: bool,
+}
+
+/// The messages put into a [`Sender`] made by [`channel`], in order.
+pub struct Feed<T> {
+    queue: mpsc::Receiver<T>,
+}
+
+/// A sender and the stream that it feeds, which holds up to `capacity` messages (at least 1)
+/// before [`Sender::send`] waits.
+///
+/// For requests that are made bit by bit while a call runs, and for testing handlers that stream
+/// their replies.
+pub fn channel<T>(capacity: usize) -> (Sender<T>, Feed<T>) {
+    // The queue has room for one more per sender than it is asked for.
+    let (sender, receiver) = mpsc::channel(capacity.saturating_sub(1));
+    (Sender { queue: sender }, Feed { queue: receiver })
+}
+
+impl<T> Sender<T> {
+    /// Sends a message; waits while the other side is behind.
+    ///
+    /// # Errors
+    ///
+    /// `CANCELLED` when the other side has gone: nobody will read what is sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it ends, the message may or may not have been sent.
+    pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        self.queue
+            .send(message)
+            .await
+            .map_err(|_| Status::cancelled("the other side has gone"))
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn new(
+        messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
+        metadata: Metadata,
+    ) -> Self {
+        Self {
+            messages: Box::pin(messages),
+            metadata,
+            ended: false,
+        }
+    }
+
+    /// The next message; `None` when the stream has ended well.
+    ///
+    /// # Errors
+    ///
+    /// The status with which the other side ended the stream, or that says why it was lost. After
+    /// an error there is nothing more to read.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost if the future is dropped before it ends.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        self.next().await.transpose()
+    }
+
+    /// What the other side sent before its first message.
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+/// A receiver of messages that are there already, for tests of handlers.
+impl<T: Send + 'static> FromIterator<T> for Receiver<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(messages: I) -> Self {
+        let messages: Vec<T> = messages.into_iter().collect();
+        Self::new(
+            futures::stream::iter(messages.into_iter().map(Ok)),
+            Metadata::new(),
+        )
+    }
+}
+
+impl<T> Stream for Receiver<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let next = self.messages.poll_next_unpin(cx);
+        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+            self.ended = true;
+        }
+        next
+    }
+}
+
+impl<T> Stream for Feed<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.queue.poll_next_unpin(cx)
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn a_full_channel_makes_the_sender_wait() {
+        let (mut sender, mut feed) = channel(2);
+        assert!(sender.send(1).now_or_never().is_some());
+        assert!(sender.send(2).now_or_never().is_some());
+        assert!(sender.send(3).now_or_never().is_none());
+        assert_eq!(feed.next().now_or_never(), Some(Some(1)));
+    }
+
+    #[test]
+    fn a_sender_without_a_reader_is_told() {
+        let (mut sender, feed) = channel(1);
+        drop(feed);
+        let status = sender.send(1).now_or_never().unwrap().unwrap_err();
+        assert_eq!(status.code(), crate::Code::Cancelled);
+    }
+
+    #[test]
+    fn nothing_follows_an_error() {
+        let items = [Ok(1), Err(Status::aborted("stop")), Ok(2)];
+        let mut receiver = Receiver::new(futures::stream::iter(items), Metadata::new());
+        assert_eq!(receiver.message().now_or_never().unwrap().unwrap(), Some(1));
+        assert!(receiver.message().now_or_never().unwrap().is_err());
+        assert_eq!(receiver.message().now_or_never().unwrap().unwrap(), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! Sockets, the driver and its handle: where the protocol meets tokio.
+
+mod clock;
+
+pub use clock::TokioClock;

@@ -1,0 +1,83 @@
+//! Seeing what happens: every datagram, session and call is an event, and every event is counted.
+//!
+//! An [`Observe`] is shared by all parts of a node. Whoever does something says so there, once;
+//! counters, spans and a user's own [`Observer`] all hang on it, so that they cannot tell different
+//! stories. The sums always hold: datagrams received are those accepted and those dropped, calls
+//! started are those ended and those under way.
+
+mod counters;
+mod event;
+mod scope;
+mod span;
+mod trace;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use counters::{Counters, Errnos};
+pub use event::{CloseReason, DropReason, Event, Observer, Role};
+pub(crate) use scope::{AttemptScope, CallScope, HandlerScope};
+pub use trace::{ParseTraceError, Propagator, TraceContext};
+
+use crate::rng::Rng;
+use counters::Live;
+
+/// Where the parts of a node report what they do. Clones report to the same place.
+#[derive(Clone)]
+pub(crate) struct Observe(Arc<Inner>);
+
+struct Inner {
+    counters: Live,
+    observers: Vec<Arc<dyn Observer>>,
+    propagator: Option<Arc<dyn Propagator>>,
+    /// For the ids of traces and spans; drawn from only while someone collects spans.
+    rng: Mutex<Rng>,
+}
+
+impl Observe {
+    /// Counts, and tells these observers.
+    pub(crate) fn new(
+        observers: Vec<Arc<dyn Observer>>,
+        propagator: Option<Arc<dyn Propagator>>,
+        rng: Rng,
+    ) -> Self {
+        let counters = Live::default();
+        Self(Arc::new(Inner {
+            counters,
+            observers,
+            propagator,
+            rng: Mutex::new(rng),
+        }))
+    }
+
+    /// Reports that something happened.
+    pub(crate) fn emit(&self, event: Event<'_>) {
+        self.0.counters.count(&event);
+        for observer in &self.0.observers {
+            observer.event(&event);
+        }
+    }
+
+    /// What has been counted so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.0.counters.read()
+    }
+
+    fn propagator(&self) -> Option<&dyn Propagator> {
+        self.0.propagator.as_deref()
+    }
+
+    /// Draws from the generator for ids.
+    fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(&mut self.0.rng.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Observe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observe")
+            .field("counters", &self.counters())
+            .field("observers", &self.0.observers.len())
+            .finish_non_exhaustive()
+    }
+}

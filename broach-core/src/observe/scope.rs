@@ -1,0 +1,248 @@
+//! Scopes: a call, an attempt or a handler from its beginning to its end, reported and traced in
+//! one place.
+//!
+//! A scope that is dropped without [`end`](CallScope::end) was cancelled, and says so. That keeps
+//! the sums right whatever happens to the futures.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tracing::Span;
+
+use crate::code::{Code, Outcome};
+use crate::deadline::{Clock, Time};
+use crate::method::Method;
+use crate::observe::{Event, Observe, TraceContext, span};
+
+/// A call that was begun in this node.
+#[derive(Debug)]
+pub(crate) struct CallScope {
+    scope: Scope,
+    attempts: AtomicUsize,
+    ended: AtomicBool,
+}
+
+/// One attempt of a call.
+#[derive(Debug)]
+pub(crate) struct AttemptScope {
+    call: Arc<CallScope>,
+    peer: Option<SocketAddr>,
+    started: Time,
+    span: Span,
+    trace: Option<TraceContext>,
+    ended: bool,
+}
+
+/// A handler at work in this node.
+#[derive(Debug)]
+pub(crate) struct HandlerScope {
+    scope: Scope,
+    peer: SocketAddr,
+    ended: bool,
+}
+
+/// What a call and a handler have in common.
+#[derive(Debug)]
+struct Scope {
+    observe: Observe,
+    clock: Arc<dyn Clock>,
+    method: Method,
+    started: Time,
+    span: Span,
+    trace: Option<TraceContext>,
+}
+
+impl CallScope {
+    /// A call of `method` begins; `target` names what it was addressed to, and `parent` is the
+    /// trace that it continues.
+    pub(crate) fn start(
+        observe: &Observe,
+        clock: &Arc<dyn Clock>,
+        method: &Method,
+        target: &str,
+        parent: Option<TraceContext>,
+    ) -> Self {
+        observe.emit(Event::CallStarted {
+            method: method.full_name(),
+        });
+        let span = span::call(method.full_name(), target);
+        let trace = span::place(&span, parent, observe);
+        let scope = Scope {
+            observe: observe.clone(),
+            clock: Arc::clone(clock),
+            method: method.clone(),
+            started: clock.now(),
+            span,
+            trace,
+        };
+        Self {
+            scope,
+            attempts: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The span that covers the call.
+    pub(crate) const fn span(&self) -> &Span {
+        &self.scope.span
+    }
+
+    /// The clock that the call is timed by.
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.scope.clock
+    }
+
+    /// The next attempt begins.
+    pub(crate) fn attempt(self: &Arc<Self>, peer: Option<SocketAddr>) -> AttemptScope {
+        let Scope {
+            observe,
+            clock,
+            method,
+            span: call,
+            trace: parent,
+            ..
+        } = &self.scope;
+        let number = 1 + self.attempts.fetch_add(1, Relaxed);
+        observe.emit(Event::AttemptStarted {
+            method: method.full_name(),
+            peer,
+        });
+        let span = span::attempt(call, method.full_name(), number, peer);
+        span::record_peer(call, peer);
+        let trace = span::place(&span, *parent, observe);
+        AttemptScope {
+            call: Arc::clone(self),
+            peer,
+            started: clock.now(),
+            span,
+            trace,
+            ended: false,
+        }
+    }
+
+    /// The call has ended. Only the first time counts.
+    pub(crate) fn end(&self, code: Code, outcome: Outcome) {
+        if self.ended.swap(true, Relaxed) {
+            return;
+        }
+        let scope = &self.scope;
+        span::record_end(&scope.span, code);
+        scope.observe.emit(Event::CallEnded {
+            method: scope.method.full_name(),
+            code,
+            outcome,
+            elapsed: scope.clock.now().since(scope.started),
+            attempts: self.attempts.load(Relaxed),
+        });
+    }
+}
+
+impl Drop for CallScope {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled, Outcome::Unknown);
+    }
+}
+
+impl AttemptScope {
+    /// What the called node has to know of the trace.
+    pub(crate) const fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+
+    /// The attempt has ended; tells how long it took.
+    pub(crate) fn end(mut self, code: Code, outcome: Outcome) -> Duration {
+        self.finish(code, outcome)
+    }
+
+    fn finish(&mut self, code: Code, outcome: Outcome) -> Duration {
+        self.ended = true;
+        let scope = &self.call.scope;
+        span::record_end(&self.span, code);
+        let elapsed = scope.clock.now().since(self.started);
+        scope.observe.emit(Event::AttemptEnded {
+            method: scope.method.full_name(),
+            peer: self.peer,
+            code,
+            outcome,
+            elapsed,
+        });
+        elapsed
+    }
+}
+
+impl Drop for AttemptScope {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.finish(Code::Cancelled, Outcome::Unknown);
+        }
+    }
+}
+
+impl HandlerScope {
+    /// A handler for a call of `method` begins; `parent` is the caller's place in the trace.
+    pub(crate) fn start(
+        observe: &Observe,
+        clock: &Arc<dyn Clock>,
+        method: &Method,
+        peer: SocketAddr,
+        parent: Option<TraceContext>,
+    ) -> Self {
+        observe.emit(Event::HandlerStarted {
+            method: method.full_name(),
+            peer,
+        });
+        let span = span::handler(method.full_name(), peer);
+        span::adopt(&span, parent, observe);
+        let trace = span::place(&span, parent, observe);
+        let scope = Scope {
+            observe: observe.clone(),
+            clock: Arc::clone(clock),
+            method: method.clone(),
+            started: clock.now(),
+            span,
+            trace,
+        };
+        Self {
+            scope,
+            peer,
+            ended: false,
+        }
+    }
+
+    /// The span that covers the handler.
+    pub(crate) const fn span(&self) -> &Span {
+        &self.scope.span
+    }
+
+    /// Where calls made by the handler stand in the trace.
+    pub(crate) const fn trace(&self) -> Option<TraceContext> {
+        self.scope.trace
+    }
+
+    /// The handler has ended.
+    pub(crate) fn end(mut self, code: Code) {
+        self.finish(code);
+    }
+
+    fn finish(&mut self, code: Code) {
+        self.ended = true;
+        let scope = &self.scope;
+        span::record_end(&scope.span, code);
+        scope.observe.emit(Event::HandlerEnded {
+            method: scope.method.full_name(),
+            peer: self.peer,
+            code,
+            elapsed: scope.clock.now().since(scope.started),
+        });
+    }
+}
+
+impl Drop for HandlerScope {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.finish(Code::Cancelled);
+        }
+    }
+}
