@@ -6,6 +6,7 @@ pub mod codegen;
 pub mod config;
 mod deadline;
 mod exchange;
+pub mod guide;
 mod ids;
 mod metadata;
 mod method;
@@ -13,6 +14,7 @@ mod net;
 pub mod observe;
 mod rng;
 mod status;
+mod wire;
 
 pub use async_trait::async_trait;
 pub use client::{Call, Channel, RequestStream, Response, ResponseFuture};

@@ -210,6 +210,8 @@ reasons! {
         Version = "version",
         /// Of a type that this version does not know, or one that makes no sense here.
         Type = "type",
+        /// Sealed with a key that this node does not have.
+        Key = "key",
         /// The checksum is wrong: damaged on the way.
         Checksum = "checksum",
         /// The checksum is right but the contents break the specification.

@@ -1,0 +1,190 @@
+//! A datagram as a whole: what it is, whether it arrived undamaged, and where its frames are.
+
+use bytes::{Buf, Bytes};
+use prost::Message;
+
+use crate::ids::{PacketNumber, SessionId};
+use crate::observe::DropReason;
+use crate::wire::{BASE_DATAGRAM_BYTES, HEADER_BYTES, Header, Init, Kind, TRAILER_BYTES};
+
+/// A datagram whose header makes sense and whose checksum is right.
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) header: Header,
+    /// Present in an INIT and only there.
+    pub(crate) init: Option<Init>,
+    /// What lies between the header and the trailer.
+    pub(crate) body: Bytes,
+}
+
+/// A datagram that is thrown away unread.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Rejected {
+    pub(crate) reason: DropReason,
+    /// Where to send the list of versions that this node speaks, if the datagram was of another
+    /// version and large enough for an answer.
+    pub(crate) versions_to: Option<SessionId>,
+}
+
+impl Datagram {
+    /// Reads a datagram up to its frames.
+    ///
+    /// # Errors
+    ///
+    /// If it is damaged, or none of ours. The checksum is looked at before anything is believed.
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Rejected> {
+        let reject = |reason| Rejected {
+            reason,
+            versions_to: None,
+        };
+        if bytes.len() < HEADER_BYTES + TRAILER_BYTES {
+            return Err(reject(DropReason::Truncated));
+        }
+        let (content, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
+        let mut rest = content;
+        let header = match Header::take(&mut rest) {
+            Ok(header) => header,
+            Err(DropReason::Version) => return Err(other_version(&bytes)),
+            Err(reason) => return Err(reject(reason)),
+        };
+        if crc32c::crc32c(content).to_be_bytes() != trailer {
+            return Err(reject(DropReason::Checksum));
+        }
+        let init = match header.kind {
+            Kind::Init => Some(Init::take(&mut rest).map_err(reject)?),
+            _ => None,
+        };
+        let body_from = content.len() - rest.remaining();
+        Ok(Self {
+            header,
+            init,
+            body: bytes.slice(body_from..content.len()),
+        })
+    }
+}
+
+/// What becomes of a datagram of another version.
+///
+/// All versions have this in common: the layout of the header, and that the sender's session id
+/// follows it in an INIT. A caller's first INITs are padded to the base size, so a smaller datagram
+/// gets no answer, and the answer is always much smaller than what it answers.
+fn other_version(bytes: &[u8]) -> Rejected {
+    let sender = bytes
+        .get(HEADER_BYTES..HEADER_BYTES + 8)
+        .and_then(|id| id.try_into().ok());
+    let is_init = bytes[1] >> 4 == Kind::Init as u8 && BASE_DATAGRAM_BYTES - 1 <= bytes.len();
+    let versions_to = sender
+        .filter(|_| is_init)
+        .map(u64::from_be_bytes)
+        .map(SessionId);
+    Rejected {
+        reason: DropReason::Version,
+        versions_to,
+    }
+}
+
+/// A whole datagram that belongs to no session: RETRY, RESET or VERSIONS.
+pub(crate) fn stateless(
+    kind: Kind,
+    to: SessionId,
+    number: PacketNumber,
+    body: &impl Message,
+) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(HEADER_BYTES + body.encoded_len() + TRAILER_BYTES);
+    Header {
+        kind,
+        ack_now: false,
+        to,
+        number,
+    }
+    .put(&mut buffer);
+    body.encode(&mut buffer)
+        .expect("a Vec grows as needed, so encoding into one cannot fail");
+    seal(&mut buffer, 0);
+    buffer
+}
+
+/// Ends the datagram that begins at `start` with its checksum.
+pub(super) fn seal(buffer: &mut Vec<u8>, start: usize) {
+    let checksum = crc32c::crc32c(&buffer[start..]);
+    buffer.extend_from_slice(&checksum.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ClusterHash, Instance};
+    use crate::wire::header::MAGIC;
+    use crate::wire::schema;
+
+    fn sample() -> Vec<u8> {
+        let body = schema::Reset {
+            instance: 1,
+            echo: 2,
+            dead_for_us: 3,
+            reason: 1,
+        };
+        stateless(Kind::Reset, SessionId(5), PacketNumber(6), &body)
+    }
+
+    #[test]
+    fn a_datagram_goes_there_and_back() {
+        let datagram = Datagram::decode(sample().into()).unwrap();
+        assert_eq!(datagram.header.to, SessionId(5));
+        let body = schema::Reset::decode(datagram.body).unwrap();
+        assert_eq!(body.dead_for_us, 3);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let good = sample();
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Datagram::decode(bytes.into()).is_err(), "bit {bit}");
+        }
+        for len in 0..good.len() {
+            assert!(
+                Datagram::decode(good[..len].to_vec().into()).is_err(),
+                "{len} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_full_init_of_another_version_is_answered() {
+        let mut buffer = Vec::new();
+        let header = Header {
+            kind: Kind::Init,
+            ack_now: false,
+            to: SessionId(0),
+            number: PacketNumber(0),
+        };
+        header.put(&mut buffer);
+        let init = Init {
+            from: SessionId(77),
+            instance: Instance(1),
+            meant: None,
+            cluster: ClusterHash(1),
+            token: None,
+        };
+        init.put(&mut buffer);
+        buffer[0] = MAGIC << 4 | 9;
+        let short = Datagram::decode(buffer.clone().into()).unwrap_err();
+        assert_eq!(
+            short,
+            Rejected {
+                reason: DropReason::Version,
+                versions_to: None
+            }
+        );
+        buffer.resize(BASE_DATAGRAM_BYTES, 0);
+        let full = Datagram::decode(buffer.clone().into()).unwrap_err();
+        assert_eq!(full.versions_to, Some(SessionId(77)));
+        buffer[1] = 0;
+        assert_eq!(
+            Datagram::decode(buffer.into()).unwrap_err().versions_to,
+            None
+        );
+    }
+}

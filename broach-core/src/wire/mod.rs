@@ -1,0 +1,44 @@
+//! From bytes to frames and back; knows the format and none of its rules.
+//!
+//! ```text
+//!  0        1         2        3        4 .. 11          12 .. 19         20 ..            last 4
+//! +--------+---------+--------+--------+----------------+----------------+----------------+--------+
+//! | magic  | type    | key id | 0      | session id     | packet number  | INIT's part,   | CRC32C |
+//! | version| flags   |        |        | of the receiver|                | then protobuf  |        |
+//! +--------+---------+--------+--------+----------------+----------------+----------------+--------+
+//! ```
+//!
+//! `proto/broach/wire/v1/wire.proto` and [`guide::wire`](crate::guide::wire) are the specification.
+//! What is sent for every call is encoded by hand, in [`Writer`]; tests hold it to what prost makes
+//! of the schema, byte for byte.
+
+mod datagram;
+mod frame;
+mod header;
+mod record;
+// The generator writes `pub`; the schema stays inside of the crate all the same.
+#[allow(missing_debug_implementations, unreachable_pub)]
+#[rustfmt::skip]
+pub(crate) mod schema;
+mod writer;
+
+pub(crate) use datagram::{Datagram, Rejected, stateless};
+pub(crate) use frame::{Frame, Frames};
+pub(crate) use header::{Header, Init, Kind, TOKEN_BYTES_MAX, Token};
+pub(crate) use record::{Record, RecordKind, put_record, put_record_head};
+pub(crate) use writer::{AckRange, Open, Piece, Writer};
+
+/// The version of the wire format that this crate speaks.
+pub(crate) const VERSION: u8 = 1;
+
+/// Bytes of the header that every datagram begins with.
+pub(crate) const HEADER_BYTES: usize = 20;
+
+/// Bytes of the checksum that every datagram ends with.
+pub(crate) const TRAILER_BYTES: usize = 4;
+
+/// Every path carries datagrams of this size (IPv6 needs 1280 with its headers and UDP's).
+pub(crate) const BASE_DATAGRAM_BYTES: usize = 1200;
+
+/// UDP carries no more than this over IPv4.
+pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;

@@ -1,0 +1,93 @@
+//! The records that one direction of a call is made of: a length, a kind, and the bytes.
+
+use bytes::{Buf, Bytes};
+use prost::encoding::{decode_varint, encode_varint};
+
+use crate::observe::DropReason;
+
+/// What a record holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RecordKind {
+    /// A message of the method's type.
+    Message = 0,
+    /// The schema's `Metadata`: before the first message, if at all.
+    Metadata = 1,
+    /// The schema's `Status`: in replies, at the end; without it the call ended well.
+    Status = 2,
+}
+
+/// One record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) kind: RecordKind,
+    pub(crate) bytes: Bytes,
+}
+
+impl Record {
+    /// Takes the first record off the front of bytes that are complete.
+    ///
+    /// # Errors
+    ///
+    /// [`DropReason::Malformed`] if there is no whole record of a known kind.
+    pub(crate) fn take(bytes: &mut Bytes) -> Result<Self, DropReason> {
+        let head = decode_varint(bytes).map_err(|_| DropReason::Malformed)?;
+        let kind = match head & 3 {
+            0 => RecordKind::Message,
+            1 => RecordKind::Metadata,
+            2 => RecordKind::Status,
+            _ => return Err(DropReason::Malformed),
+        };
+        let len = usize::try_from(head >> 2).map_err(|_| DropReason::Malformed)?;
+        if bytes.remaining() < len {
+            return Err(DropReason::Malformed);
+        }
+        Ok(Self {
+            kind,
+            bytes: bytes.split_to(len),
+        })
+    }
+}
+
+/// Appends what stands before a record's `len` bytes.
+pub(crate) fn put_record_head(buffer: &mut Vec<u8>, kind: RecordKind, len: usize) {
+    encode_varint((len as u64) << 2 | kind as u64, buffer);
+}
+
+/// Appends a whole record that holds a message of the schema.
+pub(crate) fn put_record(buffer: &mut Vec<u8>, kind: RecordKind, message: &impl prost::Message) {
+    put_record_head(buffer, kind, message.encoded_len());
+    message
+        .encode(buffer)
+        .expect("a Vec grows as needed, so encoding into one cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_out_in_order() {
+        let mut buffer = Vec::new();
+        put_record_head(&mut buffer, RecordKind::Metadata, 2);
+        buffer.extend_from_slice(b"ab");
+        put_record_head(&mut buffer, RecordKind::Message, 0);
+        let mut bytes = Bytes::from(buffer);
+        let first = Record::take(&mut bytes).unwrap();
+        assert_eq!(
+            (first.kind, &first.bytes[..]),
+            (RecordKind::Metadata, &b"ab"[..])
+        );
+        assert_eq!(Record::take(&mut bytes).unwrap().kind, RecordKind::Message);
+        assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        for bytes in [&[][..], &[0x08, 1][..], &[0x03][..], &[0xff; 11][..]] {
+            assert!(
+                Record::take(&mut Bytes::from_static(bytes)).is_err(),
+                "{bytes:?}"
+            );
+        }
+    }
+}
