@@ -12,6 +12,7 @@ mod metadata;
 mod method;
 mod net;
 pub mod observe;
+mod proto;
 mod rng;
 mod status;
 mod wire;

@@ -4,8 +4,11 @@
 //! a channel starts; an error names the field.
 
 mod client;
+mod transport;
 
 pub use client::Client;
+pub(crate) use transport::BASE_DATAGRAM_BYTES;
+pub use transport::Transport;
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

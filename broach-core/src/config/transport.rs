@@ -1,1 +1,223 @@
-//! Settings of the transport.
+//! Settings of the transport: sizes, limits and times of the protocol between two nodes.
+
+use std::time::Duration;
+
+use crate::config::{ConfigError, check};
+
+/// Every path carries datagrams of this size (IPv6 needs 1280 with its headers and UDP's).
+pub(crate) const BASE_DATAGRAM_BYTES: usize = 1200;
+
+/// UDP carries no more than this over IPv4.
+pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;
+
+/// How a node talks to others.
+///
+/// Both sides need not have the same settings: each tells the other its limits when a session
+/// begins, and keeps to the other's.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Transport {
+    /// Bytes of the datagrams sent, without the headers of UDP and IP; `None` for 1200 in general
+    /// and 16384 to a loopback address. Every path carries 1200; a larger value is for networks
+    /// known to carry it, and nothing arrives where they do not. From 1200 to 65507.
+    pub datagram_bytes: Option<usize>,
+    /// Bytes of the largest message that is sent or taken. A call with a larger one fails with
+    /// `RESOURCE_EXHAUSTED`. Default: 16 MiB.
+    pub message_bytes_max: usize,
+    /// Bytes of metadata that one call may carry each way. Default: 8 KiB.
+    pub metadata_bytes_max: usize,
+    /// Calls of one session that a serving node takes at once. Callers with more of them under way
+    /// let the rest wait. Default: 1024.
+    pub calls_per_session_max: usize,
+    /// Calls that may wait in a node until they can be sent; further ones fail at once with
+    /// `RESOURCE_EXHAUSTED`. Default: 65536.
+    pub calls_waiting_max: usize,
+    /// Sessions that a node serves at once; it refuses to open more. Default: 65536.
+    pub sessions_max: usize,
+    /// Sessions served whose caller has not proved its address yet. Above this, callers have to
+    /// show a token first, which costs them one round trip. Default: 1024.
+    pub half_open_max: usize,
+    /// Sessions that have ended and are remembered so that no late datagram opens them again.
+    /// Above this, older tokens are refused, which costs their holders one round trip.
+    /// Default: 65536.
+    pub closed_max: usize,
+    /// Bytes of unfinished requests that are held for one session. Must not be below
+    /// `message_bytes_max`. Default: 64 MiB.
+    pub reassembly_bytes_per_session_max: usize,
+    /// Bytes of unfinished requests that are held for all sessions together. Must not be below
+    /// `reassembly_bytes_per_session_max`. Default: 256 MiB.
+    pub reassembly_bytes_max: usize,
+    /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
+    /// this, new calls are refused. Default: 256 MiB.
+    pub reply_bytes_max: usize,
+    /// How long a token for opening sessions is good. Default: 10 min.
+    pub token_lifetime: Duration,
+    /// How long an acknowledgement waits for something to travel with. Default: 5 ms.
+    pub max_ack_delay: Duration,
+    /// The round-trip time that is assumed before one has been measured. Default: 20 ms.
+    pub initial_rtt: Duration,
+    /// A node is probed no sooner than this after it was sent something. Below some 10 ms, pauses
+    /// of the operating system look like losses. Default: 10 ms.
+    pub probe_timeout_min: Duration,
+    /// And at least this often, while it does not answer. Default: 250 ms.
+    pub probe_timeout_max: Duration,
+    /// After how long without an answer a node counts as silent, at the least; four probe time-outs
+    /// if that is longer. Calls that may go elsewhere then do. Default: 300 ms.
+    pub silent_after: Duration,
+    /// After how long without an answer a node counts as dead: calls under way to it fail with
+    /// `UNAVAILABLE`. Default: 10 s.
+    pub dead_after: Duration,
+    /// How long a node may say nothing, while a call to it is under way, before it is asked for a
+    /// sign of life. Must be below `dead_after`. Default: 1 s.
+    pub keep_alive: Duration,
+    /// How long a session without calls is kept by its caller. Default: 45 s.
+    pub idle_client: Duration,
+    /// How long it is kept by the node that serves it. Must be above the callers' time, or calls
+    /// run into sessions that have just ended and need a round trip more. Default: 60 s.
+    pub idle_server: Duration,
+    /// Bytes that the socket's receive buffer is asked to hold. The operating system may give less;
+    /// on Linux `net.core.rmem_max` is the limit. Default: 8 MiB.
+    pub receive_buffer_bytes: usize,
+    /// Bytes that the socket's send buffer is asked to hold. Default: 1 MiB.
+    pub send_buffer_bytes: usize,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            datagram_bytes: None,
+            message_bytes_max: 16 << 20,
+            metadata_bytes_max: 8 << 10,
+            calls_per_session_max: 1024,
+            calls_waiting_max: 65_536,
+            sessions_max: 65_536,
+            half_open_max: 1024,
+            closed_max: 65_536,
+            reassembly_bytes_per_session_max: 64 << 20,
+            reassembly_bytes_max: 256 << 20,
+            reply_bytes_max: 256 << 20,
+            token_lifetime: Duration::from_secs(600),
+            max_ack_delay: Duration::from_millis(5),
+            initial_rtt: Duration::from_millis(20),
+            probe_timeout_min: Duration::from_millis(10),
+            probe_timeout_max: Duration::from_millis(250),
+            silent_after: Duration::from_millis(300),
+            dead_after: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(1),
+            idle_client: Duration::from_secs(45),
+            idle_server: Duration::from_secs(60),
+            receive_buffer_bytes: 8 << 20,
+            send_buffer_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Transport {
+    /// Checks the fields, alone and against each other.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(bytes) = self.datagram_bytes {
+            let range = BASE_DATAGRAM_BYTES..=DATAGRAM_BYTES_MAX;
+            check("transport.datagram_bytes", range.contains(&bytes), || {
+                format!(
+                    "must be from {BASE_DATAGRAM_BYTES} to {DATAGRAM_BYTES_MAX}, but is {bytes}"
+                )
+            })?;
+        }
+        let above_zero =
+            |field, value: usize| check(field, 0 < value, || "must be above zero".into());
+        above_zero("transport.message_bytes_max", self.message_bytes_max)?;
+        above_zero(
+            "transport.calls_per_session_max",
+            self.calls_per_session_max,
+        )?;
+        above_zero("transport.sessions_max", self.sessions_max)?;
+        above_zero("transport.closed_max", self.closed_max)?;
+        above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
+        let at_least =
+            |field, holds, other| check(field, holds, || format!("must not be below {other}"));
+        at_least(
+            "transport.reassembly_bytes_per_session_max",
+            self.message_bytes_max <= self.reassembly_bytes_per_session_max,
+            "transport.message_bytes_max",
+        )?;
+        at_least(
+            "transport.reassembly_bytes_max",
+            self.reassembly_bytes_per_session_max <= self.reassembly_bytes_max,
+            "transport.reassembly_bytes_per_session_max",
+        )?;
+        at_least(
+            "transport.probe_timeout_max",
+            self.probe_timeout_min <= self.probe_timeout_max,
+            "transport.probe_timeout_min",
+        )?;
+        check(
+            "transport.probe_timeout_min",
+            Duration::ZERO < self.probe_timeout_min,
+            || "must be above zero".into(),
+        )?;
+        check(
+            "transport.keep_alive",
+            self.keep_alive < self.dead_after,
+            || "must be below transport.dead_after".into(),
+        )?;
+        check(
+            "transport.max_ack_delay",
+            self.max_ack_delay <= ACK_DELAY_MAX,
+            || format!("must not be above {ACK_DELAY_MAX:?}"),
+        )
+    }
+}
+
+/// A longer delay would hold up the other side's probes for nothing.
+const ACK_DELAY_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid() {
+        Transport::default().validate().unwrap();
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let wrong = [
+            Transport {
+                datagram_bytes: Some(1199),
+                ..Transport::default()
+            },
+            Transport {
+                message_bytes_max: 65 << 20,
+                ..Transport::default()
+            },
+            Transport {
+                reassembly_bytes_max: 1,
+                ..Transport::default()
+            },
+            Transport {
+                probe_timeout_max: Duration::ZERO,
+                ..Transport::default()
+            },
+            Transport {
+                keep_alive: Duration::from_secs(10),
+                ..Transport::default()
+            },
+        ];
+        let fields = wrong.map(|config| config.validate().unwrap_err().field());
+        assert_eq!(
+            fields,
+            [
+                "transport.datagram_bytes",
+                "transport.reassembly_bytes_per_session_max",
+                "transport.reassembly_bytes_max",
+                "transport.probe_timeout_max",
+                "transport.keep_alive",
+            ]
+        );
+    }
+}

@@ -15,6 +15,7 @@
 mod datagram;
 mod frame;
 mod header;
+mod parts;
 mod record;
 // The generator writes `pub`; the schema stays inside of the crate all the same.
 #[allow(missing_debug_implementations, unreachable_pub)]
@@ -22,9 +23,13 @@ mod record;
 pub(crate) mod schema;
 mod writer;
 
+pub(crate) use crate::config::BASE_DATAGRAM_BYTES;
 pub(crate) use datagram::{Datagram, Rejected, stateless};
 pub(crate) use frame::{Frame, Frames};
 pub(crate) use header::{Header, Init, Kind, TOKEN_BYTES_MAX, Token};
+pub(crate) use parts::{
+    metadata_from_wire, metadata_to_wire, micros, status_from_wire, status_to_wire,
+};
 pub(crate) use record::{Record, RecordKind, put_record, put_record_head};
 pub(crate) use writer::{AckRange, Open, Piece, Writer};
 
@@ -36,9 +41,3 @@ pub(crate) const HEADER_BYTES: usize = 20;
 
 /// Bytes of the checksum that every datagram ends with.
 pub(crate) const TRAILER_BYTES: usize = 4;
-
-/// Every path carries datagrams of this size (IPv6 needs 1280 with its headers and UDP's).
-pub(crate) const BASE_DATAGRAM_BYTES: usize = 1200;
-
-/// UDP carries no more than this over IPv4.
-pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;

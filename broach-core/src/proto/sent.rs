@@ -1,0 +1,462 @@
+//! What has been sent in a session and not acknowledged yet, and what of it is lost
+//! (RFC 9002 §6.1).
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::deadline::Time;
+use crate::ids::{CallId, PacketNumber};
+use crate::wire::schema;
+
+/// Something that goes out again if the datagram that carried it is lost.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum SentFrame {
+    /// Bytes of a call.
+    Piece {
+        /// The call.
+        call: CallId,
+        /// Which bytes.
+        bytes: Range<u64>,
+    },
+    /// The end of a call of which nobody wants to know any more.
+    Cancel(CallId),
+    /// What this node can do.
+    Hello,
+    /// A wish for an acknowledgement.
+    Ping,
+}
+
+/// The datagrams of a session that want an acknowledgement, in the order of their numbers.
+///
+/// Their frames lie in one queue in the same order, so that a datagram costs no memory of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    packets: VecDeque<SentPacket>,
+    frames: VecDeque<SentFrame>,
+    /// How many frames have been dropped off the front of `frames` so far.
+    frames_dropped: u64,
+    /// How many packets are neither acknowledged nor lost.
+    in_flight: usize,
+    largest_acked: Option<u64>,
+    /// When the next packet counts as lost if nothing more is heard.
+    loss_at: Option<Time>,
+    /// How many later packets may arrive before one counts as lost.
+    reordering: u64,
+}
+
+#[derive(Debug)]
+struct SentPacket {
+    number: u64,
+    sent_at: Time,
+    /// Where its frames end, counted over all frames ever.
+    frames_end: u64,
+    /// The highest number in the acknowledgement that it carried.
+    acked: Option<u64>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    InFlight,
+    Acked,
+    Lost(Time),
+}
+
+/// What an acknowledgement tells.
+#[derive(Debug, Default)]
+pub(crate) struct AckReport {
+    /// The round trip of the newest datagram, if it was not acknowledged before.
+    pub(crate) sample: Option<Duration>,
+    /// Whether any datagram was not acknowledged before.
+    pub(crate) progress: bool,
+    /// The highest number in an acknowledgement of ours that the other side has now seen.
+    pub(crate) ack_seen: Option<u64>,
+}
+
+/// An acknowledgement names datagrams that were never sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NeverSent;
+
+impl Sent {
+    pub(crate) fn new() -> Self {
+        Self {
+            reordering: REORDERING_MIN,
+            ..Self::default()
+        }
+    }
+
+    /// A datagram goes out; its frames have been added with [`push`](Self::push) before.
+    pub(crate) fn on_sent(&mut self, now: Time, number: PacketNumber, acked: Option<u64>) {
+        let frames_end = self.frames_dropped + self.frames.len() as u64;
+        let fate = Fate::InFlight;
+        self.packets.push_back(SentPacket {
+            number: number.0,
+            sent_at: now,
+            frames_end,
+            acked,
+            fate,
+        });
+        self.in_flight += 1;
+    }
+
+    /// Adds a frame to the datagram that goes out next.
+    pub(crate) fn push(&mut self, frame: SentFrame) {
+        self.frames.push_back(frame);
+    }
+
+    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`.
+    ///
+    /// # Errors
+    ///
+    /// If it names datagrams that were never sent; nothing is changed then.
+    pub(crate) fn on_ack(
+        &mut self,
+        now: Time,
+        ack: &schema::Ack,
+        next: PacketNumber,
+        mut arrived: impl FnMut(SentFrame),
+    ) -> Result<AckReport, NeverSent> {
+        if next.0 <= ack.largest || ack.largest < ack.below {
+            return Err(NeverSent);
+        }
+        let mut report = AckReport::default();
+        self.acked_range(
+            ack.largest - ack.below..ack.largest + 1,
+            &mut report,
+            &mut arrived,
+        );
+        let mut bottom = ack.largest - ack.below;
+        for pair in ack.ranges.chunks_exact(2) {
+            // A pair that goes below zero is nonsense, and so is all that follows.
+            let Some(end) = bottom.checked_sub(pair[0]) else {
+                break;
+            };
+            let Some(start) = end.checked_sub(pair[1]) else {
+                break;
+            };
+            self.acked_range(start..end, &mut report, &mut arrived);
+            bottom = start;
+        }
+        if report.progress {
+            self.largest_acked = self.largest_acked.max(Some(ack.largest));
+        }
+        let newest = self
+            .packets
+            .iter()
+            .rfind(|packet| packet.number == ack.largest);
+        if let Some(newest) = newest.filter(|_| report.sample.is_some()) {
+            report.sample = Some(now.since(newest.sent_at));
+        }
+        self.drop_front(now);
+        Ok(report)
+    }
+
+    /// Marks the packets of a range as arrived.
+    fn acked_range(
+        &mut self,
+        range: Range<u64>,
+        report: &mut AckReport,
+        arrived: &mut impl FnMut(SentFrame),
+    ) {
+        let from = self
+            .packets
+            .partition_point(|packet| packet.number < range.start);
+        for index in from..self.packets.len() {
+            let frames = self.frames_of(index);
+            let packet = &mut self.packets[index];
+            if range.end <= packet.number {
+                break;
+            }
+            match packet.fate {
+                Fate::Acked => continue,
+                Fate::InFlight => self.in_flight -= 1,
+                // It was only late: the network reorders more than was thought.
+                Fate::Lost(_) => self.reordering = (2 * self.reordering).min(REORDERING_MAX),
+            }
+            packet.fate = Fate::Acked;
+            report.progress = true;
+            report.ack_seen = report.ack_seen.max(packet.acked);
+            if packet.number + 1 == range.end {
+                // The caller looks up the time if this turns out to be the newest of all.
+                report.sample = report.sample.or(Some(Duration::ZERO));
+            }
+            for frame in self.frames.range(frames) {
+                arrived(frame.clone());
+            }
+        }
+    }
+
+    /// Finds the datagrams that count as lost: later ones have arrived, enough of them or long
+    /// enough ago. Their frames go to `lost`. Returns how many datagrams there are.
+    pub(crate) fn detect_lost(
+        &mut self,
+        now: Time,
+        delay: Duration,
+        mut lost: impl FnMut(SentFrame),
+    ) -> usize {
+        self.loss_at = None;
+        let Some(largest) = self.largest_acked else {
+            return 0;
+        };
+        let mut count = 0;
+        for index in 0..self.packets.len() {
+            let packet = &self.packets[index];
+            if largest < packet.number {
+                break;
+            }
+            if packet.fate != Fate::InFlight {
+                continue;
+            }
+            let late = packet.sent_at + delay;
+            if now < late && largest < packet.number + self.reordering {
+                self.loss_at = Some(self.loss_at.map_or(late, |at| at.min(late)));
+                continue;
+            }
+            self.packets[index].fate = Fate::Lost(now);
+            self.in_flight -= 1;
+            count += 1;
+            for frame in self.frames.range(self.frames_of(index)) {
+                lost(frame.clone());
+            }
+        }
+        self.drop_front(now);
+        count
+    }
+
+    /// Everything counts as lost: the other side has said that it took none of it.
+    pub(crate) fn lose_all(&mut self, mut lost: impl FnMut(SentFrame)) {
+        for index in 0..self.packets.len() {
+            if self.packets[index].fate == Fate::InFlight {
+                for frame in self.frames.range(self.frames_of(index)) {
+                    lost(frame.clone());
+                }
+            }
+        }
+        self.frames_dropped += self.frames.len() as u64;
+        self.packets.clear();
+        self.frames.clear();
+        self.in_flight = 0;
+        self.loss_at = None;
+    }
+
+    /// The frames of the oldest datagram in flight, to be sent again as a probe.
+    pub(crate) fn oldest(&self) -> impl Iterator<Item = &SentFrame> {
+        let index = self
+            .packets
+            .iter()
+            .position(|packet| packet.fate == Fate::InFlight);
+        let frames = index.map_or(0..0, |index| self.frames_of(index));
+        self.frames.range(frames)
+    }
+
+    /// When the oldest datagram in flight was sent.
+    pub(crate) fn oldest_sent_at(&self) -> Option<Time> {
+        let oldest = self
+            .packets
+            .iter()
+            .find(|packet| packet.fate == Fate::InFlight);
+        oldest.map(|packet| packet.sent_at)
+    }
+
+    /// How many datagrams are in flight.
+    pub(crate) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// When [`detect_lost`](Self::detect_lost) will find something.
+    pub(crate) const fn loss_at(&self) -> Option<Time> {
+        self.loss_at
+    }
+
+    /// Where the frames of a packet lie in the queue.
+    fn frames_of(&self, index: usize) -> Range<usize> {
+        let end = self.packets[index].frames_end - self.frames_dropped;
+        let start = match index.checked_sub(1) {
+            Some(before) => self.packets[before].frames_end - self.frames_dropped,
+            None => 0,
+        };
+        start as usize..end as usize
+    }
+
+    /// Forgets what is settled at the front. Lost datagrams stay for a while: if one arrives all
+    /// the same, that tells how far the network reorders.
+    fn drop_front(&mut self, now: Time) {
+        while let Some(first) = self.packets.front() {
+            let settled = match first.fate {
+                Fate::InFlight => false,
+                Fate::Acked => true,
+                Fate::Lost(at) => LOST_KEPT < now.since(at) || LOST_MAX < self.packets.len(),
+            };
+            if !settled {
+                break;
+            }
+            let frames = self.frames_of(0).len();
+            self.frames.drain(..frames);
+            self.frames_dropped += frames as u64;
+            self.packets.pop_front();
+        }
+    }
+}
+
+/// So many later datagrams may overtake one before it counts as lost (RFC 9002,
+/// `kPacketThreshold`).
+const REORDERING_MIN: u64 = 3;
+
+/// Networks that reorder further than this are left to the time threshold.
+const REORDERING_MAX: u64 = 64;
+
+/// How long a lost datagram is remembered.
+const LOST_KEPT: Duration = Duration::from_millis(200);
+
+/// More packets than this are not kept behind a lost one.
+const LOST_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DELAY: Duration = Duration::from_millis(5);
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    fn frame(call: u64) -> SentFrame {
+        SentFrame::Piece {
+            call: CallId(call),
+            bytes: 0..1,
+        }
+    }
+
+    /// Datagrams 0 to `count`, a millisecond apart, each with two frames of its number.
+    fn sent(count: u64) -> Sent {
+        let mut sent = Sent::new();
+        for number in 0..count {
+            sent.push(frame(number));
+            sent.push(SentFrame::Cancel(CallId(number)));
+            sent.on_sent(at(number), PacketNumber(number), None);
+        }
+        sent
+    }
+
+    fn ack(sent: &mut Sent, now: Time, largest: u64, below: u64, ranges: &[u64]) -> Vec<SentFrame> {
+        let ack = schema::Ack {
+            largest,
+            delay_us: 0,
+            below,
+            ranges: ranges.to_vec(),
+        };
+        let mut arrived = Vec::new();
+        sent.on_ack(now, &ack, PacketNumber(1_000), |frame| arrived.push(frame))
+            .unwrap();
+        arrived
+    }
+
+    fn lost(sent: &mut Sent, now: Time) -> Vec<SentFrame> {
+        let mut lost = Vec::new();
+        sent.detect_lost(now, DELAY, |frame| lost.push(frame));
+        lost
+    }
+
+    #[test]
+    fn frames_arrive_with_their_datagram_and_once() {
+        let mut sent = sent(3);
+        let expected = [frame(1), SentFrame::Cancel(CallId(1))];
+        assert_eq!(ack(&mut sent, at(3), 1, 0, &[]), expected);
+        assert_eq!(ack(&mut sent, at(3), 1, 0, &[]), []);
+        assert_eq!(ack(&mut sent, at(3), 2, 2, &[]).len(), 4);
+        assert_eq!(sent.in_flight(), 0);
+        assert!(sent.frames.is_empty() && sent.packets.is_empty());
+    }
+
+    #[test]
+    fn the_sample_is_of_the_newest_datagram_only() {
+        let mut sent = sent(3);
+        let none = |_| {};
+        let newest = schema::Ack {
+            largest: 2,
+            ..schema::Ack::default()
+        };
+        let report = sent.on_ack(at(10), &newest, PacketNumber(3), none).unwrap();
+        assert_eq!(report.sample, Some(Duration::from_millis(8)));
+        let older = schema::Ack {
+            largest: 2,
+            below: 2,
+            ..schema::Ack::default()
+        };
+        let report = sent.on_ack(at(20), &older, PacketNumber(3), none).unwrap();
+        assert_eq!(report.sample, None);
+        assert!(report.progress);
+    }
+
+    #[test]
+    fn three_later_arrivals_make_a_loss() {
+        let mut sent = sent(5);
+        ack(&mut sent, at(4), 3, 0, &[]);
+        assert_eq!(
+            lost(&mut sent, at(4)),
+            [frame(0), SentFrame::Cancel(CallId(0))]
+        );
+        assert_eq!(sent.loss_at(), Some(at(1) + DELAY));
+        assert_eq!(lost(&mut sent, at(7)).len(), 4, "1 and 2 are late by then");
+        assert_eq!(sent.in_flight(), 1);
+    }
+
+    #[test]
+    fn nothing_is_lost_before_a_later_one_has_arrived() {
+        let mut sent = sent(5);
+        assert_eq!(lost(&mut sent, at(1_000)), []);
+    }
+
+    #[test]
+    fn a_loss_that_was_none_makes_it_more_patient() {
+        let mut sent = sent(20);
+        ack(&mut sent, at(19), 3, 0, &[]);
+        assert_eq!(lost(&mut sent, at(3)).len(), 2);
+        assert_eq!(ack(&mut sent, at(19), 0, 0, &[]).len(), 2, "late, but here");
+        assert_eq!(sent.reordering, 2 * REORDERING_MIN);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_was_never_sent_is_refused() {
+        let mut sent = sent(3);
+        for ack in [
+            schema::Ack {
+                largest: 3,
+                ..schema::Ack::default()
+            },
+            schema::Ack {
+                largest: 1,
+                below: 2,
+                ..schema::Ack::default()
+            },
+        ] {
+            let result = sent.on_ack(at(3), &ack, PacketNumber(3), |_| ());
+            assert_eq!(result.unwrap_err(), NeverSent);
+        }
+        assert_eq!(sent.in_flight(), 3);
+    }
+
+    #[test]
+    fn ranges_with_gaps_are_followed_downward() {
+        let mut sent = sent(10);
+        // 9 and 8; 7 and 6 missing; 5, 4, 3; 2 missing; 1; and nonsense below.
+        let arrived = ack(&mut sent, at(10), 9, 1, &[2, 3, 1, 1, 5, 5]);
+        let calls: Vec<_> = arrived.iter().step_by(2).cloned().collect();
+        assert_eq!(calls, [8, 9, 3, 4, 5, 1].map(frame));
+    }
+
+    #[test]
+    fn what_was_refused_as_a_whole_goes_out_again() {
+        let mut sent = sent(3);
+        ack(&mut sent, at(3), 0, 0, &[]);
+        let mut frames = Vec::new();
+        sent.lose_all(|frame| frames.push(frame));
+        assert_eq!(frames.len(), 4);
+        assert_eq!(sent.in_flight(), 0);
+        sent.push(frame(9));
+        sent.on_sent(at(4), PacketNumber(3), None);
+        assert_eq!(Vec::from_iter(sent.oldest()), [&frame(9)]);
+    }
+}
