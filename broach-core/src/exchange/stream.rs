@@ -54,7 +54,7 @@ impl<T> Sender<T> {
     /// If the future is dropped before it ends, the message may or may not have been sent.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         self.queue
-            .send(message)
+            .feed(message)
             .await
             .map_err(|_| Status::cancelled("the other side has gone"))
     }
