@@ -4,28 +4,41 @@ mod client;
 mod code;
 pub mod codegen;
 pub mod config;
-mod deadline;
+pub mod deadline;
 mod exchange;
 pub mod guide;
 mod ids;
-mod metadata;
-mod method;
+pub mod metadata;
+pub mod method;
 mod net;
+mod node;
 pub mod observe;
+mod peer;
 mod proto;
 mod rng;
+mod routing;
+mod server;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod wire;
 
 pub use async_trait::async_trait;
-pub use client::{Call, Channel, RequestStream, Response, ResponseFuture};
+pub use client::{
+    Call, Channel, ChannelBuilder, ConnectError, RequestStream, Response, ResponseFuture,
+};
 pub use code::{Code, Outcome};
-pub use exchange::{Body, Context, Messages, Peer, Receiver, Reply, Request, Sender};
+pub use exchange::{Body, Context, Messages, Receiver, Reply, Request, Sender};
 /// Streams that are fed by hand.
 pub mod stream {
     pub use crate::exchange::{Feed, channel};
 }
 
-pub use ids::{CallId, CallKey, Instance, SessionId};
+pub use config::Security;
+pub use ids::{CallId, CallKey, ClusterHash, Instance, MethodId, PacketNumber, SessionId};
 pub use metadata::{Metadata, MetadataError};
+pub use net::{AddressError, BindError, Datagram, DatagramSocket, Datagrams};
+pub use node::{Node, NodeBuilder, StartError, Unfinished};
+pub use peer::Peer;
+pub use server::{RegisterError, Routes};
 pub use status::{Attempt, Detail, Status};

@@ -14,10 +14,11 @@ use crate::client::Channel;
 use crate::client::reply::Open;
 use crate::code::Outcome;
 use crate::deadline::Deadline;
-use crate::exchange::{Body, Context, Peer, Request};
+use crate::exchange::{Body, Context, Request};
 use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, Shape};
 use crate::observe::CallScope;
+use crate::peer::Peer;
 use crate::status::{Attempt, Status};
 
 /// A call that has not been made yet: set what it needs, then await it.

@@ -13,7 +13,7 @@ use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::client::local::Local;
-use crate::client::{Call, RequestStream, reply};
+use crate::client::{Call, ChannelBuilder, ConnectError, RequestStream, reply};
 use crate::code::Outcome;
 use crate::config;
 use crate::deadline::{Clock, Deadline};
@@ -66,6 +66,48 @@ impl Channel {
             clock,
             target,
         }))
+    }
+
+    /// A channel to one node. The channel has a socket of its own, on a port that is free, which its
+    /// clones share. Nothing is sent before the first call.
+    ///
+    /// `addr` is an address like `10.0.0.7:7400`, or a name with a port, which is looked up now.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be used, or is not a loopback address: then a
+    /// [`builder`](Self::builder) has to say how datagrams are protected. That nobody answers at
+    /// the address is no error here: calls tell.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tokio runtime.
+    pub async fn connect(addr: impl ToString) -> Result<Self, ConnectError> {
+        Self::builder().connect(addr).await
+    }
+
+    /// A channel to several nodes that serve the same, which are called in turn.
+    ///
+    /// A call that a node has surely not executed is made at another one; so is an idempotent call
+    /// whose node fails, within its deadline and as far as the retry budget goes. A node that has
+    /// fallen silent is passed over. Otherwise like [`connect`](Self::connect).
+    ///
+    /// # Errors
+    ///
+    /// Like [`connect`](Self::connect); also if there is no address.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tokio runtime.
+    pub async fn list(
+        addrs: impl IntoIterator<Item = impl ToString>,
+    ) -> Result<Self, ConnectError> {
+        Self::builder().list(addrs).await
+    }
+
+    /// A channel with settings.
+    pub fn builder() -> ChannelBuilder {
+        ChannelBuilder::new()
     }
 
     /// A channel to a service in this process, without a node and without a socket: for tests.

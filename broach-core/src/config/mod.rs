@@ -4,11 +4,13 @@
 //! a channel starts; an error names the field.
 
 mod client;
+mod security;
 mod transport;
 
 pub use client::Client;
-pub(crate) use transport::BASE_DATAGRAM_BYTES;
+pub use security::Security;
 pub use transport::Transport;
+pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX};
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

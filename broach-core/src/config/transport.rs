@@ -29,7 +29,7 @@ pub struct Transport {
     /// Calls of one session that a serving node takes at once. Callers with more of them under way
     /// let the rest wait. Default: 1024.
     pub calls_per_session_max: usize,
-    /// Calls that may wait in a node until they can be sent; further ones fail at once with
+    /// Calls to one node that may wait until they can be sent; further ones fail at once with
     /// `RESOURCE_EXHAUSTED`. Default: 65536.
     pub calls_waiting_max: usize,
     /// Sessions that a node serves at once; it refuses to open more. Default: 65536.

@@ -8,11 +8,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::deadline::{Clock, Deadline, Time};
-use crate::exchange::{Origin, Peer, Request};
+use crate::exchange::{Origin, Request};
 use crate::ids::CallKey;
 use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, MethodSpec};
 use crate::observe::TraceContext;
+use crate::peer::Peer;
 
 /// The call that a handler serves: who makes it, how much time is left, what came along.
 ///

@@ -12,6 +12,7 @@ mod body;
 mod context;
 mod dispatch;
 mod parts;
+mod records;
 mod stream;
 
 pub(crate) use body::decode_reply;
@@ -19,5 +20,6 @@ pub use body::{Body, Messages};
 pub use context::Context;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
 pub(crate) use parts::{Origin, code_of};
-pub use parts::{Peer, Reply, Request};
+pub use parts::{Reply, Request};
+pub(crate) use records::{RequestRecords, check_metadata, message_bytes, read_reply, read_request};
 pub use stream::{Feed, Receiver, Sender, channel};

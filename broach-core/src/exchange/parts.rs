@@ -1,17 +1,16 @@
 //! A request and its reply as the layers on both sides see them: encoded bytes and what goes
 //! with them.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::code::Code;
 use crate::deadline::{Clock, Deadline};
 use crate::exchange::Body;
-use crate::ids::{CallKey, Instance};
+use crate::ids::CallKey;
 use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
 use crate::observe::{CallScope, TraceContext};
+use crate::peer::Peer;
 use crate::status::{Attempt, Status};
 
 /// A call on its way from the caller to the handler.
@@ -43,21 +42,6 @@ pub struct Request {
 pub(crate) struct Origin {
     pub(crate) peer: Peer,
     pub(crate) key: CallKey,
-}
-
-/// A node at the other end.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Peer {
-    /// The address its datagrams come from.
-    pub addr: SocketAddr,
-    /// Which of the node's lives it is.
-    pub instance: Instance,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.addr.fmt(f)
-    }
 }
 
 impl Request {

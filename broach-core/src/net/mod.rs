@@ -1,5 +1,35 @@
 //! Sockets, the driver and its handle: where the protocol meets tokio.
+//!
+//! ```text
+//!   callers, handlers                     one task                         the network
+//!   -----------------                     --------                         -----------
+//!   Handle::call  ---\
+//!   a reply       ----> inbox of commands ----> Driver: Endpoint, timers ----> DatagramSocket
+//!   a dropped call --/        <--- replies          ^------------------------------/
+//! ```
+//!
+//! One task owns a socket and all the protocol's state of a node; everything else talks to it
+//! through its inbox. `guide::driver` has the figures that decided for this shape.
 
+mod address;
 mod clock;
+mod driver;
+mod handle;
+mod handlers;
+mod inbox;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod memory;
+mod outbox;
+mod setup;
+mod socket;
+mod udp;
 
-pub use clock::TokioClock;
+pub use address::AddressError;
+pub(crate) use address::resolve;
+pub(crate) use clock::TokioClock;
+pub(crate) use driver::{Handler, Work};
+pub(crate) use handle::{Handle, Outbound};
+pub(crate) use inbox::Ended;
+pub use setup::BindError;
+pub(crate) use setup::Setup;
+pub use socket::{Datagram, DatagramSocket, Datagrams};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tracing::Span;
 
 use crate::code::{Code, Outcome};
-use crate::deadline::{Clock, Time};
+use crate::deadline::{Clock, Deadline, Time};
 use crate::method::Method;
 use crate::observe::{Event, Observe, TraceContext, span};
 
@@ -40,6 +40,7 @@ pub(crate) struct AttemptScope {
 pub(crate) struct HandlerScope {
     scope: Scope,
     peer: SocketAddr,
+    deadline: Option<Deadline>,
     ended: bool,
 }
 
@@ -187,6 +188,7 @@ impl HandlerScope {
         clock: &Arc<dyn Clock>,
         method: &Method,
         peer: SocketAddr,
+        deadline: Option<Deadline>,
         parent: Option<TraceContext>,
     ) -> Self {
         observe.emit(Event::HandlerStarted {
@@ -207,6 +209,7 @@ impl HandlerScope {
         Self {
             scope,
             peer,
+            deadline,
             ended: false,
         }
     }
@@ -242,7 +245,16 @@ impl HandlerScope {
 impl Drop for HandlerScope {
     fn drop(&mut self) {
         if !self.ended {
-            self.finish(Code::Cancelled);
+            // It was stopped: at its deadline, or before because nobody waits for it any more.
+            let now = self.scope.clock.now();
+            let expired = self
+                .deadline
+                .is_some_and(|deadline| deadline.remaining(now).is_none());
+            self.finish(if expired {
+                Code::DeadlineExceeded
+            } else {
+                Code::Cancelled
+            });
         }
     }
 }

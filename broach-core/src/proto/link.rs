@@ -64,6 +64,11 @@ impl Link {
         }
     }
 
+    /// Whether a datagram has been here before, or may have been.
+    pub(crate) fn is_duplicate(&self, number: PacketNumber) -> bool {
+        self.received.is_duplicate(number)
+    }
+
     /// A datagram of the session has arrived that is no duplicate.
     pub(crate) fn on_datagram(
         &mut self,
@@ -131,9 +136,11 @@ impl Link {
         elapsed
     }
 
-    /// When [`on_timeout`](Self::on_timeout) has something to do, or an acknowledgement is due.
-    pub(crate) fn next_timeout(&self) -> Option<Time> {
-        let due = [self.sent.loss_at(), self.probe_at(), self.received.due()];
+    /// When [`on_timeout`](Self::on_timeout) has something to do, or an acknowledgement becomes
+    /// due. One that is due already only waits to be sent.
+    pub(crate) fn next_timeout(&self, now: Time) -> Option<Time> {
+        let ack = self.received.due().filter(|&due| now < due);
+        let due = [self.sent.loss_at(), self.probe_at(), ack];
         due.into_iter().flatten().min()
     }
 
@@ -169,11 +176,9 @@ impl Link {
         self.sent.in_flight()
     }
 
-    /// The number for a datagram that goes out now.
-    pub(crate) const fn take_number(&mut self) -> PacketNumber {
-        let number = self.next;
-        self.next = number.next();
-        number
+    /// The number of the datagram that goes out next.
+    pub(crate) const fn next_number(&self) -> PacketNumber {
+        self.next
     }
 
     /// A frame goes into the datagram that goes out now.
@@ -181,9 +186,11 @@ impl Link {
         self.sent.push(frame);
     }
 
-    /// A datagram goes out. If it carries an acknowledgement that is done with; if it wants one it
-    /// is waited for.
-    pub(crate) fn on_sent(&mut self, now: Time, number: PacketNumber, acks: bool, eliciting: bool) {
+    /// A datagram goes out, under the [next number](Self::next_number). If it carries an
+    /// acknowledgement that is done with; if it wants one it is waited for.
+    pub(crate) fn on_sent(&mut self, now: Time, acks: bool, eliciting: bool) {
+        let number = self.next;
+        self.next = number.next();
         let acked = if acks { self.received.largest() } else { None };
         if acks {
             self.received.on_ack_sent();
@@ -254,12 +261,11 @@ mod tests {
     }
 
     fn send(link: &mut Link, now: Time, call: u64) {
-        let number = link.take_number();
         link.push(SentFrame::Piece {
             call: CallId(call),
             bytes: 0..1,
         });
-        link.on_sent(now, number, false, true);
+        link.on_sent(now, false, true);
     }
 
     fn ack(link: &mut Link, now: Time, largest: u64) {
@@ -276,7 +282,7 @@ mod tests {
         send(&mut link, at(0), 0);
         let mut times = Vec::new();
         while times.len() < 6 {
-            let due = link.next_timeout().unwrap();
+            let due = link.next_timeout(at(0)).unwrap();
             let mut again = Vec::new();
             let elapsed = link.on_timeout(due, |frame| again.push(frame));
             assert!(elapsed.probe && link.owes_probe());
@@ -295,7 +301,7 @@ mod tests {
         let mut link = link();
         send(&mut link, at(0), 0);
         let mut count = 1;
-        while let Some(due) = link.next_timeout().filter(|&due| due < at(5_000)) {
+        while let Some(due) = link.next_timeout(at(0)).filter(|&due| due < at(5_000)) {
             link.on_timeout(due, |_| ());
             send(&mut link, due, 0);
             count += 1;
@@ -313,7 +319,7 @@ mod tests {
         assert!(!link.owes_probe());
         send(&mut link, at(70), 1);
         // One round trip of a millisecond has been measured: 1 + 2 + 5 ms, and not below 10.
-        let due = link.next_timeout().unwrap();
+        let due = link.next_timeout(at(0)).unwrap();
         assert_eq!(due, at(80).min(due), "{due:?}");
     }
 

@@ -1,11 +1,136 @@
-//! The transport.
+//! The transport: calls over datagrams, without a clock, a socket or a task.
+//!
+//! An [`Endpoint`] is one node's end of all its sessions. Its inputs are
+//! [`open`](Endpoint::open), [`cancel`](Endpoint::cancel) and [`reply`](Endpoint::reply) from
+//! above, [`handle_datagram`](Endpoint::handle_datagram) from below, and
+//! [`handle_timeout`](Endpoint::handle_timeout) as time passes. After any of them its outputs are
+//! to be drained: [`poll_transmit`](Endpoint::poll_transmit) until it has nothing more to send,
+//! [`poll_event`](Endpoint::poll_event) until nothing more has happened, and then
+//! [`poll_timeout`](Endpoint::poll_timeout), which any input may have changed.
+//!
+//! ```text
+//!                    endpoint: which session is it for, may it open one?
+//!                        |
+//!                    session: its state, its limits, what goes into a datagram
+//!                   /          |           \
+//!         caller: calls     link: numbers,   callee: calls
+//!         made here         acks, losses     served here
+//!                   \                       /
+//!              outgoing, incoming: the bytes of a call
+//! ```
+//!
+//! Time, bytes and the generator of random numbers come in as arguments, and nothing is iterated in
+//! random order: the same inputs give the same outputs.
+
+mod assemble;
+mod budget;
+mod callee;
+mod caller;
 mod closed;
+mod endpoint;
+mod inbound;
 mod incoming;
+mod limiter;
 mod link;
 mod outgoing;
+mod peers;
+mod queue;
 mod ranges;
 mod received;
 mod rtt;
 mod seen;
 mod sent;
+mod session;
+mod stateless;
+#[cfg(test)]
+mod tests;
+mod timers;
 mod token;
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::code::Code;
+use crate::deadline::Time;
+use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
+use crate::peer::Peer;
+use crate::status::Status;
+
+pub(crate) use caller::NewCall;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use outgoing::CallBytes;
+
+/// What a caller knows its call by. Chosen by the user of the endpoint, and never twice.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// A call that is served here: this node's end of the session, and the call in it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Serving {
+    pub(crate) session: SessionId,
+    pub(crate) call: CallId,
+}
+
+/// Which node this is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) instance: Instance,
+    pub(crate) cluster: ClusterHash,
+}
+
+/// A datagram as the socket gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) from: SocketAddr,
+    /// The address of this node that it was sent to, if that is known.
+    pub(crate) local_ip: Option<IpAddr>,
+    /// When it reached this node, which may be before it is handled.
+    pub(crate) arrived: Time,
+    pub(crate) bytes: Bytes,
+}
+
+/// Datagrams for one node, one after the other in the buffer that was given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Transmit {
+    pub(crate) to: SocketAddr,
+    /// The address of this node to send from, if it matters.
+    pub(crate) local_ip: Option<IpAddr>,
+    /// Their sizes.
+    pub(crate) sizes: Vec<usize>,
+}
+
+/// Something that the user of an endpoint has to act upon.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A call made here has ended: with the bytes of its reply, or without.
+    Ended {
+        ticket: Ticket,
+        /// The node that it was made to, if it ever said which life it is.
+        peer: Option<Peer>,
+        /// The node says nothing any more: other calls had better go elsewhere.
+        silent: bool,
+        result: Result<Bytes, Status>,
+    },
+    /// A call is to be served; [`Endpoint::reply`] ends it.
+    Call(Arrived),
+    /// A call that was to be served has ended without a reply: its handler is to be stopped.
+    Stop {
+        serving: Serving,
+        /// Why.
+        code: Code,
+    },
+}
+
+/// A call that is to be served.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) serving: Serving,
+    pub(crate) peer: Peer,
+    pub(crate) key: CallKey,
+    pub(crate) method: MethodId,
+    /// Of [`Open`](crate::wire::Open).
+    pub(crate) flags: u32,
+    pub(crate) deadline: Option<Time>,
+    pub(crate) bytes: Bytes,
+}

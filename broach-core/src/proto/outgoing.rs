@@ -6,6 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::proto::ranges::Ranges;
+use crate::status::Status;
+use crate::wire::{RecordKind, put_record, status_to_wire};
 
 /// All the bytes of one direction of a call: what stands before the message, and the message.
 ///
@@ -17,6 +19,16 @@ pub(crate) struct CallBytes {
 }
 
 impl CallBytes {
+    /// The bytes of a reply that is a status.
+    pub(crate) fn status(status: &Status) -> Self {
+        let mut head = Vec::new();
+        put_record(&mut head, RecordKind::Status, &status_to_wire(status));
+        Self {
+            head: head.into(),
+            body: Bytes::new(),
+        }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_token_grows_old_and_says_for_how_long() {
-        let mut tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
+        let tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
         let here = addr("10.0.0.1:7400");
         let token = tokens.mint(at(5), here, CALLER);
         assert_eq!(

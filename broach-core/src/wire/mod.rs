@@ -18,15 +18,15 @@ mod header;
 mod parts;
 mod record;
 // The generator writes `pub`; the schema stays inside of the crate all the same.
-#[allow(missing_debug_implementations, unreachable_pub)]
+#[allow(missing_debug_implementations, unnameable_types, unreachable_pub)]
 #[rustfmt::skip]
 pub(crate) mod schema;
 mod writer;
 
 pub(crate) use crate::config::BASE_DATAGRAM_BYTES;
-pub(crate) use datagram::{Datagram, Rejected, stateless};
+pub(crate) use datagram::{Datagram, stateless};
 pub(crate) use frame::{Frame, Frames};
-pub(crate) use header::{Header, Init, Kind, TOKEN_BYTES_MAX, Token};
+pub(crate) use header::{Header, Init, Kind, Token};
 pub(crate) use parts::{
     metadata_from_wire, metadata_to_wire, micros, status_from_wire, status_to_wire,
 };

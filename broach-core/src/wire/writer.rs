@@ -9,7 +9,7 @@ use std::ops::Range;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
-use crate::ids::{CallId, MethodId, PacketNumber};
+use crate::ids::{CallId, MethodId};
 use crate::wire::datagram::seal;
 use crate::wire::{BASE_DATAGRAM_BYTES, Header, Init, TRAILER_BYTES, schema};
 
@@ -297,7 +297,7 @@ pub(crate) const fn test_header(number: u64) -> Header {
         kind: crate::wire::Kind::Data,
         ack_now: false,
         to: crate::ids::SessionId(1),
-        number: PacketNumber(number),
+        number: crate::ids::PacketNumber(number),
     }
 }
 

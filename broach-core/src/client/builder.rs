@@ -1,0 +1,200 @@
+//! [`ChannelBuilder`]: channels to nodes that are named, from a program that is no node itself.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::client::Channel;
+use crate::client::remote::Remote;
+use crate::config::{self, ConfigError, Security};
+use crate::net::{AddressError, BindError, Handle, Setup, resolve};
+use crate::observe::{Observer, Propagator};
+use crate::rng::Rng;
+
+/// Makes a [`Channel`] to one node or several, with settings.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use broach_core::{Channel, Security};
+///
+/// let channel = Channel::builder()
+///     .cluster("shop")
+///     .security(Security::clear())
+///     .connect("10.0.0.7:7400")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until it connects"]
+pub struct ChannelBuilder {
+    setup: Setup,
+    client: config::Client,
+    security: Option<Security>,
+}
+
+/// Why there is no channel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// An address cannot be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The list of nodes is empty.
+    #[error("no node is named: a channel needs the address of at least one")]
+    Empty,
+    /// A setting cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address is not a loopback address, and nothing is said of security.
+    #[error(
+        "{addr} is not a loopback address, and nothing is said of security: write \
+         .security(Security::clear()) if datagrams may go there in the clear"
+    )]
+    Security {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// The operating system gave no socket to call from.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+impl ChannelBuilder {
+    pub(super) fn new() -> Self {
+        let setup = Setup {
+            cluster: DEFAULT_CLUSTER.to_owned(),
+            ..Setup::default()
+        };
+        Self {
+            setup,
+            client: config::Client::default(),
+            security: None,
+        }
+    }
+
+    /// The name of the cluster that the nodes belong to; others refuse calls. Default: `default`.
+    pub fn cluster(mut self, name: impl Into<String>) -> Self {
+        self.setup.cluster = name.into();
+        self
+    }
+
+    /// How datagrams are protected. Must be said unless all nodes are on the loopback interface.
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = Some(security);
+        self
+    }
+
+    /// Settings of the transport.
+    pub fn transport(mut self, config: config::Transport) -> Self {
+        self.setup.config = config;
+        self
+    }
+
+    /// Settings of the side that makes calls.
+    pub fn client(mut self, config: config::Client) -> Self {
+        self.client = config;
+        self
+    }
+
+    /// Shows every event to an observer.
+    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
+        self.setup.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Joins the spans of calls to a tracing system with ids of its own.
+    pub fn propagate(mut self, propagator: impl Propagator + 'static) -> Self {
+        self.setup.propagator = Some(Arc::new(propagator));
+        self
+    }
+
+    /// A channel to one node, like [`Channel::connect`].
+    ///
+    /// # Errors
+    ///
+    /// If the address or a setting cannot be used. That nobody answers at the address is no error
+    /// here: calls tell.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tokio runtime.
+    pub async fn connect(self, addr: impl ToString) -> Result<Channel, ConnectError> {
+        self.list([addr]).await
+    }
+
+    /// A channel to several nodes, like [`Channel::list`].
+    ///
+    /// # Errors
+    ///
+    /// If an address or a setting cannot be used, or there is no address. That nobody answers is no
+    /// error here: calls tell.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tokio runtime.
+    pub async fn list(
+        self,
+        addrs: impl IntoIterator<Item = impl ToString>,
+    ) -> Result<Channel, ConnectError> {
+        self.setup.config.validate()?;
+        self.client.validate()?;
+        let mut targets = Vec::new();
+        let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
+        for text in texts {
+            let addr = resolve(&text).await?;
+            if Security::is_missing(self.security, addr) {
+                return Err(ConnectError::Security { addr });
+            }
+            targets.push(addr);
+        }
+        let first = *targets.first().ok_or(ConnectError::Empty)?;
+        let prepared = self.setup.prepare(any_port(first, &targets))?;
+        let handle = prepared.start(None);
+        Ok(remote(handle, &targets, self.client))
+    }
+}
+
+/// A channel over a node's driver to these nodes.
+pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Client) -> Channel {
+    let names: Vec<String> = targets.iter().map(SocketAddr::to_string).collect();
+    let shared = handle.shared().clone();
+    // Only spreads retries over time, so it need not be hard to guess.
+    let rng = Rng::from_seed(u64::from(shared.local_addr.port()));
+    let transport = Box::new(Remote::new(
+        handle,
+        targets.iter().copied(),
+        config.clone(),
+        rng,
+    ));
+    Channel::new(
+        transport,
+        config,
+        shared.observe,
+        shared.clock,
+        names.join(","),
+    )
+}
+
+/// Where to bind a socket that only makes calls: to the loopback interface if nothing else is
+/// called, and for both versions of IP if both are.
+fn any_port(first: SocketAddr, targets: &[SocketAddr]) -> SocketAddr {
+    let loopback = targets.iter().all(|addr| addr.ip().is_loopback());
+    let same = targets.iter().all(|addr| addr.is_ipv4() == first.is_ipv4());
+    match (loopback && same, first.is_ipv4() && same) {
+        (true, true) => (Ipv4Addr::LOCALHOST, 0).into(),
+        (true, false) => (Ipv6Addr::LOCALHOST, 0).into(),
+        (false, true) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (false, false) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+impl std::fmt::Debug for ChannelBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChannelBuilder")
+            .field("cluster", &self.setup.cluster)
+            .field("security", &self.security)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The cluster of nodes and channels that name none.
+pub(crate) const DEFAULT_CLUSTER: &str = "default";

@@ -1,0 +1,182 @@
+//! Between requests and replies and the records that stand for them on the wire.
+
+use bytes::Bytes;
+
+use crate::code::Outcome;
+use crate::exchange::{Body, Reply};
+use crate::metadata::Metadata;
+use crate::observe::{DropReason, TraceContext};
+use crate::proto::CallBytes;
+use crate::status::Status;
+use crate::wire::{
+    Record, RecordKind, metadata_from_wire, metadata_to_wire, put_record, put_record_head,
+    status_from_wire,
+};
+
+/// What a unary request says, apart from its method and deadline.
+#[derive(Debug)]
+pub(crate) struct RequestRecords {
+    pub(crate) metadata: Metadata,
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) message: Bytes,
+}
+
+/// The bytes of a call with one message.
+pub(crate) fn message_bytes(
+    metadata: &Metadata,
+    trace: Option<TraceContext>,
+    message: Bytes,
+) -> CallBytes {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    if let Some(wire) = metadata_to_wire(metadata, trace) {
+        put_record(&mut head, RecordKind::Metadata, &wire);
+    }
+    put_record_head(&mut head, RecordKind::Message, message.len());
+    CallBytes {
+        head: head.into(),
+        body: message,
+    }
+}
+
+/// Reads a unary request.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` if it is none, `RESOURCE_EXHAUSTED` if its metadata takes more than
+/// `metadata_max` bytes.
+pub(crate) fn read_request(
+    mut bytes: Bytes,
+    metadata_max: usize,
+) -> Result<RequestRecords, Status> {
+    let malformed = |_: DropReason| {
+        let text = "the request is not made of the records that make a unary call";
+        Status::invalid_argument(text).with_outcome(Outcome::NotExecuted)
+    };
+    let mut record = Record::take(&mut bytes).map_err(malformed)?;
+    let (mut metadata, mut trace) = (Metadata::new(), None);
+    if record.kind == RecordKind::Metadata {
+        (metadata, trace) = metadata_from_wire(record.bytes).map_err(malformed)?;
+        check_metadata(&metadata, metadata_max)?;
+        record = Record::take(&mut bytes).map_err(malformed)?;
+    }
+    if record.kind != RecordKind::Message || !bytes.is_empty() {
+        return Err(malformed(DropReason::Malformed));
+    }
+    Ok(RequestRecords {
+        metadata,
+        trace,
+        message: record.bytes,
+    })
+}
+
+/// Reads the reply to a unary request: a reply, or the status that was sent instead.
+///
+/// # Errors
+///
+/// The status; `INTERNAL` if it is neither.
+pub(crate) fn read_reply(mut bytes: Bytes) -> Result<Reply, Status> {
+    let malformed = |_: DropReason| {
+        Status::internal("the reply is not made of the records that make a unary call")
+    };
+    let mut record = Record::take(&mut bytes).map_err(malformed)?;
+    let mut metadata = Metadata::new();
+    if record.kind == RecordKind::Metadata {
+        (metadata, _) = metadata_from_wire(record.bytes).map_err(malformed)?;
+        record = Record::take(&mut bytes).map_err(malformed)?;
+    }
+    match record.kind {
+        _ if !bytes.is_empty() => Err(malformed(DropReason::Malformed)),
+        RecordKind::Message => {
+            let mut reply = Reply::new(Body::Message(record.bytes));
+            reply.metadata = metadata;
+            Ok(reply)
+        }
+        RecordKind::Status => Err(status_from_wire(record.bytes).map_err(malformed)?),
+        RecordKind::Metadata => Err(malformed(DropReason::Malformed)),
+    }
+}
+
+/// Whether metadata keeps to the limit.
+///
+/// # Errors
+///
+/// `RESOURCE_EXHAUSTED` if not.
+pub(crate) fn check_metadata(metadata: &Metadata, max: usize) -> Result<(), Status> {
+    let bytes = metadata.bytes();
+    if bytes <= max {
+        return Ok(());
+    }
+    let text = format!(
+        "the metadata takes {bytes} bytes, and {max} are allowed (transport.metadata_bytes_max)"
+    );
+    Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted))
+}
+
+/// Most calls have no metadata, and a record's head is no longer than this.
+const HEAD_BYTES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(bytes: &CallBytes) -> Bytes {
+        [&bytes.head[..], &bytes.body[..]].concat().into()
+    }
+
+    #[test]
+    fn a_request_goes_there_and_back() {
+        let mut metadata = Metadata::new();
+        metadata.insert("k", "v").unwrap();
+        let trace = TraceContext {
+            trace_id: 1,
+            span_id: 2,
+            flags: 1,
+        };
+        for (metadata, trace) in [(Metadata::new(), None), (metadata, Some(trace))] {
+            let bytes = message_bytes(&metadata, trace, Bytes::from_static(b"message"));
+            let request = read_request(joined(&bytes), 1_000).unwrap();
+            assert_eq!(request.metadata, metadata);
+            assert_eq!(request.trace, trace);
+            assert_eq!(request.message, "message");
+        }
+    }
+
+    #[test]
+    fn a_reply_or_a_status_goes_there_and_back() {
+        let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
+        let reply = read_reply(joined(&bytes)).unwrap();
+        assert_eq!(reply.body.as_message().unwrap(), "message");
+        let status = Status::not_found("no").with_outcome(Outcome::NotExecuted);
+        let back = read_reply(joined(&CallBytes::status(&status))).unwrap_err();
+        assert_eq!(
+            (back.code(), back.outcome()),
+            (crate::Code::NotFound, Outcome::NotExecuted)
+        );
+    }
+
+    #[test]
+    fn what_is_no_unary_call_is_refused() {
+        let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
+        let good = joined(&bytes);
+        for len in 0..good.len() {
+            assert!(read_request(good.slice(..len), 1_000).is_err());
+            assert!(read_reply(good.slice(..len)).is_err());
+        }
+        let twice = Bytes::from([&good[..], &good[..]].concat());
+        assert!(read_request(twice.clone(), 1_000).is_err());
+        assert!(read_reply(twice).is_err());
+    }
+
+    #[test]
+    fn too_much_metadata_names_the_limit() {
+        let mut metadata = Metadata::new();
+        metadata.insert("k", "v".repeat(100)).unwrap();
+        let bytes = message_bytes(&metadata, None, Bytes::new());
+        let status = read_request(joined(&bytes), 50).unwrap_err();
+        assert_eq!(status.code(), crate::Code::ResourceExhausted);
+        assert!(
+            status.message().contains("109 bytes, and 50 are allowed"),
+            "{status}"
+        );
+    }
+}

@@ -1,0 +1,414 @@
+//! The driver: the one task that owns a node's socket and all its protocol state.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use crate::deadline::{Clock, Sleep, Time};
+use crate::ids::SessionId;
+use crate::net::handle::{Handle, Shared};
+use crate::net::handlers::Handlers;
+use crate::net::inbox::{Command, Ended, Inbox};
+use crate::net::outbox::Outbox;
+use crate::net::socket::{Datagram, DatagramSocket};
+use crate::observe::{Event as Seen, Observe};
+use crate::proto::{Arrived, CallBytes, Endpoint, Event, Identity, Received, Ticket};
+use crate::rng::Rng;
+use crate::status::Status;
+
+/// What serves the calls that come in.
+pub(crate) trait Handler: fmt::Debug + Send + Sync {
+    /// The work on a call: a future that begins when it is polled, does not panic, and gives the
+    /// bytes of the reply.
+    fn handle(&self, call: Arrived) -> Work;
+}
+
+/// See [`Handler::handle`].
+pub(crate) type Work = Pin<Box<dyn Future<Output = CallBytes> + Send>>;
+
+/// What a node's driver is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) socket: Arc<dyn DatagramSocket>,
+    pub(crate) identity: Identity,
+    pub(crate) shared: Shared,
+    pub(crate) rng: Rng,
+    /// Absent in a node that serves nothing.
+    pub(crate) handler: Option<Arc<dyn Handler>>,
+}
+
+/// Starts a driver, as a task of the tokio runtime that this is called in.
+///
+/// # Panics
+///
+/// If there is no tokio runtime.
+pub(crate) fn start(parts: Parts) -> Handle {
+    let inbox = Arc::new(Inbox::default());
+    let handle = Handle::new(Arc::clone(&inbox), parts.shared.clone());
+    tokio::spawn(Driver::new(parts, inbox).run());
+    handle
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+struct Driver {
+    endpoint: Endpoint,
+    socket: Arc<dyn DatagramSocket>,
+    inbox: Arc<Inbox>,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+    observe: Observe,
+    handlers: Option<Handlers>,
+    /// Who waits for the calls under way, and the sessions that these are in.
+    waiters: FxHashMap<Ticket, (oneshot::Sender<Ended>, SessionId)>,
+    drained: Option<oneshot::Sender<()>>,
+    timer: Timer,
+    received: Vec<Datagram>,
+    commands: Vec<Command>,
+    /// When the socket was last found empty: nothing in it can be older.
+    emptied_at: Time,
+    /// How many turns have found something to receive, one after the other.
+    busy_turns: u32,
+    /// Receiving has failed: how long to wait before trying again, and until when.
+    receive_pause: Option<(Duration, Time)>,
+    stopping: bool,
+    /// Who waits for the end.
+    stopped: Option<oneshot::Sender<()>>,
+}
+
+/// What a turn begins with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Woken {
+    by_inbox: bool,
+    by_timer: bool,
+}
+
+impl Driver {
+    fn new(parts: Parts, inbox: Arc<Inbox>) -> Self {
+        let Parts {
+            socket,
+            identity,
+            shared,
+            rng,
+            handler,
+        } = parts;
+        let Shared {
+            config,
+            clock,
+            observe,
+            ..
+        } = shared;
+        let now = clock.now();
+        let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
+        if handler.is_none() {
+            endpoint.refuse_calls(Status::unimplemented("this node serves nothing"));
+        }
+        let handlers =
+            handler.map(|handler| Handlers::new(handler, Arc::clone(&clock), Arc::clone(&inbox)));
+        Self {
+            endpoint,
+            outbox: Outbox::new(Arc::clone(&socket), observe.clone()),
+            socket,
+            inbox,
+            timer: Timer::new(Arc::clone(&clock)),
+            clock,
+            observe,
+            handlers,
+            waiters: FxHashMap::default(),
+            drained: None,
+            received: Vec::new(),
+            commands: Vec::new(),
+            emptied_at: now,
+            busy_turns: 0,
+            receive_pause: None,
+            stopping: false,
+            stopped: None,
+        }
+    }
+
+    async fn run(mut self) {
+        while !self.stopping {
+            let woken = std::future::poll_fn(|cx| self.poll_woken(cx)).await;
+            // Whoever makes a call beside others is about to be joined by them: what they all send
+            // then shares datagrams. A single caller does not wait.
+            if woken.by_inbox && 1 < self.waiters.len() + self.inbox.len() {
+                yield_now().await;
+            }
+            self.handle_received();
+            if woken.by_timer {
+                self.endpoint.handle_timeout(self.clock.now());
+            }
+            // Callers whose calls have ended together make their next ones together.
+            if 1 < self.handle_events() {
+                yield_now().await;
+            }
+            self.handle_commands();
+            self.handle_events();
+            self.outbox.flush(&mut self.endpoint, self.clock.now());
+            self.timer.set(self.endpoint.poll_timeout());
+            self.check_drained();
+        }
+        self.endpoint.close_all(self.clock.now());
+        self.handle_events();
+        self.outbox.flush(&mut self.endpoint, self.clock.now());
+    }
+
+    /// Waits for something to do. Datagrams that have arrived are in `received` then.
+    fn poll_woken(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        let mut woken = Woken {
+            by_inbox: self.inbox.register(cx.waker()),
+            ..Woken::default()
+        };
+        let writable = self.outbox.poll_writable(cx);
+        self.poll_receive(cx);
+        // What time brings is looked at once the socket is empty: the answer that a timer waits for
+        // may be in it. Unless it is never empty.
+        let starved = BUSY_TURNS_MAX <= self.busy_turns;
+        if (self.received.is_empty() || starved) && self.timer.poll(cx) {
+            woken.by_timer = true;
+        }
+        let nothing = !woken.by_inbox && !woken.by_timer && self.received.is_empty();
+        if nothing && !writable {
+            Poll::Pending
+        } else {
+            Poll::Ready(woken)
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) {
+        let now = self.clock.now();
+        if let Some((_, until)) = self.receive_pause
+            && now < until
+        {
+            self.timer.set_before(until);
+            return;
+        }
+        match self.socket.poll_receive(cx, &mut self.received) {
+            Poll::Pending => {
+                self.emptied_at = now;
+                self.busy_turns = 0;
+            }
+            Poll::Ready(Ok(())) => {
+                self.receive_pause = None;
+                self.busy_turns += 1;
+            }
+            Poll::Ready(Err(error)) => {
+                self.observe.emit(Seen::ReceiveFailed {
+                    errno: errno(&error),
+                });
+                let pause = self
+                    .receive_pause
+                    .map_or(RECEIVE_PAUSE_MIN, |(pause, _)| 2 * pause);
+                let pause = pause.min(RECEIVE_PAUSE_MAX);
+                self.receive_pause = Some((pause, now + pause));
+                self.timer.set_before(now + pause);
+                // The timer has to be polled again to wake this task.
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn handle_received(&mut self) {
+        let now = self.clock.now();
+        for datagram in self.received.drain(..) {
+            let Datagram {
+                from,
+                local_ip,
+                waited,
+                bytes,
+            } = datagram;
+            let arrived = (now - waited).max(self.emptied_at);
+            self.endpoint.handle_datagram(
+                now,
+                Received {
+                    from,
+                    local_ip,
+                    arrived,
+                    bytes,
+                },
+            );
+        }
+    }
+
+    /// Acts upon what has happened; tells how many calls have ended.
+    fn handle_events(&mut self) -> usize {
+        let mut ended = 0;
+        if let Some(handlers) = &mut self.handlers {
+            handlers.begin_turn();
+        }
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::Ended {
+                    ticket,
+                    peer,
+                    silent,
+                    result,
+                } => {
+                    if let Some((waiter, _)) = self.waiters.remove(&ticket) {
+                        ended += 1;
+                        // Whoever waited may have gone; its cancellation is in the inbox then.
+                        let _ = waiter.send(Ended {
+                            peer,
+                            silent,
+                            result,
+                        });
+                    }
+                }
+                Event::Call(call) => {
+                    let serving = call.serving;
+                    let Some(handlers) = &mut self.handlers else {
+                        continue;
+                    };
+                    if let Some(bytes) = handlers.start(call) {
+                        self.endpoint.reply(self.clock.now(), serving, bytes);
+                    }
+                }
+                Event::Stop { serving, .. } => {
+                    if let Some(handlers) = &mut self.handlers {
+                        handlers.stop(serving);
+                    }
+                }
+            }
+        }
+        ended
+    }
+
+    fn handle_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.inbox.take(&mut commands);
+        let now = self.clock.now();
+        for command in commands.drain(..) {
+            match command {
+                Command::Open { to, call, waiter } => {
+                    let ticket = call.ticket;
+                    match self.endpoint.open(now, to, call) {
+                        Ok(session) => {
+                            self.waiters.insert(ticket, (waiter, session));
+                        }
+                        Err(status) => {
+                            let _ = waiter.send(Ended {
+                                peer: None,
+                                silent: false,
+                                result: Err(status),
+                            });
+                        }
+                    }
+                }
+                Command::Cancel(ticket) => {
+                    if let Some((_, session)) = self.waiters.remove(&ticket) {
+                        self.endpoint.cancel(now, session, ticket);
+                    }
+                }
+                Command::Reply { serving, bytes } => {
+                    if let Some(handlers) = &mut self.handlers {
+                        handlers.on_reply(serving);
+                    }
+                    self.endpoint.reply(now, serving, bytes);
+                }
+                Command::Drain { refusal, drained } => {
+                    self.endpoint.refuse_calls(refusal);
+                    self.drained = Some(drained);
+                }
+                Command::Stop(stopped) => {
+                    self.stopping = true;
+                    self.stopped = self.stopped.take().or(stopped);
+                }
+            }
+        }
+        self.commands = commands;
+    }
+
+    /// Tells whoever waits for it that nothing is under way any more.
+    fn check_drained(&mut self) {
+        let idle = self
+            .handlers
+            .as_ref()
+            .is_none_or(|handlers| handlers.running() == 0);
+        if self.drained.is_some() && idle && self.endpoint.has_served_all() {
+            let _ = self.drained.take().map(|drained| drained.send(()));
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// Also when the runtime drops the task: whoever waits for something is told.
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+/// The driver's one timer. It is moved only to earlier times, and looks again when it is reached:
+/// most of the time what it waits for has moved on by then.
+struct Timer {
+    clock: Arc<dyn Clock>,
+    /// When the driver has something to do.
+    due: Option<Time>,
+    sleep: Option<(Time, Sleep)>,
+}
+
+impl Timer {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            due: None,
+            sleep: None,
+        }
+    }
+
+    fn set(&mut self, due: Option<Time>) {
+        self.due = due;
+    }
+
+    /// Makes sure that it is reached by then.
+    fn set_before(&mut self, due: Time) {
+        self.due = Some(self.due.map_or(due, |at| at.min(due)));
+    }
+
+    /// Whether it has been reached; if not, the task is woken when it is.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.due else { return false };
+        loop {
+            let now = self.clock.now();
+            if due <= now {
+                self.due = None;
+                return true;
+            }
+            let (_, sleep) = match &mut self.sleep {
+                Some(sleep) if sleep.0 <= due => sleep,
+                _ => self.sleep.insert((due, self.clock.sleep_until(due))),
+            };
+            if sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            self.sleep = None;
+        }
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("due", &self.due)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The operating system's number for an error, 0 if it has none.
+pub(super) fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(0)
+}
+
+/// After so many turns that have all found something to receive, timers are looked at anyway.
+const BUSY_TURNS_MAX: u32 = 16;
+
+/// How long to wait after an error on receiving. An error that stays must not keep a processor
+/// busy.
+const RECEIVE_PAUSE_MIN: Duration = Duration::from_millis(1);
+const RECEIVE_PAUSE_MAX: Duration = Duration::from_millis(100);

@@ -1,0 +1,199 @@
+//! [`Handle`]: how the rest of a node talks to its driver.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::oneshot;
+
+use crate::code::Outcome;
+use crate::config::Transport;
+use crate::deadline::{Clock, Time};
+use crate::ids::MethodId;
+use crate::net::inbox::{Command, Ended, Inbox, NotTaken};
+use crate::observe::Observe;
+use crate::proto::{CallBytes, NewCall, Ticket};
+use crate::status::Status;
+
+/// A node's driver, as seen by those who make calls. When the last clone is dropped the driver ends
+/// all sessions and stops.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    inbox: Arc<Inbox>,
+    next_ticket: AtomicU64,
+    shared: Shared,
+}
+
+/// What a handle knows of its node.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) config: Arc<Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observe: Observe,
+}
+
+/// A call to a node, as far as the transport is concerned.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) to: SocketAddr,
+    pub(crate) method: MethodId,
+    /// Of [`Open`](crate::wire::Open).
+    pub(crate) flags: u32,
+    pub(crate) deadline: Option<Time>,
+    pub(crate) bytes: CallBytes,
+    /// The caller has somewhere else to go if the node falls silent.
+    pub(crate) yields: bool,
+}
+
+impl Handle {
+    pub(super) fn new(inbox: Arc<Inbox>, shared: Shared) -> Self {
+        Self(Arc::new(Inner {
+            inbox,
+            next_ticket: AtomicU64::new(0),
+            shared,
+        }))
+    }
+
+    /// Makes a call. It runs whether or not the future is polled; dropping the future cancels it.
+    pub(crate) fn call(&self, outbound: Outbound) -> Attempt {
+        let inner = &self.0;
+        let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
+        let (waiter, ended) = oneshot::channel();
+        let Outbound {
+            to,
+            method,
+            flags,
+            deadline,
+            bytes,
+            yields,
+        } = outbound;
+        let made_at = inner.shared.clock.now();
+        let call = NewCall {
+            ticket,
+            method,
+            flags,
+            deadline,
+            bytes,
+            made_at,
+            yields,
+        };
+        let max = inner.shared.config.calls_waiting_max;
+        let refused = match inner
+            .inbox
+            .push_below(max, Command::Open { to, call, waiter })
+        {
+            Ok(()) => {
+                let inbox = Some(Arc::clone(&inner.inbox));
+                return Attempt {
+                    ended: Ok(ended),
+                    ticket,
+                    inbox,
+                };
+            }
+            Err(NotTaken::Closed) => stopped(),
+            Err(NotTaken::Full) => Status::resource_exhausted(format!(
+                "{max} calls wait for this node's driver already (transport.calls_waiting_max)"
+            )),
+        };
+        let refused = refused.with_outcome(Outcome::NotExecuted);
+        Attempt {
+            ended: Err(Some(refused)),
+            ticket,
+            inbox: None,
+        }
+    }
+
+    /// Takes no more calls and waits until all that were taken have ended, or the time is over.
+    /// Tells whether they have.
+    pub(crate) async fn drain(&self, refusal: Status, timeout: Duration) -> bool {
+        let (drained, done) = oneshot::channel();
+        if !self.0.inbox.push(Command::Drain { refusal, drained }) {
+            return true;
+        }
+        let clock = &self.0.shared.clock;
+        let over = clock.sleep_until(clock.now() + timeout);
+        match futures::future::select(done, over).await {
+            // The driver tells it, or has stopped by itself.
+            futures::future::Either::Left(_) => true,
+            futures::future::Either::Right(_) => false,
+        }
+    }
+
+    /// Ends all sessions and all that is under way, and waits until the driver has stopped.
+    pub(crate) async fn stop(&self) {
+        let (stopped, done) = oneshot::channel();
+        self.0.inbox.push(Command::Stop(Some(stopped)));
+        // It is never sent, only dropped: by the driver at its end, or at once if there is none.
+        let _ = done.await;
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.inbox.push(Command::Stop(None));
+    }
+}
+
+/// A call under way to a node. Dropping it cancels the call.
+#[derive(Debug)]
+#[must_use = "dropping an attempt cancels the call"]
+pub(crate) struct Attempt {
+    /// Or why it was never begun.
+    ended: Result<oneshot::Receiver<Ended>, Option<Status>>,
+    ticket: Ticket,
+    /// Where to cancel it, as long as it is under way.
+    inbox: Option<Arc<Inbox>>,
+}
+
+impl Future for Attempt {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = &mut *self;
+        let ended = match &mut this.ended {
+            Ok(ended) => futures::ready!(ended.poll_unpin(cx)),
+            Err(status) => {
+                let status = status.take().unwrap_or_else(stopped);
+                return Poll::Ready(Ended {
+                    peer: None,
+                    silent: false,
+                    result: Err(status),
+                });
+            }
+        };
+        this.inbox = None;
+        Poll::Ready(ended.unwrap_or_else(|_| {
+            let status = stopped().with_outcome(Outcome::Unknown);
+            Ended {
+                peer: None,
+                silent: false,
+                result: Err(status),
+            }
+        }))
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            // If the driver has stopped the call has ended anyway.
+            inbox.push(Command::Cancel(self.ticket));
+        }
+    }
+}
+
+fn stopped() -> Status {
+    Status::unavailable("this node has stopped")
+}

@@ -1,0 +1,128 @@
+//! The driver's inbox: what callers and handlers want of it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+use futures::task::AtomicWaker;
+use tokio::sync::oneshot;
+
+use crate::peer::Peer;
+use crate::proto::{CallBytes, NewCall, Serving, Ticket};
+use crate::status::Status;
+
+/// How a call ended: with the bytes of its reply, or without; and the node that it was made to, if
+/// that is known.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) peer: Option<Peer>,
+    /// The node says nothing any more.
+    pub(crate) silent: bool,
+    pub(crate) result: Result<Bytes, Status>,
+}
+
+/// Something that the driver is to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Make a call.
+    Open {
+        to: SocketAddr,
+        call: NewCall,
+        waiter: oneshot::Sender<Ended>,
+    },
+    /// Nobody waits for this call any more.
+    Cancel(Ticket),
+    /// A handler has ended.
+    Reply { serving: Serving, bytes: CallBytes },
+    /// Take no more calls; tell when all that were taken have ended.
+    Drain {
+        refusal: Status,
+        drained: oneshot::Sender<()>,
+    },
+    /// End everything; what is given is dropped when that is done.
+    Stop(Option<oneshot::Sender<()>>),
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NotTaken {
+    /// The driver has gone.
+    Closed,
+    /// The driver is too far behind.
+    Full,
+}
+
+/// Commands for one driver.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    commands: Mutex<Vec<Command>>,
+    /// There may be something in it. Keeps many senders from waking the driver as many times.
+    pending: AtomicBool,
+    driver: AtomicWaker,
+    /// The driver has gone: nobody reads commands any more.
+    closed: AtomicBool,
+}
+
+impl Inbox {
+    /// Adds a command; tells whether it will be read.
+    pub(super) fn push(&self, command: Command) -> bool {
+        self.push_below(usize::MAX, command).is_ok()
+    }
+
+    fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            self.driver.wake();
+        }
+    }
+
+    /// Has the driver woken by the next command. Tells whether there is one already.
+    pub(super) fn register(&self, waker: &Waker) -> bool {
+        self.driver.register(waker);
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// Adds a command unless there are `max` already.
+    pub(super) fn push_below(&self, max: usize, command: Command) -> Result<(), NotTaken> {
+        {
+            let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(NotTaken::Closed);
+            }
+            if max <= commands.len() {
+                return Err(NotTaken::Full);
+            }
+            commands.push(command);
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Takes out all commands; `taken` is emptied and its room is used for the next ones.
+    pub(super) fn take(&self, taken: &mut Vec<Command>) {
+        taken.clear();
+        self.pending.store(false, Ordering::Release);
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *commands, taken);
+    }
+
+    /// How many commands are waiting.
+    pub(super) fn len(&self) -> usize {
+        self.commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// The driver goes: commands that are there and all later ones are not carried out. Whoever
+    /// waits for one of them is told, because its other end is dropped.
+    pub(super) fn close(&self) {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::Relaxed);
+        let left = std::mem::take(&mut *commands);
+        // Dropping them may wake tasks that come back here.
+        drop(commands);
+        drop(left);
+    }
+}

@@ -1,0 +1,218 @@
+//! Sockets that carry datagrams within the process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures::FutureExt;
+
+use crate::deadline::{Clock, Sleep, Time};
+use crate::net::socket::{Datagram, DatagramSocket, Datagrams};
+
+/// Decides what becomes of each datagram: when which copies of it arrive.
+pub(crate) trait Carrier: Send {
+    /// What arrives of a datagram that is sent now.
+    fn carry(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: Bytes,
+    ) -> Vec<(Time, Bytes)>;
+}
+
+/// Delivers everything at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Perfect;
+
+impl Carrier for Perfect {
+    fn carry(
+        &mut self,
+        now: Time,
+        _: SocketAddr,
+        _: SocketAddr,
+        datagram: Bytes,
+    ) -> Vec<(Time, Bytes)> {
+        vec![(now, datagram)]
+    }
+}
+
+/// What the sockets of one network share.
+#[derive(Clone)]
+pub(crate) struct Hub(Arc<Mutex<Inner>>);
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    carrier: Box<dyn Carrier>,
+    mailboxes: BTreeMap<SocketAddr, Mailbox>,
+    next: u64,
+}
+
+/// What is on its way to a socket, in the order of arrival.
+#[derive(Default)]
+struct Mailbox {
+    datagrams: BTreeMap<(Time, u64), (SocketAddr, Bytes)>,
+    waker: Option<Waker>,
+    /// Nobody reads: datagrams stay where they are.
+    stopped: bool,
+}
+
+impl Hub {
+    pub(crate) fn new(clock: Arc<dyn Clock>, carrier: Box<dyn Carrier>) -> Self {
+        let mailboxes = BTreeMap::new();
+        Self(Arc::new(Mutex::new(Inner {
+            clock,
+            carrier,
+            mailboxes,
+            next: 0,
+        })))
+    }
+
+    /// A socket with this address.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AddrInUse`] if another one has it.
+    pub(crate) fn bind(&self, addr: SocketAddr) -> io::Result<MemorySocket> {
+        let mut inner = self.lock();
+        if inner.mailboxes.contains_key(&addr) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        inner.mailboxes.insert(addr, Mailbox::default());
+        let clock = Arc::clone(&inner.clock);
+        Ok(MemorySocket {
+            hub: self.clone(),
+            addr,
+            clock,
+            sleep: Mutex::new(None),
+        })
+    }
+
+    /// Stops the reading at an address, as when a process is stopped, or lets it go on.
+    pub(crate) fn set_stopped(&self, addr: SocketAddr, stopped: bool) {
+        if let Some(mailbox) = self.lock().mailboxes.get_mut(&addr) {
+            mailbox.stopped = stopped;
+            mailbox.waker.take().iter().for_each(Waker::wake_by_ref);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket of a [`Hub`]. Its address is free again when it is dropped, and what is on its way to it
+/// is lost.
+pub(crate) struct MemorySocket {
+    hub: Hub,
+    addr: SocketAddr,
+    clock: Arc<dyn Clock>,
+    /// Until when the reader waits for what is on its way.
+    sleep: Mutex<Option<(Time, Sleep)>>,
+}
+
+impl DatagramSocket for MemorySocket {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        received: &mut Vec<Datagram>,
+    ) -> Poll<io::Result<()>> {
+        let now = self.clock.now();
+        let mut inner = self.hub.lock();
+        let Some(mailbox) = inner.mailboxes.get_mut(&self.addr) else {
+            return Poll::Pending;
+        };
+        mailbox.waker = Some(cx.waker().clone());
+        if mailbox.stopped {
+            return Poll::Pending;
+        }
+        let before = received.len();
+        while received.len() - before < BATCH
+            && let Some(entry) = mailbox.datagrams.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((arrived, _), (from, bytes)) = entry.remove_entry();
+            received.push(Datagram {
+                from,
+                local_ip: None,
+                waited: now.since(arrived),
+                bytes,
+            });
+        }
+        if before < received.len() {
+            return Poll::Ready(Ok(()));
+        }
+        let next = mailbox
+            .datagrams
+            .first_key_value()
+            .map(|(&(time, _), _)| time);
+        drop(inner);
+        let Some(next) = next else {
+            return Poll::Pending;
+        };
+        let mut sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = match &mut *sleep {
+            Some(waits) if waits.0 == next => waits,
+            _ => sleep.insert((next, self.clock.sleep_until(next))),
+        };
+        if waits.1.poll_unpin(cx).is_ready() {
+            *sleep = None;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
+        let now = self.clock.now();
+        let mut inner = self.hub.lock();
+        for contents in datagrams.contents.chunks(datagrams.size) {
+            let bytes = Bytes::copy_from_slice(contents);
+            for (time, bytes) in inner.carrier.carry(now, self.addr, datagrams.to, bytes) {
+                let number = inner.next;
+                inner.next += 1;
+                // To an address that nobody has, datagrams vanish without a word.
+                let Some(mailbox) = inner.mailboxes.get_mut(&datagrams.to) else {
+                    break;
+                };
+                mailbox.datagrams.insert((time, number), (self.addr, bytes));
+                mailbox.waker.take().iter().for_each(Waker::wake_by_ref);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
+    }
+}
+
+impl Drop for MemorySocket {
+    fn drop(&mut self) {
+        self.hub.lock().mailboxes.remove(&self.addr);
+    }
+}
+
+impl fmt::Debug for MemorySocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySocket")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+/// So many datagrams are received at once.
+const BATCH: usize = 32;

@@ -1,0 +1,149 @@
+//! What has to be there before a driver starts: a socket, a clock, an identity.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::Transport;
+use crate::deadline::Clock;
+use crate::ids::{ClusterHash, Instance};
+use crate::method::hash64;
+use crate::net::driver::{Handler, Parts, start};
+use crate::net::handle::{Handle, Shared};
+use crate::net::socket::DatagramSocket;
+use crate::net::{TokioClock, udp::UdpSocket};
+use crate::observe::{Observe, Observer, Propagator};
+use crate::proto::Identity;
+use crate::rng::Rng;
+
+/// What a node is made of, as its user gives it.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) cluster: String,
+    pub(crate) config: Transport,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) propagator: Option<Arc<dyn Propagator>>,
+    /// In place of the operating system's UDP.
+    pub(crate) socket: Option<Arc<dyn DatagramSocket>>,
+    /// In place of the operating system's randomness.
+    pub(crate) seed: Option<u64>,
+}
+
+/// A node whose socket is bound and whose driver has not been started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    socket: Arc<dyn DatagramSocket>,
+    identity: Identity,
+    rng: Rng,
+    shared: Shared,
+}
+
+/// Why a node has no socket.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot bind {addr}: {hint}")]
+pub struct BindError {
+    addr: SocketAddr,
+    hint: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+impl BindError {
+    fn new(addr: SocketAddr, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another socket has this address; stop the program that owns it, choose another \
+                 port, or port 0 for any that is free"
+            }
+            io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
+            io::ErrorKind::PermissionDenied => "this user may not use this port",
+            _ => "the operating system refuses it",
+        };
+        Self { addr, hint, source }
+    }
+
+    /// The address that was wanted.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What kind of error the operating system reported.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+impl Setup {
+    /// Binds the socket.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system does not give the address, or no randomness.
+    pub(crate) fn prepare(self, bind: SocketAddr) -> Result<Prepared, BindError> {
+        let config = Arc::new(self.config);
+        let refused = |error| BindError::new(bind, error);
+        let socket = match self.socket {
+            Some(socket) => socket,
+            None => Arc::new(UdpSocket::bind(bind, &config).map_err(refused)?),
+        };
+        let local_addr = socket.local_addr().map_err(refused)?;
+        let mut rng = match self.seed {
+            Some(seed) => Rng::from_seed(seed),
+            None => Rng::from_secret(secret().map_err(refused)?),
+        };
+        let clock: Arc<dyn Clock> = TokioClock::shared();
+        let observe = Observe::new(self.observers, self.propagator, rng.fork());
+        let instance = Instance(rng.non_zero());
+        let identity = Identity {
+            instance,
+            cluster: ClusterHash(hash64(&self.cluster)),
+        };
+        let shared = Shared {
+            local_addr,
+            config,
+            clock,
+            observe,
+        };
+        Ok(Prepared {
+            socket,
+            identity,
+            rng,
+            shared,
+        })
+    }
+}
+
+impl Prepared {
+    pub(crate) const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) const fn instance(&self) -> Instance {
+        self.identity.instance
+    }
+
+    /// Starts the driver, as a task of the tokio runtime that this is called in. Without a handler
+    /// the node serves nothing.
+    pub(crate) fn start(self, handler: Option<Arc<dyn Handler>>) -> Handle {
+        let Self {
+            socket,
+            identity,
+            rng,
+            shared,
+        } = self;
+        start(Parts {
+            socket,
+            identity,
+            shared,
+            rng,
+            handler,
+        })
+    }
+}
+
+/// Randomness that nobody can guess.
+fn secret() -> io::Result<[u8; 16]> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(io::Error::from)?;
+    Ok(secret)
+}

@@ -1,0 +1,121 @@
+//! [`Node`]: one process's place in a cluster, put together from all the parts.
+
+mod builder;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use builder::{NodeBuilder, StartError};
+
+use crate::client::ConnectError;
+use crate::client::{Channel, remote};
+use crate::config::{self, Security};
+use crate::ids::Instance;
+use crate::net::{AddressError, Handle, resolve};
+use crate::observe::Counters;
+use crate::status::Status;
+
+/// A running node: it serves what it was built with, and calls others through its own socket.
+///
+/// Dropping it ends everything at once: handlers are stopped, and callers are told that the node is
+/// gone. [`run_until`](Self::run_until) and [`shutdown`](Self::shutdown) let calls finish first.
+#[derive(Debug)]
+pub struct Node {
+    handle: Handle,
+    instance: Instance,
+    client: config::Client,
+    security: Option<Security>,
+    drain_timeout: Duration,
+}
+
+/// A node was shut down while calls to it were under way, because the time was over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "{running} handlers were still running when the time for shutting down was over \
+     (drain_timeout); they have been stopped"
+)]
+pub struct Unfinished {
+    running: u64,
+}
+
+impl Node {
+    /// A node with settings; [`NodeBuilder::start`] starts it.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::new()
+    }
+
+    /// The address that the node's socket is bound to: with the port that the operating system
+    /// chose, if it was asked to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.handle.shared().local_addr
+    }
+
+    /// Which life of the node this is: a random number, drawn when it was started.
+    pub const fn instance(&self) -> Instance {
+        self.instance
+    }
+
+    /// How often everything has happened so far.
+    pub fn counters(&self) -> Counters {
+        self.handle.shared().observe.counters()
+    }
+
+    /// A channel to another node through this node's socket; see [`Channel::connect`].
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be used. That nobody answers there is no error here: calls tell.
+    pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
+        let text = addr.to_string();
+        let addr = resolve(&text).await?;
+        if Security::is_missing(self.security, addr) {
+            return Err(ConnectError::Security { addr });
+        }
+        if self.local_addr().is_ipv4() && addr.is_ipv6() {
+            return Err(AddressError::Family {
+                addr,
+                local: self.local_addr(),
+            }
+            .into());
+        }
+        Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
+    }
+
+    /// Serves until `signal` ends, such as `tokio::signal::ctrl_c()`, and then shuts down like
+    /// [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    ///
+    /// If calls were still under way when the time for shutting down was over.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped the node ends at once.
+    pub async fn run_until(self, signal: impl Future) -> Result<(), Unfinished> {
+        signal.await;
+        self.shutdown().await
+    }
+
+    /// Takes no more calls (new ones fail as not executed, so that callers go elsewhere), waits
+    /// until those under way have ended and their replies have arrived, and ends.
+    ///
+    /// # Errors
+    ///
+    /// If calls were still under way when the time for it was over; see
+    /// [`NodeBuilder::drain_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped the node ends at once.
+    pub async fn shutdown(self) -> Result<(), Unfinished> {
+        let refusal = Status::unavailable("the node is shutting down");
+        let drained = self.handle.drain(refusal, self.drain_timeout).await;
+        let running = self.counters().handlers_running();
+        self.handle.stop().await;
+        if drained {
+            Ok(())
+        } else {
+            Err(Unfinished { running })
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The calls that this node makes in one session, from the queue to their end.
+//!
+//! ```text
+//!              first piece sent            reply complete
+//!   waiting ----------------------> active ---------------> ended with the reply
+//!      |                              |
+//!      | deadline, dropped            | deadline, dropped: a Cancel goes out until it has arrived
+//!      v                              v
+//!   ended, never sent              ended, unknown or never executed
+//! ```
+//!
+//! A call gets its id when its first piece is sent, so every id that exists reaches the other side
+//! as a request or as a cancellation.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use crate::code::Outcome;
+use crate::deadline::Time;
+use crate::ids::{CallId, MethodId};
+use crate::proto::Ticket;
+use crate::proto::incoming::Incoming;
+use crate::proto::link::Link;
+use crate::proto::outgoing::{CallBytes, Outgoing};
+use crate::proto::queue::{Queue, had_better_wait};
+use crate::proto::seen::Seen;
+use crate::proto::sent::SentFrame;
+use crate::status::Status;
+use crate::wire::{Open, Piece, Writer, micros, schema};
+
+/// A call that is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCall {
+    /// What the caller knows the call by.
+    pub(crate) ticket: Ticket,
+    pub(crate) method: MethodId,
+    /// Of [`Open`].
+    pub(crate) flags: u32,
+    pub(crate) deadline: Option<Time>,
+    pub(crate) bytes: CallBytes,
+    /// When the call was made, for what is said of it.
+    pub(crate) made_at: Time,
+    /// The caller has somewhere else to go if the other side falls silent.
+    pub(crate) yields: bool,
+}
+
+/// A call that has ended: with the bytes of its reply, or without.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) ticket: Ticket,
+    pub(crate) result: Result<Bytes, Status>,
+}
+
+/// The calls of a session.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    waiting: VecDeque<NewCall>,
+    active: FxHashMap<CallId, Active>,
+    next: CallId,
+    /// Ids of which the other side knows.
+    delivered: Seen,
+    queue: Queue,
+    /// Calls whose end the other side has to be told.
+    cancels: VecDeque<CallId>,
+    /// No deadline is earlier than this.
+    deadline: Option<Time>,
+    /// How many calls the other side takes at once.
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Active {
+    call: NewCall,
+    out: Outgoing,
+    incoming: Incoming,
+    /// When the other side could first have had all it needs to start the handler.
+    executable_at: Option<Time>,
+    /// Some of the request has arrived.
+    arrived: bool,
+    queued: bool,
+}
+
+/// In what kind of datagrams requests go out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Freshness {
+    /// In such as prove that they are fresh: every call may be started.
+    Proven,
+    /// In an INIT without a token: only idempotent calls may be started.
+    Unproven,
+}
+
+impl Caller {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            active: FxHashMap::default(),
+            next: CallId(0),
+            delivered: Seen::new(),
+            queue: Queue::new(),
+            cancels: VecDeque::new(),
+            deadline: None,
+            limit,
+        }
+    }
+
+    /// Adds a call.
+    pub(crate) fn push(&mut self, call: NewCall) {
+        self.deadline = earlier(self.deadline, call.deadline);
+        self.waiting.push_back(call);
+    }
+
+    /// The other side has said how many calls it takes at once.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.max(1);
+    }
+
+    /// How many calls have not been sent yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether any call has not ended.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.active.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Whether there is something to send.
+    pub(crate) fn wants_to_send(&self) -> bool {
+        !self.queue.is_empty() || !self.cancels.is_empty() || self.can_start()
+    }
+
+    fn can_start(&self) -> bool {
+        !self.waiting.is_empty()
+            && self.active.len() < self.limit
+            && self.delivered.has_room_for(self.next)
+    }
+
+    /// Writes as much as fits; tells whether anything did.
+    pub(crate) fn write(
+        &mut self,
+        now: Time,
+        writer: &mut Writer<'_>,
+        link: &mut Link,
+        freshness: Freshness,
+    ) -> bool {
+        let mut wrote = false;
+        while let Some(&call) = self.cancels.front() {
+            if !writer.cancel(call) {
+                return wrote;
+            }
+            self.cancels.pop_front();
+            link.push(SentFrame::Cancel(call));
+            wrote = true;
+        }
+        loop {
+            let Some(id) = self.pick() else { return wrote };
+            let Some(active) = self.active.get_mut(&id) else {
+                continue;
+            };
+            active.queued = false;
+            if !active.out.wants_to_send() {
+                continue;
+            }
+            let done = active.write(now, id, writer, link, freshness, &mut wrote);
+            if !done {
+                active.queued = true;
+                self.queue.put_back(id, active.out.left());
+                return wrote;
+            }
+        }
+    }
+
+    /// The call whose turn it is: one that is to be repeated, then a new one, then a large one.
+    fn pick(&mut self) -> Option<CallId> {
+        if let Some(id) = self.queue.pop_small() {
+            return Some(id);
+        }
+        while self.can_start() {
+            let call = self.waiting.pop_front()?;
+            let id = self.next;
+            self.next = id.next();
+            let out = Outgoing::new(call.bytes.clone());
+            let left = out.left();
+            let incoming = Incoming::new();
+            let active = Active {
+                call,
+                out,
+                incoming,
+                executable_at: None,
+                arrived: false,
+                queued: true,
+            };
+            self.active.insert(id, active);
+            self.queue.push(id, left);
+            if let Some(id) = self.queue.pop_small() {
+                return Some(id);
+            }
+        }
+        self.queue.pop()
+    }
+
+    /// A piece of a reply has come in; tells the end of the call if that was the last one.
+    pub(crate) fn on_reply(&mut self, reply: schema::Reply, bytes_max: usize) -> Option<Ended> {
+        let id = CallId(reply.call);
+        // A call that was given up, or a repetition.
+        let active = self.active.get_mut(&id)?;
+        let held = active.incoming.memory() + reply.data.len();
+        let end = reply.offset.saturating_add(reply.data.len() as u64);
+        if bytes_max < held || bytes_max as u64 <= end {
+            let text = format!(
+                "the reply is larger than this node takes \
+                 (transport.message_bytes_max and metadata_bytes_max, {bytes_max} bytes together)"
+            );
+            return self.give_up(id, Status::resource_exhausted(text));
+        }
+        if active
+            .incoming
+            .insert(reply.offset, reply.data, reply.fin)
+            .is_err()
+        {
+            let text = "the pieces of the reply contradict each other";
+            return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown));
+        }
+        let bytes = active.incoming.take()?;
+        let active = self.active.remove(&id)?;
+        self.set_delivered(id);
+        Some(Ended {
+            ticket: active.call.ticket,
+            result: Ok(bytes),
+        })
+    }
+
+    /// Something that went out has arrived.
+    pub(crate) fn on_arrived(&mut self, frame: &SentFrame) {
+        match frame {
+            SentFrame::Piece { call, bytes } => {
+                if let Some(active) = self.active.get_mut(call) {
+                    active.arrived = true;
+                    active.out.on_arrived(bytes.clone());
+                    self.set_delivered(*call);
+                }
+            }
+            SentFrame::Cancel(call) => self.set_delivered(*call),
+            SentFrame::Hello | SentFrame::Ping => {}
+        }
+    }
+
+    /// A piece must go out again.
+    pub(crate) fn on_lost_piece(&mut self, call: CallId, bytes: Range<u64>) {
+        let Some(active) = self.active.get_mut(&call) else {
+            return;
+        };
+        active.out.on_lost(bytes);
+        if active.out.wants_to_send() && !active.queued {
+            active.queued = true;
+            // What is repeated is usually little, even of a large call.
+            self.queue.push(call, 0);
+        }
+    }
+
+    /// A cancellation must go out again.
+    pub(crate) fn on_lost_cancel(&mut self, call: CallId) {
+        self.cancels.push_back(call);
+    }
+
+    /// The caller has dropped a call; tells whether it was here.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
+        if let Some(index) = self.waiting.iter().position(|call| call.ticket == ticket) {
+            self.waiting.remove(index);
+            return true;
+        }
+        let found = self
+            .active
+            .iter()
+            .find(|(_, active)| active.call.ticket == ticket);
+        let Some((&id, _)) = found else { return false };
+        self.active.remove(&id);
+        self.cancels.push_back(id);
+        true
+    }
+
+    /// Ends the calls whose deadline has passed.
+    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr) -> Vec<Ended> {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return Vec::new();
+        }
+        let ended = self.end_if(|call, progress| {
+            call.deadline.filter(|&deadline| deadline <= now)?;
+            let took = now.since(call.made_at);
+            let text = match progress {
+                Progress::Waiting => {
+                    format!("waited {took:.3?} for a place among the calls to {peer}")
+                }
+                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}"),
+                Progress::Arrived(_) => {
+                    format!("{peer} has taken the request but did not reply within {took:.3?}")
+                }
+            };
+            Some(Status::deadline_exceeded(text).with_outcome(progress.outcome()))
+        });
+        self.deadline = self.all().filter_map(|call| call.deadline).min();
+        ended
+    }
+
+    /// Ends the calls that can go elsewhere and were made at `before` or earlier, because the other
+    /// side says nothing. A call that may have run and must not run twice stays.
+    pub(crate) fn yield_calls(&mut self, before: Time, peer: SocketAddr) -> Vec<Ended> {
+        self.end_if(|call, progress| {
+            let outcome = progress.outcome();
+            let idempotent = call.flags & Open::IDEMPOTENT != 0;
+            let goes = call.yields && call.made_at <= before;
+            (goes && (idempotent || outcome == Outcome::NotExecuted)).then(|| {
+                Status::unavailable(format!("{peer} has fallen silent")).with_outcome(outcome)
+            })
+        })
+    }
+
+    /// Ends all calls, because the session does. `dead_for` is for how long the other side has
+    /// surely taken nothing of it; what was first sent within that time was never executed.
+    pub(crate) fn end_all(
+        &mut self,
+        now: Time,
+        dead_for: Duration,
+        status: impl Fn() -> Status,
+    ) -> Vec<Ended> {
+        self.end_if(|_, progress| {
+            Some(status().with_outcome(progress.outcome_if_dead_for(now, dead_for)))
+        })
+    }
+
+    /// Ends the calls for which `end` has a status, in the order in which they were made.
+    fn end_if(&mut self, end: impl Fn(&NewCall, Progress) -> Option<Status>) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        self.active.retain(|&id, active| {
+            let Some(status) = end(&active.call, active.progress()) else {
+                return true;
+            };
+            ended.push((
+                Some(id),
+                Ended {
+                    ticket: active.call.ticket,
+                    result: Err(status),
+                },
+            ));
+            false
+        });
+        // The map has an order of its own, which must not decide what is told first.
+        ended.sort_unstable_by_key(|(id, _)| *id);
+        self.cancels.extend(ended.iter().filter_map(|(id, _)| *id));
+        self.waiting.retain(|call| {
+            let Some(status) = end(call, Progress::Waiting) else {
+                return true;
+            };
+            ended.push((
+                None,
+                Ended {
+                    ticket: call.ticket,
+                    result: Err(status),
+                },
+            ));
+            false
+        });
+        ended.into_iter().map(|(_, ended)| ended).collect()
+    }
+
+    fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
+        let active = self.active.remove(&id)?;
+        self.cancels.push_back(id);
+        Some(Ended {
+            ticket: active.call.ticket,
+            result: Err(status),
+        })
+    }
+
+    /// When [`expire`](Self::expire) may have something to do.
+    pub(crate) const fn next_deadline(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    fn all(&self) -> impl Iterator<Item = &NewCall> {
+        self.waiting
+            .iter()
+            .chain(self.active.values().map(|active| &active.call))
+    }
+
+    fn set_delivered(&mut self, id: CallId) {
+        let inserted = self.delivered.insert(id);
+        debug_assert!(
+            inserted.is_ok(),
+            "an id beyond the window was never given out"
+        );
+    }
+}
+
+impl Active {
+    /// Writes pieces of the request while they fit; tells whether all that was to go is written.
+    fn write(
+        &mut self,
+        now: Time,
+        id: CallId,
+        writer: &mut Writer<'_>,
+        link: &mut Link,
+        freshness: Freshness,
+        wrote: &mut bool,
+    ) -> bool {
+        let idempotent = self.call.flags & Open::IDEMPOTENT != 0;
+        while self.out.wants_to_send() {
+            let offset = self.out.next_offset();
+            let open = (offset == 0).then(|| Open {
+                method: self.call.method,
+                timeout_us: self
+                    .call
+                    .deadline
+                    .map_or(0, |at| micros(at.since(now)).max(1)),
+                flags: self.call.flags,
+            });
+            let mut piece = Piece {
+                call: id,
+                open,
+                offset,
+                fin: true,
+            };
+            let room = writer.request_room(&piece).unwrap_or(0);
+            if had_better_wait(self.out.left(), room, *wrote) {
+                return false;
+            }
+            let bytes = self.out.take(room);
+            piece.fin = self.out.is_end(bytes.end);
+            let len = (bytes.end - bytes.start) as usize;
+            writer.request(&piece, len, |buffer| self.out.copy(bytes.clone(), buffer));
+            link.push(SentFrame::Piece { call: id, bytes });
+            *wrote = true;
+        }
+        if freshness == Freshness::Proven || idempotent {
+            self.executable_at.get_or_insert(now);
+        }
+        true
+    }
+
+    const fn progress(&self) -> Progress {
+        if self.arrived {
+            Progress::Arrived(self.executable_at)
+        } else {
+            Progress::Sent(self.executable_at)
+        }
+    }
+}
+
+/// How far a call has come, and since when its handler could have been started.
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    Waiting,
+    Sent(Option<Time>),
+    Arrived(Option<Time>),
+}
+
+impl Progress {
+    /// What is known of a call that ends here.
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Waiting | Self::Sent(None) | Self::Arrived(None) => Outcome::NotExecuted,
+            Self::Sent(Some(_)) | Self::Arrived(Some(_)) => Outcome::Unknown,
+        }
+    }
+
+    /// The same if the other side has surely taken nothing for so long.
+    fn outcome_if_dead_for(self, now: Time, dead_for: Duration) -> Outcome {
+        // The two clocks may run at slightly different speeds.
+        let surely = dead_for - dead_for / 16;
+        match self {
+            Self::Sent(Some(at)) if now.since(at) < surely => Outcome::NotExecuted,
+            _ => self.outcome(),
+        }
+    }
+}
+
+/// The earlier of two times, where none stands for never.
+pub(crate) fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    [one, other].into_iter().flatten().min()
+}

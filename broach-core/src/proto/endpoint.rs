@@ -1,0 +1,445 @@
+//! One node's end of all its sessions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use crate::code::Outcome;
+use crate::config::Transport;
+use crate::deadline::Time;
+use crate::ids::{PacketNumber, SessionId};
+use crate::observe::{CloseReason, Event as Seen, Observe, Role};
+use crate::proto::budget::Budget;
+use crate::proto::caller::Caller;
+use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::peers::Peers;
+use crate::proto::session::{Client, Opening, Session, Side};
+use crate::proto::stateless::{Answer, Answers};
+use crate::proto::timers::Timers;
+use crate::proto::token::Tokens;
+use crate::proto::{CallBytes, Event, Identity, NewCall, Serving, Ticket, Transmit};
+use crate::rng::Rng;
+use crate::status::Status;
+use crate::wire::{Frame, schema};
+
+/// One node's end of all its sessions; see the [module](super) for how to use it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(super) shared: Shared,
+    pub(super) started: Time,
+    rng: Rng,
+    pub(super) sessions: Slab<Session>,
+    pub(super) by_id: FxHashMap<SessionId, usize>,
+    /// Sessions served. Callers choose these numbers, so the map must not degrade whatever they
+    /// are.
+    pub(super) by_caller: BTreeMap<CallerKey, usize>,
+    /// Sessions by the other side's number, for when it says that it knows none of that number.
+    pub(super) by_peer_id: BTreeMap<(SocketAddr, SessionId), usize>,
+    pub(super) peers: Peers,
+    pub(super) closed: Closed,
+    pub(super) answers: Answers,
+    timers: Timers,
+    /// Sessions that have something to send.
+    ready: VecDeque<usize>,
+    /// Of the datagram that is being handled.
+    pub(super) frames: Vec<Frame>,
+    /// Sessions served whose caller has not proved its address.
+    pub(super) half_open: usize,
+}
+
+/// What all sessions of an endpoint share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Transport>,
+    pub(crate) identity: Identity,
+    pub(crate) observe: Observe,
+    pub(crate) tokens: Tokens,
+    pub(crate) budget: Budget,
+    pub(crate) events: VecDeque<Event>,
+    /// What new calls are answered with, when none are taken any more.
+    pub(crate) refusal: Option<Status>,
+}
+
+impl Endpoint {
+    /// An endpoint without sessions. `now` must be when the socket was bound, or later.
+    pub(crate) fn new(
+        now: Time,
+        config: Arc<Transport>,
+        identity: Identity,
+        observe: Observe,
+        mut rng: Rng,
+    ) -> Self {
+        let tokens = Tokens::new(&mut rng, config.token_lifetime);
+        let closed = Closed::new(config.closed_max);
+        let budget = Budget::new(&config);
+        let events = VecDeque::new();
+        Self {
+            shared: Shared {
+                config,
+                identity,
+                observe,
+                tokens,
+                budget,
+                events,
+                refusal: None,
+            },
+            started: now,
+            rng,
+            sessions: Slab::new(),
+            by_id: FxHashMap::default(),
+            by_caller: BTreeMap::new(),
+            by_peer_id: BTreeMap::new(),
+            peers: Peers::new(),
+            closed,
+            answers: Answers::new(now),
+            timers: Timers::new(),
+            ready: VecDeque::new(),
+            frames: Vec::new(),
+            half_open: 0,
+        }
+    }
+
+    /// Begins a call to a node. Returns the session that it is made in; it ends with
+    /// [`Event::Ended`].
+    ///
+    /// # Errors
+    ///
+    /// If too many calls are waiting to be sent already.
+    pub(crate) fn open(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        call: NewCall,
+    ) -> Result<SessionId, Status> {
+        let index = match self.peers.get(to).session {
+            Some(index) => index,
+            None => self.connect(now, to),
+        };
+        let session = &mut self.sessions[index];
+        let Side::Client(client) = &mut session.side else {
+            unreachable!("a peer's session is one that was opened from here");
+        };
+        let max = self.shared.config.calls_waiting_max;
+        if max <= client.calls.waiting() {
+            let text = format!(
+                "{max} calls to {to} are waiting to be sent already (transport.calls_waiting_max)"
+            );
+            return Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted));
+        }
+        client.calls.push(call);
+        let id = session.id;
+        self.touch(now, index);
+        Ok(id)
+    }
+
+    /// Gives up a call that was made in `session`. No event follows.
+    pub(crate) fn cancel(&mut self, now: Time, session: SessionId, ticket: Ticket) {
+        let Some(&index) = self.by_id.get(&session) else {
+            return;
+        };
+        if let Side::Client(client) = &mut self.sessions[index].side {
+            client.calls.cancel(ticket);
+        }
+        self.touch(now, index);
+    }
+
+    /// Gives the reply to a call that is served; ignored if the call has ended in the meantime.
+    pub(crate) fn reply(&mut self, now: Time, serving: Serving, bytes: CallBytes) {
+        let Some(&index) = self.by_id.get(&serving.session) else {
+            return;
+        };
+        if let Side::Server(server) = &mut self.sessions[index].side {
+            server
+                .calls
+                .reply(serving.call, bytes, &mut self.shared.budget);
+        }
+        self.touch(now, index);
+    }
+
+    /// Lets time pass. To be called once [`poll_timeout`](Self::poll_timeout) has been reached, and
+    /// after all datagrams that have arrived by then have been handled: an acknowledgement may be
+    /// among them.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        let woke = self.timers.next().is_some_and(|due| LATE < now.since(due));
+        if woke {
+            // The process was held up. What other nodes said in the meantime may not have been read
+            // yet, so their silence until now proves nothing.
+            self.sessions
+                .iter_mut()
+                .for_each(|(_, session)| session.link.on_wake(now));
+        }
+        // Each session once, whatever it sets its timer to: what is due still may have to go out
+        // first.
+        let due: Vec<usize> = std::iter::from_fn(|| self.timers.pop(now)).collect();
+        for index in due {
+            let Some(session) = self.sessions.get_mut(index) else {
+                continue;
+            };
+            session.armed = None;
+            match session.handle_timeout(now, &mut self.shared) {
+                Some(reason) => self.close(now, index, reason, Duration::ZERO, String::new()),
+                None => self.touch(now, index),
+            }
+        }
+        let floor = self.shared.tokens.floor(now);
+        self.closed.forget(floor);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// What has happened.
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.shared.events.pop_front()
+    }
+
+    /// Writes datagrams for one node to the end of `buffer`, which should be empty.
+    pub(crate) fn poll_transmit(&mut self, now: Time, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        if let Some(Answer {
+            to,
+            local_ip,
+            bytes,
+        }) = self.answers.pop()
+        {
+            buffer.extend_from_slice(&bytes);
+            return Some(Transmit {
+                to,
+                local_ip,
+                sizes: vec![bytes.len()],
+            });
+        }
+        while let Some(index) = self.ready.pop_front() {
+            let Some(session) = self.sessions.get_mut(index) else {
+                continue;
+            };
+            session.queued = false;
+            let (to, local_ip) = (session.peer, session.local_ip);
+            let mut sizes = Vec::new();
+            while sizes.len() < TRANSMIT_DATAGRAMS && buffer.len() < TRANSMIT_BYTES {
+                let Some(size) = session.write(now, buffer, &self.shared) else {
+                    break;
+                };
+                sizes.push(size);
+            }
+            self.touch(now, index);
+            if !sizes.is_empty() {
+                return Some(Transmit {
+                    to,
+                    local_ip,
+                    sizes,
+                });
+            }
+            // A session that had nothing to write although it wanted to must not be asked for ever.
+            if let Some(session) = self
+                .sessions
+                .get_mut(index)
+                .filter(|session| session.queued)
+            {
+                session.queued = false;
+                self.ready.retain(|&other| other != index);
+            }
+        }
+        None
+    }
+
+    /// Takes no more calls: new ones are answered with `status`, which is labelled as not executed.
+    pub(crate) fn refuse_calls(&mut self, status: Status) {
+        self.shared.refusal = Some(status);
+    }
+
+    /// Whether every call that was served has ended, and its reply has arrived.
+    pub(crate) fn has_served_all(&self) -> bool {
+        let busy = |session: &Session| match &session.side {
+            Side::Client(_) => false,
+            Side::Server(server) => server.calls.is_busy(),
+        };
+        !self.sessions.iter().any(|(_, session)| busy(session))
+    }
+
+    /// Ends all sessions, and all that is under way in them.
+    pub(crate) fn close_all(&mut self, now: Time) {
+        let all: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
+        for index in all {
+            self.close(
+                now,
+                index,
+                CloseReason::Local,
+                Duration::ZERO,
+                String::new(),
+            );
+        }
+    }
+
+    /// Opens a session to a node.
+    fn connect(&mut self, now: Time, to: SocketAddr) -> usize {
+        let known = self.peers.get(to);
+        let shown_from = PacketNumber(0);
+        let opening = Opening {
+            meant: known.instance,
+            token: known.token,
+            shown_from,
+        };
+        let calls = Caller::new(self.shared.config.calls_per_session_max);
+        let side = Side::Client(Client::new(calls, opening));
+        let index = self.insert(now, to, side, known.rtt);
+        self.peers.entry(to).session = Some(index);
+        index
+    }
+
+    /// Adds a session.
+    pub(super) fn insert(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        side: Side,
+        rtt: Option<Duration>,
+    ) -> usize {
+        let id = self.draw_id();
+        let session = Session::new(now, id, peer, side, &self.shared.config, rtt);
+        self.shared.observe.emit(Seen::SessionOpened {
+            peer,
+            role: session.role(),
+        });
+        let index = self.sessions.insert(session);
+        self.by_id.insert(id, index);
+        index
+    }
+
+    /// A session id that is not in use. Its low byte names this shard, of which there is one.
+    fn draw_id(&mut self) -> SessionId {
+        loop {
+            let id = SessionId(self.rng.next_u64() & !0xff);
+            if id.0 != 0 && !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Ends a session. `dead_for` is for how long the other side has surely taken nothing of it,
+    /// and `said` is what it gave as a reason.
+    pub(super) fn close(
+        &mut self,
+        now: Time,
+        index: usize,
+        reason: CloseReason,
+        dead_for: Duration,
+        said: String,
+    ) {
+        let mut session = self.sessions.remove(index);
+        let (peer, role) = (session.peer, session.role());
+        self.timers.disarm(index, session.armed);
+        self.ready.retain(|&other| other != index);
+        self.by_id.remove(&session.id);
+        if let Some(peer_id) = session.peer_id {
+            self.by_peer_id.remove(&(peer, peer_id));
+        }
+        match &session.side {
+            Side::Client(_) => {
+                let known = self.peers.entry(peer);
+                (known.session, known.rtt) = (None, session.link.measured_rtt());
+                if reason == CloseReason::Dead {
+                    // Its next life, if there is one, has other tokens; and a call that shows none
+                    // can be taken elsewhere without doubt.
+                    self.peers.forget_life(peer);
+                }
+            }
+            Side::Server(server) => {
+                self.half_open -= usize::from(!server.validated);
+                if let Some(theirs) = session.peer_id {
+                    let caller = (server.caller, theirs);
+                    self.by_caller.remove(&caller);
+                    if let Some(floor) = self.closed.insert(now, session.id, caller) {
+                        self.shared.tokens.raise_floor(now, floor);
+                    }
+                }
+            }
+        }
+        let code = match reason {
+            CloseReason::Idle => Some(schema::CloseCode::Idle),
+            CloseReason::Local => Some(schema::CloseCode::Shutdown),
+            CloseReason::Protocol => Some(schema::CloseCode::Protocol),
+            _ => None,
+        };
+        if let Some(bytes) = code.and_then(|code| session.write_close(code, &said)) {
+            self.answers.push_whole(Answer {
+                to: peer,
+                local_ip: session.local_ip,
+                bytes,
+            });
+        }
+        let status = || why_ended(peer, reason, &said);
+        session.end(now, dead_for, status, &mut self.shared);
+        self.shared
+            .observe
+            .emit(Seen::SessionClosed { peer, role, reason });
+    }
+
+    /// Settles what a change of a session means for its timer and its place among those that have
+    /// something to send.
+    pub(super) fn touch(&mut self, now: Time, index: usize) {
+        let session = &mut self.sessions[index];
+        let due = session.next_timeout(now, &self.shared.config);
+        session.armed = self.timers.arm(index, session.armed, due);
+        if !session.queued && session.wants_to_send(now) {
+            session.queued = true;
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Bytes held for calls that are served: unfinished requests, and replies on their way.
+    pub(crate) const fn bytes_held(&self) -> (usize, usize) {
+        (
+            self.shared.budget.reassembly(),
+            self.shared.budget.replies(),
+        )
+    }
+
+    /// How many sessions of a role there are.
+    pub(super) fn sessions_of(&self, role: Role) -> usize {
+        match role {
+            Role::Client => self.sessions.len() - self.by_caller.len(),
+            Role::Server => self.by_caller.len(),
+        }
+    }
+}
+
+/// What callers are told when a session ends under their calls.
+fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
+    match reason {
+        CloseReason::Idle => Status::unavailable(format!("{peer} has closed an unused session")),
+        CloseReason::Local => Status::unavailable("this node is shutting down"),
+        CloseReason::Remote => {
+            Status::unavailable(format!("{peer} has closed the session: {said}"))
+        }
+        CloseReason::Reset => Status::unavailable(format!("{peer} {said}")),
+        CloseReason::Dead => Status::unavailable(format!("{peer} does not answer any more")),
+        CloseReason::Cluster => Status::failed_precondition(format!(
+            "{peer} belongs to another cluster (setting `cluster`)"
+        )),
+        CloseReason::Version => {
+            let own = crate::wire::VERSION;
+            Status::failed_precondition(format!(
+                "{peer} speaks wire versions {said}, and this node speaks {own}"
+            ))
+        }
+        CloseReason::Protocol => Status::internal(format!(
+            "the session with {peer} broke the specification: {said}"
+        )),
+        CloseReason::Token => Status::unavailable(format!("{peer} has refused an old token")),
+    }
+}
+
+/// A timer that is reached so much too late means that the process was held up.
+const LATE: Duration = Duration::from_millis(500);
+
+/// So many datagrams go to one node before others have their turn.
+const TRANSMIT_DATAGRAMS: usize = 16;
+
+/// A transmission ends with the datagram that reaches this: more does not go out in one piece.
+const TRANSMIT_BYTES: usize = 32 << 10;

@@ -1,0 +1,9 @@
+//! Serving calls: from the bytes of a request to a service's handler, and back.
+
+mod registry;
+mod serve;
+
+pub use registry::RegisterError;
+pub(crate) use registry::Registry;
+pub use serve::Routes;
+pub(crate) use serve::Serve;

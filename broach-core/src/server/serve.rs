@@ -1,0 +1,231 @@
+//! [`Serve`]: the work on one call that came over the network.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tower::util::{BoxCloneSyncService, MapErr};
+use tower::{Layer, Service, ServiceExt};
+use tracing::Instrument;
+
+use crate::code::Outcome;
+use crate::config::Transport;
+use crate::deadline::{Clock, Deadline};
+use crate::exchange::{
+    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
+    unimplemented,
+};
+use crate::method::Shape;
+use crate::net::{Handler, Work};
+use crate::observe::{Event, HandlerScope, Observe};
+use crate::proto::{Arrived, CallBytes};
+use crate::server::Registry;
+use crate::status::Status;
+use crate::wire::Open;
+
+/// Answers the calls that come to a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Serve {
+    registry: Arc<Registry>,
+    routes: Routes,
+    config: Arc<Transport>,
+    clock: Arc<dyn Clock>,
+    observe: Observe,
+}
+
+impl Serve {
+    pub(crate) const fn new(
+        registry: Arc<Registry>,
+        routes: Routes,
+        config: Arc<Transport>,
+        clock: Arc<dyn Clock>,
+        observe: Observe,
+    ) -> Self {
+        Self {
+            registry,
+            routes,
+            config,
+            clock,
+            observe,
+        }
+    }
+
+    async fn serve(self, call: Arrived) -> CallBytes {
+        let peer = call.peer.addr;
+        let request = match self.request(call) {
+            Ok(request) => request,
+            Err(status) => {
+                self.observe.emit(Event::CallRefused {
+                    peer,
+                    code: status.code(),
+                });
+                return CallBytes::status(&status);
+            }
+        };
+        let Self {
+            routes,
+            config,
+            clock,
+            observe,
+            ..
+        } = self;
+        let (method, deadline, trace) = (request.method.clone(), request.deadline, request.trace);
+        let scope = HandlerScope::start(&observe, &clock, &method, peer, deadline, trace);
+        let request = Request {
+            trace: scope.trace(),
+            ..request
+        };
+        let handling = AssertUnwindSafe(routes.dispatch(request)).catch_unwind();
+        let result = match handling.instrument(scope.span().clone()).await {
+            Ok(result) => result,
+            Err(panic) => {
+                let text = format!(
+                    "the handler of {} panicked: {}",
+                    method.full_name(),
+                    said(&*panic)
+                );
+                Err(Status::internal(text))
+            }
+        };
+        let result = result.and_then(|reply| reply_bytes(reply, method.full_name(), &config));
+        scope.end(code_of(&result));
+        result.unwrap_or_else(|status| CallBytes::status(&status))
+    }
+
+    /// Makes a request out of a call.
+    fn request(&self, call: Arrived) -> Result<Request, Status> {
+        let Some(found) = self.registry.find(call.method) else {
+            // Only the caller knows the method's name; it says the rest.
+            return Err(Status::unimplemented("").with_outcome(Outcome::NotExecuted));
+        };
+        if found.method.shape() != Shape::Unary {
+            return Err(no_streams(found.method.full_name(), found.method.shape()));
+        }
+        let RequestRecords {
+            metadata,
+            trace,
+            message,
+        } = read_request(call.bytes, self.config.metadata_bytes_max)?;
+        let mut request = Request::new(
+            found.method,
+            Body::Message(message),
+            Arc::clone(&self.clock),
+        );
+        request.metadata = metadata;
+        request.deadline = call.deadline.map(Deadline::at);
+        request.idempotent = call.flags & Open::IDEMPOTENT != 0;
+        request.retried = call.flags & Open::RETRY != 0;
+        request.trace = trace;
+        request.origin = Some(Origin {
+            peer: call.peer,
+            key: call.key,
+        });
+        Ok(request)
+    }
+}
+
+impl Handler for Serve {
+    fn handle(&self, call: Arrived) -> Work {
+        Box::pin(self.clone().serve(call))
+    }
+}
+
+/// The services of a node, as a [`tower::Service`] of [`Request`]s: what layers are put around.
+#[derive(Clone, Debug)]
+pub struct Routes(Way);
+
+/// The way from a request to its handler.
+#[derive(Clone, Debug)]
+enum Way {
+    /// Straight to the service.
+    Plain(Arc<Registry>),
+    /// Through a user's layer.
+    Layered(BoxCloneSyncService<Request, Reply, Status>),
+}
+
+impl Routes {
+    pub(crate) const fn new(registry: Arc<Registry>) -> Self {
+        Self(Way::Plain(registry))
+    }
+
+    /// The same inside a layer.
+    pub(crate) fn layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<Self>,
+        L::Service:
+            Service<Request, Response = Reply, Error: Into<Status>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
+        let service = MapErr::new(layer.layer(self), into_status);
+        Self(Way::Layered(BoxCloneSyncService::new(service)))
+    }
+
+    fn dispatch(self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        let registry = match self.0 {
+            Way::Plain(registry) => registry,
+            Way::Layered(service) => return service.oneshot(request).boxed(),
+        };
+        match registry.find(request.method.id()) {
+            Some(found) => found.service.dispatch(Inbound::new(found.index, request)),
+            None => futures::future::err(unimplemented(&request.method)).boxed(),
+        }
+    }
+}
+
+impl Service<Request> for Routes {
+    type Response = Reply;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Reply, Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.clone().dispatch(request)
+    }
+}
+
+/// The bytes of a handler's reply.
+fn reply_bytes(reply: Reply, method: &str, config: &Transport) -> Result<CallBytes, Status> {
+    let Body::Message(message) = reply.body else {
+        return Err(Status::internal(format!(
+            "{method} has one reply, but a stream came of it"
+        )));
+    };
+    if config.message_bytes_max < message.len() {
+        let (bytes, max) = (message.len(), config.message_bytes_max);
+        return Err(Status::resource_exhausted(format!(
+            "the reply of {method} has {bytes} bytes, and {max} are allowed \
+             (transport.message_bytes_max of the serving node)"
+        )));
+    }
+    let metadata = reply.metadata.bytes();
+    if config.metadata_bytes_max < metadata {
+        let max = config.metadata_bytes_max;
+        return Err(Status::resource_exhausted(format!(
+            "the metadata of the reply of {method} takes {metadata} bytes, and {max} are allowed \
+             (transport.metadata_bytes_max of the serving node)"
+        )));
+    }
+    Ok(message_bytes(&reply.metadata, None, message))
+}
+
+/// Why a stream does not go over the network.
+fn no_streams(method: &str, shape: Shape) -> Status {
+    Status::unimplemented(format!(
+        "{method} is {shape}: only unary calls go over the network so far"
+    ))
+    .with_outcome(Outcome::NotExecuted)
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}

@@ -1,0 +1,335 @@
+//! The judge: what callers saw against what handlers did.
+//!
+//! Calls are known here by tokens that the application put into its requests, so a mistake in the
+//! framework's own numbering cannot hide.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::code::{Code, Outcome};
+use crate::deadline::Time;
+
+/// What callers saw and handlers did, from the beginning to the end of a run.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    calls: BTreeMap<u64, Call>,
+    executions: BTreeMap<u64, Vec<Execution>>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    idempotent: bool,
+    deadline: Time,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug)]
+enum End {
+    Replied {
+        right: bool,
+        at: Time,
+    },
+    Failed {
+        code: Code,
+        outcome: Outcome,
+        at: Time,
+    },
+    /// The caller is gone: it crashed, or dropped the call.
+    Dropped,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Execution {
+    /// The deadline had passed when the handler was started.
+    expired: bool,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The call has neither a reply nor a status.
+    NeverEnded {
+        /// The call.
+        token: u64,
+    },
+    /// The call ended later than it may.
+    EndedLate {
+        /// The call.
+        token: u64,
+        /// How long after its deadline.
+        by: Duration,
+    },
+    /// A handler that must run at most once was started more often.
+    RanTwice {
+        /// The call.
+        token: u64,
+        /// How often.
+        times: usize,
+    },
+    /// The status says `NotExecuted`, but a handler was started.
+    RanAfterAll {
+        /// The call.
+        token: u64,
+    },
+    /// The call has a reply, or the status says `Executed`, but no handler was started.
+    NeverRan {
+        /// The call.
+        token: u64,
+    },
+    /// The reply is not the one to this call.
+    WrongReply {
+        /// The call.
+        token: u64,
+    },
+    /// A handler was started after the call's deadline.
+    StartedExpired {
+        /// The call.
+        token: u64,
+    },
+}
+
+impl History {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A call begins.
+    pub fn call(&mut self, token: u64, idempotent: bool, deadline: Time) {
+        self.calls.insert(
+            token,
+            Call {
+                idempotent,
+                deadline,
+                end: None,
+            },
+        );
+    }
+
+    /// A call has a reply; `right` tells whether it is the one that its request asks for.
+    pub fn replied(&mut self, token: u64, at: Time, right: bool) {
+        self.end(token, End::Replied { right, at });
+    }
+
+    /// A call has failed.
+    pub fn failed(&mut self, token: u64, at: Time, code: Code, outcome: Outcome) {
+        self.end(token, End::Failed { code, outcome, at });
+    }
+
+    /// The caller of a call is gone, or has dropped it.
+    pub fn dropped(&mut self, token: u64) {
+        self.end(token, End::Dropped);
+    }
+
+    /// A handler is started for a call.
+    pub fn execution(&mut self, token: u64, expired: bool) {
+        self.executions
+            .entry(token)
+            .or_default()
+            .push(Execution { expired });
+    }
+
+    fn end(&mut self, token: u64, end: End) {
+        if let Some(call) = self.calls.get_mut(&token) {
+            call.end.get_or_insert(end);
+        }
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many calls have a reply that came within `limit` of their deadline's beginning; see
+    /// [`call`](Self::call).
+    pub fn replies(&self) -> usize {
+        let replied = |call: &&Call| matches!(call.end, Some(End::Replied { .. }));
+        self.calls.values().filter(replied).count()
+    }
+
+    /// How many calls failed, by code and outcome.
+    pub fn failures(&self) -> BTreeMap<(Code, Outcome), usize> {
+        let mut failures = BTreeMap::new();
+        for call in self.calls.values() {
+            if let Some(End::Failed { code, outcome, .. }) = call.end {
+                *failures.entry((code, outcome)).or_default() += 1;
+            }
+        }
+        failures
+    }
+
+    /// How many handlers were started.
+    pub fn executions(&self) -> usize {
+        self.executions.values().map(Vec::len).sum()
+    }
+
+    /// All promises that were not kept. `tolerance` is how much later than its deadline a call may
+    /// end.
+    pub fn judge(&self, tolerance: Duration) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for (&token, call) in &self.calls {
+            let runs = self.executions.get(&token).map_or(&[][..], Vec::as_slice);
+            let mut found = |violation| violations.push(violation);
+            if 1 < runs.len() && !call.idempotent {
+                found(Violation::RanTwice {
+                    token,
+                    times: runs.len(),
+                });
+            }
+            if runs.iter().any(|run| run.expired) {
+                found(Violation::StartedExpired { token });
+            }
+            match call.end {
+                None => found(Violation::NeverEnded { token }),
+                Some(End::Dropped) => {}
+                Some(End::Replied { right, at }) => {
+                    if !right {
+                        found(Violation::WrongReply { token });
+                    }
+                    if runs.is_empty() {
+                        found(Violation::NeverRan { token });
+                    }
+                    late(token, call.deadline, at, tolerance, &mut found);
+                }
+                Some(End::Failed { outcome, at, .. }) => {
+                    match outcome {
+                        Outcome::NotExecuted if !runs.is_empty() => {
+                            found(Violation::RanAfterAll { token });
+                        }
+                        Outcome::Executed if runs.is_empty() => {
+                            found(Violation::NeverRan { token })
+                        }
+                        _ => {}
+                    }
+                    late(token, call.deadline, at, tolerance, &mut found);
+                }
+            }
+        }
+        violations
+    }
+}
+
+fn late(
+    token: u64,
+    deadline: Time,
+    at: Time,
+    tolerance: Duration,
+    found: &mut impl FnMut(Violation),
+) {
+    if deadline + tolerance < at {
+        found(Violation::EndedLate {
+            token,
+            by: at.since(deadline),
+        });
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverEnded { token } => write!(f, "call {token} never ended"),
+            Self::EndedLate { token, by } => {
+                write!(f, "call {token} ended {by:?} after its deadline")
+            }
+            Self::RanTwice { token, times } => write!(f, "call {token} was run {times} times"),
+            Self::RanAfterAll { token } => {
+                write!(f, "call {token} is labelled NotExecuted but was run")
+            }
+            Self::NeverRan { token } => write!(f, "call {token} was answered but never run"),
+            Self::WrongReply { token } => write!(f, "call {token} got the reply to another"),
+            Self::StartedExpired { token } => {
+                write!(f, "call {token} was run after its deadline")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLERANCE: Duration = Duration::from_millis(1);
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    /// A history with call 1, due at 10 ms, that was run `runs` times and ended so.
+    fn history(runs: usize, end: impl FnOnce(&mut History)) -> Vec<Violation> {
+        let mut history = History::new();
+        history.call(1, false, at(10));
+        (0..runs).for_each(|_| history.execution(1, false));
+        end(&mut history);
+        history.judge(TOLERANCE)
+    }
+
+    fn failed(outcome: Outcome) -> impl FnOnce(&mut History) {
+        move |history| history.failed(1, at(5), Code::Unavailable, outcome)
+    }
+
+    #[test]
+    fn good_histories_pass() {
+        assert_eq!(history(1, |history| history.replied(1, at(5), true)), []);
+        assert_eq!(history(0, failed(Outcome::NotExecuted)), []);
+        assert_eq!(history(0, failed(Outcome::Unknown)), []);
+        assert_eq!(history(1, failed(Outcome::Unknown)), []);
+        assert_eq!(history(1, failed(Outcome::Executed)), []);
+        assert_eq!(history(1, |history| history.dropped(1)), []);
+    }
+
+    #[test]
+    fn every_broken_promise_is_found() {
+        assert_eq!(history(0, |_| ()), [Violation::NeverEnded { token: 1 }]);
+        assert_eq!(
+            history(2, |history| history.replied(1, at(5), true)),
+            [Violation::RanTwice { token: 1, times: 2 }]
+        );
+        assert_eq!(
+            history(2, |history| history.dropped(1)),
+            [Violation::RanTwice { token: 1, times: 2 }]
+        );
+        assert_eq!(
+            history(1, failed(Outcome::NotExecuted)),
+            [Violation::RanAfterAll { token: 1 }]
+        );
+        assert_eq!(
+            history(0, failed(Outcome::Executed)),
+            [Violation::NeverRan { token: 1 }]
+        );
+        assert_eq!(
+            history(0, |history| history.replied(1, at(5), true)),
+            [Violation::NeverRan { token: 1 }]
+        );
+        assert_eq!(
+            history(1, |history| history.replied(1, at(5), false)),
+            [Violation::WrongReply { token: 1 }]
+        );
+        assert_eq!(
+            history(1, |history| history.replied(1, at(12), true)),
+            [Violation::EndedLate {
+                token: 1,
+                by: Duration::from_millis(2)
+            }]
+        );
+        let mut expired = History::new();
+        expired.call(1, true, at(10));
+        expired.execution(1, true);
+        expired.failed(1, at(10), Code::DeadlineExceeded, Outcome::Unknown);
+        assert_eq!(
+            expired.judge(TOLERANCE),
+            [Violation::StartedExpired { token: 1 }]
+        );
+    }
+
+    #[test]
+    fn idempotent_calls_may_run_twice() {
+        let mut history = History::new();
+        history.call(1, true, at(10));
+        history.execution(1, false);
+        history.execution(1, false);
+        history.replied(1, at(5), true);
+        assert_eq!(history.judge(TOLERANCE), []);
+    }
+}

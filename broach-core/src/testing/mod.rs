@@ -1,0 +1,17 @@
+//! Testing against bad networks: faults from a seed, virtual time, and a judge.
+//!
+//! [`Storm`] runs the transport of many nodes in one thread, millions of calls a minute, with
+//! nothing but its seed deciding what happens. [`Network`] carries the datagrams of whole nodes
+//! within the process, so that a program's own services can be tested on a paused tokio clock.
+//! [`History`] judges both: what callers saw against what handlers did.
+
+mod faults;
+mod history;
+mod storm;
+mod world;
+
+pub use crate::deadline::Time;
+pub use crate::rng::Rng;
+pub use faults::{Faults, Struck};
+pub use history::{History, Violation};
+pub use storm::{Report, Storm};

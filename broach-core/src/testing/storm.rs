@@ -1,0 +1,295 @@
+//! [`Storm`]: what a simulation of the transport is asked to do, and what came of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::code::{Code, Outcome};
+use crate::config::Transport;
+use crate::observe::DropReason;
+use crate::testing::world::World;
+use crate::testing::{Faults, Struck, Violation};
+
+/// A simulation: nodes that call each other over a bad network, in virtual time, from one seed.
+///
+/// ```
+/// use broach_core::testing::{Faults, Storm};
+///
+/// let mut faults = Faults::default();
+/// (faults.loss, faults.duplicate) = (0.1, 0.05);
+/// let report = Storm { calls: 1_000, faults, ..Storm::new(42) }.run();
+/// assert!(report.violations.is_empty(), "{report}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Storm {
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// How many nodes make calls.
+    pub clients: usize,
+    /// How many nodes serve them.
+    pub servers: usize,
+    /// How many calls are made, over all clients.
+    pub calls: u64,
+    /// How many of them each client has under way at once.
+    pub in_flight: usize,
+    /// How long each call may take.
+    pub deadline: Duration,
+    /// The share of calls that may run twice.
+    pub idempotent: f64,
+    /// The share of calls that their caller drops before they end.
+    pub dropped: f64,
+    /// Bytes of the requests: drawn so that every magnitude is as likely as every other.
+    pub request_bytes: RangeInclusive<usize>,
+    /// Bytes of the replies, drawn alike.
+    pub reply_bytes: RangeInclusive<usize>,
+    /// How long a handler takes at the most: evenly spread.
+    pub service: Duration,
+    /// What the network does, each way.
+    pub faults: Faults,
+    /// How often a server crashes and begins a new life at once on the same address; on average,
+    /// each of them.
+    pub server_crash_every: Option<Duration>,
+    /// The same for clients, whose calls are lost with them.
+    pub client_crash_every: Option<Duration>,
+    /// How often a node stops for a while without knowing it; on average, each of them.
+    pub pause_every: Option<Duration>,
+    /// How long it stops at the most: evenly spread.
+    pub pause: Duration,
+    /// Datagrams that a node's socket holds while nobody reads; more are lost.
+    pub receive_buffer: usize,
+    /// By how many parts in a million the clocks of nodes run too fast or too slow, at the most.
+    pub clock_skew_ppm: u32,
+    /// The share of datagrams of which a copy comes from a forged address as well.
+    pub forged: f64,
+    /// The settings of every node.
+    pub config: Transport,
+}
+
+impl Storm {
+    /// A quiet network, two clients, three servers, small calls that must run once.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            clients: 2,
+            servers: 3,
+            calls: 1_000,
+            in_flight: 16,
+            deadline: Duration::from_secs(5),
+            idempotent: 0.0,
+            dropped: 0.0,
+            request_bytes: 0..=512,
+            reply_bytes: 0..=512,
+            service: Duration::from_millis(2),
+            faults: Faults::default(),
+            server_crash_every: None,
+            client_crash_every: None,
+            pause_every: None,
+            pause: Duration::from_secs(2),
+            receive_buffer: 1_000,
+            clock_skew_ppm: 0,
+            forged: 0.0,
+            config: Transport::default(),
+        }
+    }
+
+    /// Runs it: first with the faults until all calls have been made, then without them until all
+    /// have ended and every session is closed.
+    pub fn run(self) -> Report {
+        World::new(self).run()
+    }
+}
+
+/// What came of a [`Storm`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The seed, to run it again.
+    pub seed: u64,
+    /// Calls made.
+    pub calls: usize,
+    /// Calls that have a reply.
+    pub replies: usize,
+    /// Calls that failed.
+    pub failures: BTreeMap<(Code, Outcome), usize>,
+    /// Handlers started.
+    pub executions: usize,
+    /// Promises that were not kept.
+    pub violations: Vec<Violation>,
+    /// What else is wrong: something left behind, more sent to a forged address than it may get.
+    pub faults_found: Vec<String>,
+    /// What the network did.
+    pub struck: Struck,
+    /// Crashes and pauses of nodes.
+    pub crashes: u64,
+    /// Pauses of nodes.
+    pub pauses: u64,
+    /// Datagrams that all nodes received.
+    pub received: u64,
+    /// Datagrams that nodes threw away, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// Probes that all nodes sent.
+    pub probes: u64,
+    /// How much virtual time passed until the last call had ended.
+    pub elapsed: Duration,
+    /// A number that depends on all that happened: two runs of one seed have the same.
+    pub trace: u64,
+}
+
+impl Report {
+    /// Whether every promise was kept and nothing was left behind.
+    pub fn is_good(&self) -> bool {
+        self.violations.is_empty() && self.faults_found.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            calls,
+            replies,
+            executions,
+            elapsed,
+            crashes,
+            pauses,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "seed {seed}: {calls} calls in {elapsed:.1?} of virtual time"
+        )?;
+        writeln!(f, "  replies {replies}, handlers started {executions}")?;
+        for ((code, outcome), count) in &self.failures {
+            writeln!(f, "  {code} ({outcome}): {count}")?;
+        }
+        writeln!(f, "  network: {:?}", self.struck)?;
+        writeln!(
+            f,
+            "  crashes {crashes}, pauses {pauses}, probes {}",
+            self.probes
+        )?;
+        writeln!(
+            f,
+            "  datagrams received {}, dropped {:?}",
+            self.received, self.dropped
+        )?;
+        for violation in self.violations.iter().take(20) {
+            writeln!(f, "  VIOLATION: {violation}")?;
+        }
+        for fault in self.faults_found.iter().take(20) {
+            writeln!(f, "  WRONG: {fault}")?;
+        }
+        write!(f, "  trace {:016x}", self.trace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A storm of all kinds of faults, drawn from its seed.
+    fn wild(seed: u64) -> Storm {
+        let mut rng = crate::rng::Rng::from_seed(seed);
+        let faults = Faults::drawn(&mut rng);
+        let mut rarely = |seconds: u64| rng.chance(0.5).then(|| Duration::from_secs(seconds));
+        Storm {
+            calls: 400,
+            idempotent: 0.3,
+            dropped: 0.05,
+            request_bytes: 0..=20_000,
+            reply_bytes: 0..=20_000,
+            service: Duration::from_millis(20),
+            faults,
+            server_crash_every: rarely(10),
+            client_crash_every: rarely(10),
+            pause_every: rarely(5),
+            receive_buffer: 64,
+            clock_skew_ppm: 50_000,
+            forged: 0.01,
+            ..Storm::new(seed)
+        }
+    }
+
+    #[test]
+    fn a_quiet_network_loses_nothing() {
+        let report = Storm::new(1).run();
+        assert!(report.is_good(), "{report}");
+        assert_eq!(
+            (report.replies, report.executions),
+            (1_000, 1_000),
+            "{report}"
+        );
+        // Each client has to show each server a token once.
+        assert_eq!(
+            report.dropped,
+            BTreeMap::from([(DropReason::Token, 6)]),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn wild_seeds_keep_every_promise() {
+        for seed in 0..40 {
+            let report = wild(seed).run();
+            assert!(report.is_good(), "{report}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_run() {
+        for seed in 0..5 {
+            assert_eq!(
+                wild(seed).run().trace,
+                wild(seed).run().trace,
+                "seed {seed}"
+            );
+        }
+    }
+}
+#[cfg(test)]
+mod scratch {
+    use super::*;
+    #[test]
+    fn show() {
+        for seed in [3, 7, 11] {
+            let mut rng = crate::rng::Rng::from_seed(seed);
+            let faults = Faults::drawn(&mut rng);
+            println!("{faults:?}");
+            let r = Storm {
+                calls: 2000,
+                idempotent: 0.3,
+                dropped: 0.05,
+                request_bytes: 0..=20_000,
+                reply_bytes: 0..=20_000,
+                faults,
+                server_crash_every: Some(Duration::from_secs(3)),
+                pause_every: Some(Duration::from_secs(5)),
+                clock_skew_ppm: 50_000,
+                ..Storm::new(seed)
+            }
+            .run();
+            println!("{r}");
+        }
+        let mut faults = Faults::default();
+        (faults.loss, faults.duplicate, faults.jitter) = (0.1, 0.05, Duration::from_millis(2));
+        let t = std::time::Instant::now();
+        let r = Storm {
+            calls: 100_000,
+            faults: faults.clone(),
+            ..Storm::new(1)
+        }
+        .run();
+        println!("{:?} {r}", t.elapsed());
+        let t = std::time::Instant::now();
+        let r = Storm {
+            calls: 100_000,
+            faults,
+            idempotent: 0.5,
+            server_crash_every: Some(Duration::from_secs(10)),
+            ..Storm::new(1)
+        }
+        .run();
+        println!("{:?} {r}", t.elapsed());
+    }
+}

@@ -1,0 +1,665 @@
+//! The engine of a [`Storm`]: events in the order of virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::hash::Hasher;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustc_hash::FxHasher;
+
+use crate::deadline::Time;
+use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
+use crate::observe::Observe;
+use crate::proto::{
+    Arrived, CallBytes, Endpoint, Event, Identity, NewCall, Received, Serving, Ticket,
+};
+use crate::rng::Rng;
+use crate::testing::faults::Way;
+use crate::testing::{Faults, History, Report, Storm, Struck};
+use crate::wire::{Open, Record, RecordKind, put_record_head, status_from_wire};
+
+/// All nodes and the network between them.
+pub(crate) struct World {
+    storm: Storm,
+    now: Time,
+    rng: Rng,
+    nodes: Vec<Node>,
+    by_addr: BTreeMap<SocketAddr, usize>,
+    ways: BTreeMap<(SocketAddr, SocketAddr), Way>,
+    events: BinaryHeap<Reverse<(Time, u64, Happening)>>,
+    next_event: u64,
+    next_token: u64,
+    history: History,
+    forged: BTreeMap<SocketAddr, Traffic>,
+    struck: Struck,
+    report: Report,
+    trace: FxHasher,
+    buffer: Vec<u8>,
+}
+
+/// Something that happens at a time. The order of the variants decides nothing: no two events have
+/// the same number.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Happening {
+    Arrive {
+        to: SocketAddr,
+        from: SocketAddr,
+        bytes: Bytes,
+    },
+    Timer {
+        node: usize,
+    },
+    Finish {
+        node: usize,
+        life: u64,
+        serving: (u64, u64),
+        reply: Bytes,
+    },
+    Make {
+        node: usize,
+        life: u64,
+    },
+    Drop {
+        node: usize,
+        life: u64,
+        token: u64,
+    },
+    Crash {
+        node: usize,
+    },
+    Pause {
+        node: usize,
+    },
+    Resume {
+        node: usize,
+    },
+}
+
+struct Node {
+    addr: SocketAddr,
+    serves: bool,
+    endpoint: Endpoint,
+    observe: Observe,
+    clock: LocalClock,
+    life: u64,
+    /// Where its timer is set.
+    timer: Option<Time>,
+    paused: bool,
+    inbox: VecDeque<(Time, SocketAddr, Bytes)>,
+    calls: BTreeMap<Ticket, (u64, SessionId)>,
+    handlers: BTreeSet<(u64, u64)>,
+}
+
+/// A node's own idea of time: it begins somewhere and runs a little too fast or too slow.
+#[derive(Clone, Copy)]
+struct LocalClock {
+    born: Time,
+    offset: u64,
+    ppm: i64,
+}
+
+/// What went to and came from an address that nobody has.
+#[derive(Default)]
+struct Traffic {
+    to_it: u64,
+    from_it: u64,
+}
+
+impl LocalClock {
+    fn local(self, global: Time) -> Time {
+        let passed = i128::from(global.since(self.born).as_nanos() as u64);
+        let passed = passed * i128::from(1_000_000 + self.ppm) / 1_000_000;
+        Time::from_nanos(self.offset + passed as u64)
+    }
+
+    /// The first moment at which the local clock shows `local` or more.
+    fn global(self, local: Time) -> Time {
+        let passed = i128::from(local.as_nanos().saturating_sub(self.offset));
+        let rate = i128::from(1_000_000 + self.ppm);
+        let passed = (passed * 1_000_000 + rate - 1) / rate;
+        self.born + Duration::from_nanos(passed as u64)
+    }
+}
+
+impl World {
+    pub(crate) fn new(storm: Storm) -> Self {
+        let mut rng = Rng::from_seed(storm.seed);
+        let now = Time::from_nanos(1);
+        let mut world = Self {
+            now,
+            nodes: Vec::new(),
+            by_addr: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            events: BinaryHeap::new(),
+            next_event: 0,
+            next_token: 0,
+            history: History::new(),
+            forged: BTreeMap::new(),
+            struck: Struck::default(),
+            report: Report {
+                seed: storm.seed,
+                ..Report::default()
+            },
+            trace: FxHasher::default(),
+            buffer: Vec::new(),
+            rng: rng.fork(),
+            storm,
+        };
+        for index in 0..world.storm.clients + world.storm.servers {
+            let addr = SocketAddr::from(([10, 0, (index >> 8) as u8, index as u8], 7400));
+            world.by_addr.insert(addr, index);
+            let serves = world.storm.clients <= index;
+            let node = world.birth(addr, serves, 0);
+            world.nodes.push(node);
+            let (crash, pause) = (world.crash_every(index), world.storm.pause_every);
+            world.plan(crash, Happening::Crash { node: index });
+            world.plan(pause, Happening::Pause { node: index });
+        }
+        for node in 0..world.storm.clients {
+            for _ in 0..world.storm.in_flight {
+                world.after(Duration::ZERO, Happening::Make { node, life: 0 });
+            }
+        }
+        world
+    }
+
+    pub(crate) fn run(mut self) -> Report {
+        // Safety: faults strike until the last call has been made.
+        while self.next_token < self.storm.calls && self.step() {}
+        // Liveness: without faults, everything that is under way comes to its end.
+        self.storm.faults = Faults {
+            delay: self.storm.faults.delay,
+            ..Faults::default()
+        };
+        (self.storm.server_crash_every, self.storm.client_crash_every) = (None, None);
+        (self.storm.pause_every, self.storm.forged) = (None, 0.0);
+        let busy = |node: &Node| !node.calls.is_empty();
+        while self.nodes.iter().any(busy) && self.step() {}
+        self.report.elapsed = self.now.since(Time::ZERO);
+        // Everything left over goes away by itself: late copies arrive, unused sessions end.
+        while self.step() {}
+        self.conclude()
+    }
+
+    fn conclude(mut self) -> Report {
+        for node in &self.nodes {
+            let counters = node.observe.counters();
+            if node.endpoint.bytes_held() != (0, 0) {
+                let held = node.endpoint.bytes_held();
+                self.report
+                    .faults_found
+                    .push(format!("{} still holds {held:?} bytes", node.addr));
+            }
+            if counters.sessions_open() != 0 {
+                let open = counters.sessions_open();
+                self.report
+                    .faults_found
+                    .push(format!("{} still has {open} sessions", node.addr));
+            }
+        }
+        (0..self.nodes.len()).for_each(|index| self.count(index));
+        for (addr, Traffic { to_it, from_it }) in &self.forged {
+            if 3 * from_it < *to_it {
+                let text = format!("{to_it} bytes went to {addr}, from which {from_it} came");
+                self.report.faults_found.push(text);
+            }
+        }
+        let storm = &self.storm;
+        let skew = storm.deadline * storm.clock_skew_ppm / 1_000_000;
+        let held_up = if self.report.pauses == 0 {
+            Duration::ZERO
+        } else {
+            storm.pause
+        };
+        let tolerance = Duration::from_millis(1) + 2 * skew + held_up;
+        Report {
+            calls: self.history.calls(),
+            replies: self.history.replies(),
+            failures: self.history.failures(),
+            executions: self.history.executions(),
+            violations: self.history.judge(tolerance),
+            struck: self.struck,
+            trace: self.trace.finish(),
+            ..self.report
+        }
+    }
+
+    /// Lets the next thing happen; tells whether there was one.
+    fn step(&mut self) -> bool {
+        let Some(Reverse((time, _, happening))) = self.events.pop() else {
+            return false;
+        };
+        self.now = self.now.max(time);
+        match happening {
+            Happening::Arrive { to, from, bytes } => self.arrive(to, from, bytes),
+            Happening::Timer { node } => {
+                if self.nodes[node].timer == Some(time) {
+                    self.nodes[node].timer = None;
+                    self.turn(node);
+                }
+            }
+            Happening::Finish {
+                node,
+                life,
+                serving,
+                reply,
+            } => {
+                self.finish(node, life, serving, reply);
+            }
+            Happening::Make { node, life } if self.nodes[node].life == life => self.make(node),
+            Happening::Drop { node, life, token } if self.nodes[node].life == life => {
+                self.give_up(node, token);
+            }
+            Happening::Make { .. } | Happening::Drop { .. } => {}
+            Happening::Crash { node } => self.crash(node),
+            Happening::Pause { node } => {
+                if self.storm.pause_every.is_some() {
+                    self.report.pauses += 1;
+                    self.nodes[node].paused = true;
+                    let pause = self.storm.pause.as_nanos() as u64;
+                    let pause = Duration::from_nanos(self.rng.below(pause));
+                    self.after(pause, Happening::Resume { node });
+                }
+            }
+            Happening::Resume { node } => {
+                self.nodes[node].paused = false;
+                self.plan(self.storm.pause_every, Happening::Pause { node });
+                self.turn(node);
+            }
+        }
+        true
+    }
+
+    /// A node begins a life.
+    fn birth(&mut self, addr: SocketAddr, serves: bool, life: u64) -> Node {
+        let skew = u64::from(self.storm.clock_skew_ppm);
+        let clock = LocalClock {
+            born: self.now,
+            offset: self.rng.below(1 << 40),
+            ppm: self.rng.below(2 * skew + 1) as i64 - skew as i64,
+        };
+        let instance = Instance(self.rng.non_zero());
+        let identity = Identity {
+            instance,
+            cluster: ClusterHash(1),
+        };
+        let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
+        let config = Arc::new(self.storm.config.clone());
+        let (now, rng) = (clock.local(self.now), self.rng.fork());
+        let endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
+        let (calls, handlers) = (BTreeMap::new(), BTreeSet::new());
+        let inbox = VecDeque::new();
+        let (timer, paused) = (None, false);
+        Node {
+            addr,
+            serves,
+            endpoint,
+            observe,
+            clock,
+            life,
+            timer,
+            paused,
+            inbox,
+            calls,
+            handlers,
+        }
+    }
+
+    /// A node dies and another one takes its address.
+    fn crash(&mut self, index: usize) {
+        let Some(every) = self.crash_every(index) else {
+            return;
+        };
+        self.report.crashes += 1;
+        self.count(index);
+        let Node {
+            addr, serves, life, ..
+        } = self.nodes[index];
+        for (token, _) in std::mem::take(&mut self.nodes[index].calls).into_values() {
+            self.history.dropped(token);
+        }
+        self.nodes[index] = self.birth(addr, serves, life + 1);
+        self.plan(Some(every), Happening::Crash { node: index });
+        if !serves {
+            for _ in 0..self.storm.in_flight {
+                self.after(
+                    Duration::ZERO,
+                    Happening::Make {
+                        node: index,
+                        life: life + 1,
+                    },
+                );
+            }
+        }
+    }
+
+    const fn crash_every(&self, index: usize) -> Option<Duration> {
+        if index < self.storm.clients {
+            self.storm.client_crash_every
+        } else {
+            self.storm.server_crash_every
+        }
+    }
+
+    /// Adds what a life has counted to the report.
+    fn count(&mut self, index: usize) {
+        let counters = self.nodes[index].observe.counters();
+        let report = &mut self.report;
+        if !counters.datagrams_add_up() {
+            report
+                .faults_found
+                .push(format!("datagrams do not add up: {counters:?}"));
+        }
+        report.received += counters.datagrams_received;
+        report.probes += counters.probes_sent;
+        for (reason, count) in counters.datagrams_dropped {
+            *report.dropped.entry(reason).or_default() += count;
+        }
+    }
+
+    /// A datagram reaches an address.
+    fn arrive(&mut self, to: SocketAddr, from: SocketAddr, bytes: Bytes) {
+        self.trace.write_u64(self.now.as_nanos());
+        self.trace.write(&bytes);
+        let Some(&index) = self.by_addr.get(&to) else {
+            self.forged.entry(to).or_default().to_it += bytes.len() as u64;
+            return;
+        };
+        if !self.by_addr.contains_key(&from) {
+            self.forged.entry(from).or_default().from_it += bytes.len() as u64;
+        }
+        let node = &mut self.nodes[index];
+        if node.inbox.len() < self.storm.receive_buffer {
+            node.inbox.push_back((self.now, from, bytes));
+        }
+        self.turn(index);
+    }
+
+    /// A client makes a call.
+    fn make(&mut self, index: usize) {
+        if self.nodes[index].paused {
+            let life = self.nodes[index].life;
+            self.after(
+                Duration::from_millis(10),
+                Happening::Make { node: index, life },
+            );
+            return;
+        }
+        if self.storm.calls <= self.next_token {
+            return;
+        }
+        let token = self.next_token;
+        self.next_token += 1;
+        let server = self.storm.clients + self.rng.below(self.storm.servers as u64) as usize;
+        let idempotent = self.rng.chance(self.storm.idempotent);
+        let request = magnitude(&mut self.rng, &self.storm.request_bytes);
+        let reply = magnitude(&mut self.rng, &self.storm.reply_bytes);
+        let to = self.nodes[server].addr;
+        self.history
+            .call(token, idempotent, self.now + self.storm.deadline);
+        let node = &mut self.nodes[index];
+        let now = node.clock.local(self.now);
+        let ticket = Ticket(token);
+        let call = NewCall {
+            ticket,
+            method: MethodId(1),
+            flags: if idempotent { Open::IDEMPOTENT } else { 0 },
+            deadline: Some(now + self.storm.deadline),
+            bytes: message(&request_body(token, request, reply)),
+            made_at: now,
+            yields: false,
+        };
+        match node.endpoint.open(now, to, call) {
+            Ok(session) => {
+                node.calls.insert(ticket, (token, session));
+            }
+            Err(status) => self
+                .history
+                .failed(token, self.now, status.code(), status.outcome()),
+        }
+        if self.rng.chance(self.storm.dropped) {
+            let (node, life) = (index, self.nodes[index].life);
+            let wait = self.rng.below(self.storm.deadline.as_nanos() as u64 / 10);
+            self.after(
+                Duration::from_nanos(wait),
+                Happening::Drop { node, life, token },
+            );
+        }
+        self.turn(index);
+    }
+
+    /// A caller drops its call.
+    fn give_up(&mut self, index: usize, token: u64) {
+        let node = &mut self.nodes[index];
+        let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
+            return;
+        };
+        node.endpoint
+            .cancel(node.clock.local(self.now), session, Ticket(token));
+        self.history.dropped(token);
+        self.next_call(index);
+        self.turn(index);
+    }
+
+    /// A handler has done its work.
+    fn finish(&mut self, index: usize, life: u64, serving: (u64, u64), reply: Bytes) {
+        let node = &mut self.nodes[index];
+        if node.life != life || !node.handlers.remove(&serving) {
+            return;
+        }
+        let (session, call) = serving;
+        let serving = Serving {
+            session: SessionId(session),
+            call: crate::ids::CallId(call),
+        };
+        node.endpoint
+            .reply(node.clock.local(self.now), serving, message(&reply));
+        self.turn(index);
+    }
+
+    /// A node does all that there is to do: reads, lets time pass, acts, sends.
+    fn turn(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if node.paused {
+            return;
+        }
+        let now = node.clock.local(self.now);
+        while let Some((arrived, from, bytes)) = node.inbox.pop_front() {
+            let arrived = node.clock.local(arrived);
+            let received = Received {
+                from,
+                local_ip: None,
+                arrived,
+                bytes,
+            };
+            node.endpoint.handle_datagram(now, received);
+        }
+        if node.endpoint.poll_timeout().is_some_and(|due| due <= now) {
+            node.endpoint.handle_timeout(now);
+        }
+        while let Some(event) = self.nodes[index].endpoint.poll_event() {
+            self.act(index, event);
+        }
+        loop {
+            self.buffer.clear();
+            let node = &mut self.nodes[index];
+            let Some(transmit) = node.endpoint.poll_transmit(now, &mut self.buffer) else {
+                break;
+            };
+            let all = Bytes::copy_from_slice(&self.buffer);
+            let (from, mut start) = (node.addr, 0);
+            for size in transmit.sizes {
+                self.send(from, transmit.to, all.slice(start..start + size));
+                start += size;
+            }
+        }
+        let node = &mut self.nodes[index];
+        let due = node
+            .endpoint
+            .poll_timeout()
+            .map(|due| node.clock.global(due).max(self.now));
+        if due.is_some() && due != node.timer {
+            node.timer = due;
+            let wait = due.map_or(Duration::ZERO, |due| due.since(self.now));
+            self.after(wait, Happening::Timer { node: index });
+        }
+    }
+
+    fn act(&mut self, index: usize, event: Event) {
+        match event {
+            Event::Ended { ticket, result, .. } => {
+                let Some((token, _)) = self.nodes[index].calls.remove(&ticket) else {
+                    return;
+                };
+                let failed = match result {
+                    Ok(mut bytes) => match Record::take(&mut bytes) {
+                        Ok(Record {
+                            kind: RecordKind::Message,
+                            bytes,
+                        }) => {
+                            self.history
+                                .replied(token, self.now, is_reply_to(token, &bytes));
+                            None
+                        }
+                        Ok(Record { bytes, .. }) => status_from_wire(bytes).ok(),
+                        Err(_) => {
+                            self.history.replied(token, self.now, false);
+                            None
+                        }
+                    },
+                    Err(status) => Some(status),
+                };
+                if let Some(status) = failed {
+                    self.history
+                        .failed(token, self.now, status.code(), status.outcome());
+                }
+                self.next_call(index);
+            }
+            Event::Call(arrived) => self.serve(index, arrived),
+            Event::Stop { serving, .. } => {
+                let serving = (serving.session.0, serving.call.0);
+                self.nodes[index].handlers.remove(&serving);
+            }
+        }
+    }
+
+    /// A server starts the handler of a call.
+    fn serve(&mut self, index: usize, mut arrived: Arrived) {
+        let node = &mut self.nodes[index];
+        let now = node.clock.local(self.now);
+        let body = Record::take(&mut arrived.bytes)
+            .expect("requests are whole records")
+            .bytes;
+        let (token, reply) = read_request(&body);
+        let expired = arrived.deadline.is_some_and(|deadline| deadline <= now);
+        self.history.execution(token, expired);
+        let serving = (arrived.serving.session.0, arrived.serving.call.0);
+        node.handlers.insert(serving);
+        let (life, reply) = (node.life, reply_body(token, reply));
+        let service = Duration::from_nanos(self.rng.below(self.storm.service.as_nanos() as u64));
+        self.after(
+            service,
+            Happening::Finish {
+                node: index,
+                life,
+                serving,
+                reply,
+            },
+        );
+    }
+
+    /// A client whose call has ended makes the next one.
+    fn next_call(&mut self, node: usize) {
+        let life = self.nodes[node].life;
+        // Not at the very same moment, or a call that fails at once would stop the time.
+        self.after(Duration::from_micros(10), Happening::Make { node, life });
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        let rng = &mut self.rng;
+        let way = self
+            .ways
+            .entry((from, to))
+            .or_insert_with(|| Way::new(rng.fork()));
+        let arrivals = way.carry(self.now, &bytes, &self.storm.faults, &mut self.struck);
+        if self.rng.chance(self.storm.forged) {
+            let forged = SocketAddr::from(([192, 0, 2, self.rng.below(200) as u8], 9));
+            let bytes = bytes.clone();
+            self.after(
+                Duration::from_millis(1),
+                Happening::Arrive {
+                    to,
+                    from: forged,
+                    bytes,
+                },
+            );
+        }
+        for (time, bytes) in arrivals {
+            let wait = time.since(self.now);
+            self.after(wait, Happening::Arrive { to, from, bytes });
+        }
+    }
+
+    fn after(&mut self, wait: Duration, happening: Happening) {
+        self.next_event += 1;
+        self.events
+            .push(Reverse((self.now + wait, self.next_event, happening)));
+    }
+
+    /// Lets something happen after about this time, if it is to happen at all.
+    fn plan(&mut self, every: Option<Duration>, happening: Happening) {
+        if let Some(every) = every {
+            let wait = every.mul_f64(2.0 * self.rng.fraction());
+            self.after(wait, happening);
+        }
+    }
+}
+
+/// A number from a range, every magnitude as likely as every other.
+fn magnitude(rng: &mut Rng, range: &RangeInclusive<usize>) -> usize {
+    let (low, high) = (*range.start() as f64 + 1.0, *range.end() as f64 + 1.0);
+    let drawn = low * (high / low).powf(rng.fraction());
+    (drawn as usize - 1).clamp(*range.start(), *range.end())
+}
+
+fn message(body: &[u8]) -> CallBytes {
+    let mut head = Vec::new();
+    put_record_head(&mut head, RecordKind::Message, body.len());
+    CallBytes {
+        head: head.into(),
+        body: Bytes::copy_from_slice(body),
+    }
+}
+
+/// A request: its token, how long a reply it wants, and filling.
+fn request_body(token: u64, filling: usize, reply: usize) -> Bytes {
+    let mut body = token.to_be_bytes().to_vec();
+    body.extend_from_slice(&(reply as u64).to_be_bytes());
+    body.resize(16 + filling, token as u8);
+    body.into()
+}
+
+fn read_request(body: &[u8]) -> (u64, usize) {
+    let number = |at: usize| {
+        let bytes = body[at..at + 8]
+            .try_into()
+            .expect("requests hold two numbers");
+        u64::from_be_bytes(bytes)
+    };
+    (number(0), number(8) as usize)
+}
+
+/// The one right reply to a request.
+fn reply_body(token: u64, len: usize) -> Bytes {
+    let mut body = (!token).to_be_bytes().to_vec();
+    body.extend((0..len).map(|at| (token as usize + at) as u8));
+    body.into()
+}
+
+fn is_reply_to(token: u64, body: &[u8]) -> bool {
+    8 <= body.len() && *body == *reply_body(token, body.len() - 8)
+}
