@@ -38,10 +38,7 @@ impl Add<Duration> for Time {
 
     /// Stays at the end of time (some 584 years) rather than wrapping.
     fn add(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -50,10 +47,7 @@ impl Sub<Duration> for Time {
 
     /// Stays at the clock's beginning rather than wrapping.
     fn sub(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -111,20 +105,14 @@ mod tests {
     #[test]
     fn time_saturates_at_both_ends() {
         assert_eq!(Time::ZERO - Duration::from_secs(1), Time::ZERO);
-        assert_eq!(
-            Time::from_nanos(u64::MAX) + Duration::MAX,
-            Time::from_nanos(u64::MAX)
-        );
+        assert_eq!(Time::from_nanos(u64::MAX) + Duration::MAX, Time::from_nanos(u64::MAX));
         assert_eq!(Time::ZERO.since(Time::from_nanos(5)), Duration::ZERO);
     }
 
     #[test]
     fn a_deadline_has_no_time_left_once_it_is_reached() {
         let deadline = Deadline::after(Time::ZERO, Duration::from_nanos(10));
-        assert_eq!(
-            deadline.remaining(Time::from_nanos(9)),
-            Some(Duration::from_nanos(1))
-        );
+        assert_eq!(deadline.remaining(Time::from_nanos(9)), Some(Duration::from_nanos(1)));
         assert_eq!(deadline.remaining(Time::from_nanos(10)), None);
     }
 }

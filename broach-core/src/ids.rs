@@ -105,11 +105,7 @@ mod tests {
         assert_eq!(Instance(0x2a).to_string(), "000000000000002a");
         assert_eq!(format!("{:?}", SessionId(1)), "SessionId(0000000000000001)");
         assert_eq!(CallId(42).to_string(), "42");
-        let key = CallKey {
-            instance: Instance(1),
-            session: SessionId(2),
-            call: CallId(3),
-        };
+        let key = CallKey { instance: Instance(1), session: SessionId(2), call: CallId(3) };
         assert_eq!(key.to_string(), "0000000000000001-0000000000000002-3");
     }
 }

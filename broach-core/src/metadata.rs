@@ -55,9 +55,7 @@ pub struct MetadataError {
 impl Metadata {
     /// No entries.
     pub const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 
     /// Sets a value in place of all that the key had.
@@ -123,10 +121,7 @@ impl Metadata {
 
     /// All values of a key.
     pub fn values<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Value> + use<'a, 'k> {
-        self.entries
-            .iter()
-            .filter(move |entry| &*entry.key == key)
-            .map(Entry::value)
+        self.entries.iter().filter(move |entry| &*entry.key == key).map(Entry::value)
     }
 
     /// All entries, in the order they were added.
@@ -146,22 +141,12 @@ impl Metadata {
 
     /// What the entries count towards the limit: keys, values, and 8 bytes each.
     pub fn bytes(&self) -> usize {
-        self.entries
-            .iter()
-            .map(|entry| entry.key.len() + entry.value.bytes() + 8)
-            .sum()
+        self.entries.iter().map(|entry| entry.key.len() + entry.value.bytes() + 8).sum()
     }
 
     /// The entries that calls made by the handler hand on.
     pub(crate) fn persistent(&self) -> Self {
-        Self {
-            entries: self
-                .entries
-                .iter()
-                .filter(|entry| entry.persistent)
-                .cloned()
-                .collect(),
-        }
+        Self { entries: self.entries.iter().filter(|entry| entry.persistent).cloned().collect() }
     }
 
     /// Adds those entries of `other` whose keys do not occur here.
@@ -195,15 +180,9 @@ impl Entry {
         let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
         if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.bytes().all(allowed) {
             // The key may come from a stranger, so only its beginning is kept for the message.
-            return Err(MetadataError {
-                key: key.chars().take(KEY_BYTES_MAX).collect(),
-            });
+            return Err(MetadataError { key: key.chars().take(KEY_BYTES_MAX).collect() });
         }
-        Ok(Self {
-            key: key.into(),
-            value,
-            persistent,
-        })
+        Ok(Self { key: key.into(), value, persistent })
     }
 
     /// The name.

@@ -61,12 +61,7 @@ impl MethodSpec {
         shape: Shape,
         idempotency: Idempotency,
     ) -> Self {
-        Self {
-            full_name: Cow::Borrowed(full_name),
-            id: MethodId(id),
-            shape,
-            idempotency,
-        }
+        Self { full_name: Cow::Borrowed(full_name), id: MethodId(id), shape, idempotency }
     }
 
     /// A unary method known by its name only.
@@ -79,17 +74,10 @@ impl MethodSpec {
         let well_formed = matches!(full_name.split_once('/'),
             Some((service, method)) if !service.is_empty() && !method.is_empty() && !method.contains('/'));
         if !well_formed {
-            return Err(MethodNameError {
-                name: full_name.into_owned(),
-            });
+            return Err(MethodNameError { name: full_name.into_owned() });
         }
         let id = MethodId::of(&full_name);
-        Ok(Self {
-            full_name,
-            id,
-            shape: Shape::Unary,
-            idempotency: Idempotency::None,
-        })
+        Ok(Self { full_name, id, shape: Shape::Unary, idempotency: Idempotency::None })
     }
 
     /// `package.Service/Method`.
@@ -99,16 +87,12 @@ impl MethodSpec {
 
     /// `package.Service`.
     pub fn service(&self) -> &str {
-        self.full_name
-            .split_once('/')
-            .map_or("", |(service, _)| service)
+        self.full_name.split_once('/').map_or("", |(service, _)| service)
     }
 
     /// The method's name within its service.
     pub fn name(&self) -> &str {
-        self.full_name
-            .split_once('/')
-            .map_or(&*self.full_name, |(_, name)| name)
+        self.full_name.split_once('/').map_or(&*self.full_name, |(_, name)| name)
     }
 
     /// The number that stands for the method on the wire.
@@ -215,10 +199,7 @@ mod tests {
     #[test]
     fn the_id_is_the_head_of_the_sha256() {
         // printf 'greeter.v1.Greeter/SayHello' | sha256sum
-        assert_eq!(
-            MethodId::of("greeter.v1.Greeter/SayHello").to_string(),
-            "392b74ef3119fd7a"
-        );
+        assert_eq!(MethodId::of("greeter.v1.Greeter/SayHello").to_string(), "392b74ef3119fd7a");
     }
 
     #[test]
@@ -228,10 +209,7 @@ mod tests {
         assert_eq!(spec.name(), "SayHello");
         for wrong in ["", "SayHello", "/SayHello", "greeter.v1.Greeter/", "a/b/c"] {
             let error = MethodSpec::named(wrong).unwrap_err();
-            assert!(
-                error.to_string().contains("package.Service/Method"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("package.Service/Method"), "{error}");
         }
     }
 }

@@ -21,10 +21,7 @@ pub struct Rng {
 impl Rng {
     /// A generator for tests and simulations: whoever knows the seed knows every number.
     pub const fn from_seed(seed: u64) -> Self {
-        Self {
-            key: (seed, 0x6272_6f61_6368_2121),
-            counter: 0,
-        }
+        Self { key: (seed, 0x6272_6f61_6368_2121), counter: 0 }
     }
 
     /// A generator from a secret of 16 bytes, such as the operating system gives.
@@ -34,10 +31,7 @@ impl Rng {
             half.copy_from_slice(&secret[at..at + 8]);
             u64::from_le_bytes(half)
         });
-        Self {
-            key: (a, b),
-            counter: 0,
-        }
+        Self { key: (a, b), counter: 0 }
     }
 
     /// A random number.
@@ -79,19 +73,14 @@ impl Rng {
     /// A generator of its own, whose numbers do not depend on how often this one is drawn from
     /// later.
     pub fn fork(&mut self) -> Self {
-        Self {
-            key: (self.next_u64(), self.next_u64()),
-            counter: 0,
-        }
+        Self { key: (self.next_u64(), self.next_u64()), counter: 0 }
     }
 }
 
 impl fmt::Debug for Rng {
     /// Leaves out the key: a printed session would otherwise give away all ids to come.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rng")
-            .field("counter", &self.counter)
-            .finish_non_exhaustive()
+        f.debug_struct("Rng").field("counter", &self.counter).finish_non_exhaustive()
     }
 }
 
@@ -115,10 +104,7 @@ mod tests {
         for _ in 0..10_000 {
             seen[rng.below(10) as usize] += 1;
         }
-        assert!(
-            seen.iter().all(|&count| (800..1200).contains(&count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|&count| (800..1200).contains(&count)), "{seen:?}");
         assert_eq!(rng.below(0), 0);
     }
 

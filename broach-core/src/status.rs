@@ -89,11 +89,7 @@ impl Status {
     ///
     /// [`Code::Ok`] is no error and becomes [`Code::Unknown`].
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        let code = if code == Code::Ok {
-            Code::Unknown
-        } else {
-            code
-        };
+        let code = if code == Code::Ok { Code::Unknown } else { code };
         Self(Box::new(Inner {
             code,
             outcome: Outcome::Executed,
@@ -170,9 +166,7 @@ impl Status {
         let full_name = M::full_name();
         let of_type = |detail: &&Detail| detail.type_url.rsplit('/').next() == Some(&*full_name);
         let found = self.0.details.iter().find(of_type);
-        found
-            .map(|detail| M::decode(detail.value.clone()))
-            .transpose()
+        found.map(|detail| M::decode(detail.value.clone())).transpose()
     }
 
     /// What the handler sent along with the error.
@@ -301,9 +295,7 @@ impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         let mut debug = f.debug_struct("Status");
-        debug
-            .field("code", &inner.code)
-            .field("outcome", &inner.outcome);
+        debug.field("code", &inner.code).field("outcome", &inner.outcome);
         debug.field("message", &inner.message);
         if !inner.details.is_empty() {
             debug.field("details", &inner.details);
@@ -366,17 +358,10 @@ mod tests {
     #[test]
     fn details_are_found_by_their_type() {
         let status = Status::invalid_argument("no")
-            .with_detail(&BadField {
-                field: "name".into(),
-            })
-            .with_detail(&BadField {
-                field: "age".into(),
-            });
+            .with_detail(&BadField { field: "name".into() })
+            .with_detail(&BadField { field: "age".into() });
         assert_eq!(status.detail::<BadField>().unwrap().unwrap().field, "name");
-        assert_eq!(
-            status.details()[0].type_url,
-            "type.googleapis.com/test.v1.BadField"
-        );
+        assert_eq!(status.details()[0].type_url, "type.googleapis.com/test.v1.BadField");
         assert_eq!(Status::internal("").detail::<BadField>().unwrap(), None);
     }
 

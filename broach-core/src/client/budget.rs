@@ -35,10 +35,7 @@ impl RetryBudget {
             saved: AtomicI64::new(0),
             per_call: (config.retry_ratio * UNIT) as i64,
             per_second: config.retries_per_second,
-            reserve: Mutex::new(Reserve {
-                level,
-                filled_at: now,
-            }),
+            reserve: Mutex::new(Reserve { level, filled_at: now }),
         }
     }
 

@@ -60,15 +60,8 @@ pub enum ConnectError {
 
 impl ChannelBuilder {
     pub(super) fn new() -> Self {
-        let setup = Setup {
-            cluster: DEFAULT_CLUSTER.to_owned(),
-            ..Setup::default()
-        };
-        Self {
-            setup,
-            client: config::Client::default(),
-            security: None,
-        }
+        let setup = Setup { cluster: DEFAULT_CLUSTER.to_owned(), ..Setup::default() };
+        Self { setup, client: config::Client::default(), security: None }
     }
 
     /// The name of the cluster that the nodes belong to; others refuse calls. Default: `default`.
@@ -159,19 +152,8 @@ pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Cli
     let shared = handle.shared().clone();
     // Only spreads retries over time, so it need not be hard to guess.
     let rng = Rng::from_seed(u64::from(shared.local_addr.port()));
-    let transport = Box::new(Remote::new(
-        handle,
-        targets.iter().copied(),
-        config.clone(),
-        rng,
-    ));
-    Channel::new(
-        transport,
-        config,
-        shared.observe,
-        shared.clock,
-        names.join(","),
-    )
+    let transport = Box::new(Remote::new(handle, targets.iter().copied(), config.clone(), rng));
+    Channel::new(transport, config, shared.observe, shared.clock, names.join(","))
 }
 
 /// Where to bind a socket that only makes calls: to the loopback interface if nothing else is

@@ -113,16 +113,7 @@ impl<Req, Rep> Call<Req, Rep> {
         open: Open<Rep>,
     ) -> Self {
         let options = Options::default();
-        Self {
-            state: State::Idle(Idle {
-                channel,
-                method,
-                message,
-                encode,
-                open,
-                options,
-            }),
-        }
+        Self { state: State::Idle(Idle { channel, method, message, encode, open, options }) }
     }
 
     /// A call that cannot be made, because of a mistake of the caller.
@@ -130,9 +121,7 @@ impl<Req, Rep> Call<Req, Rep> {
     where
         Rep: Send + 'static,
     {
-        Self {
-            state: State::Running(futures::future::err(status).boxed()),
-        }
+        Self { state: State::Running(futures::future::err(status).boxed()) }
     }
 
     /// Gives the call this long, over all attempts. Within a handler the rest of the handler's own
@@ -215,14 +204,7 @@ impl<Req, Rep> Call<Req, Rep> {
 impl<Req, Rep: Send + 'static> Idle<Req, Rep> {
     /// Encodes the request, settles what is inherited, and starts the call.
     fn run(self) -> BoxFuture<'static, Result<Response<Rep>, Status>> {
-        let Self {
-            channel,
-            method,
-            message,
-            encode,
-            open,
-            options,
-        } = self;
+        let Self { channel, method, message, encode, open, options } = self;
         if let Some(mistake) = options.mistake {
             let status = Status::invalid_argument(mistake.to_string());
             return futures::future::err(status.with_outcome(Outcome::NotExecuted)).boxed();

@@ -59,13 +59,7 @@ impl Channel {
         clock: Arc<dyn Clock>,
         target: String,
     ) -> Self {
-        Self(Arc::new(Inner {
-            transport,
-            config,
-            observe,
-            clock,
-            target,
-        }))
+        Self(Arc::new(Inner { transport, config, observe, clock, target }))
     }
 
     /// A channel to one node. The channel has a socket of its own, on a port that is free, which its
@@ -119,13 +113,7 @@ impl Channel {
         // The ids of spans need not be hard to guess within one process.
         let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
         let transport = Box::new(Local::new(Arc::new(service)));
-        Self::new(
-            transport,
-            config::Client::default(),
-            observe,
-            TokioClock::shared(),
-            target,
-        )
+        Self::new(transport, config::Client::default(), observe, TokioClock::shared(), target)
     }
 
     /// Calls a unary method by its name, with an encoded request and an encoded reply: for
@@ -135,13 +123,9 @@ impl Channel {
     /// `INVALID_ARGUMENT`.
     pub fn call(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes, Bytes> {
         match MethodSpec::named(method.to_owned()) {
-            Ok(spec) => Call::new(
-                self.clone(),
-                spec.into(),
-                request.into(),
-                Body::Message,
-                reply::raw,
-            ),
+            Ok(spec) => {
+                Call::new(self.clone(), spec.into(), request.into(), Body::Message, reply::raw)
+            }
             Err(error) => {
                 let status = Status::invalid_argument(error.to_string());
                 Call::failed(status.with_outcome(Outcome::NotExecuted))
@@ -156,13 +140,7 @@ impl Channel {
         Rep: Message + Default,
     {
         let encode = |message: Req| Body::message(&message);
-        Call::new(
-            self.clone(),
-            Method::from(method),
-            request,
-            encode,
-            reply::one,
-        )
+        Call::new(self.clone(), Method::from(method), request, encode, reply::one)
     }
 
     /// Calls a method of one request and a stream of replies.
@@ -176,13 +154,7 @@ impl Channel {
         Rep: Message + Default + 'static,
     {
         let encode = |message: Req| Body::message(&message);
-        Call::new(
-            self.clone(),
-            Method::from(method),
-            request,
-            encode,
-            reply::many,
-        )
+        Call::new(self.clone(), Method::from(method), request, encode, reply::many)
     }
 
     /// Calls a method of a stream of requests and one reply.
@@ -196,13 +168,7 @@ impl Channel {
         Rep: Message + Default,
     {
         let requests: RequestStream<Req> = Box::pin(requests);
-        Call::new(
-            self.clone(),
-            Method::from(method),
-            requests,
-            encode_stream,
-            reply::one,
-        )
+        Call::new(self.clone(), Method::from(method), requests, encode_stream, reply::one)
     }
 
     /// Calls a method of a stream of requests and a stream of replies.
@@ -216,13 +182,7 @@ impl Channel {
         Rep: Message + Default + 'static,
     {
         let requests: RequestStream<Req> = Box::pin(requests);
-        Call::new(
-            self.clone(),
-            Method::from(method),
-            requests,
-            encode_stream,
-            reply::many,
-        )
+        Call::new(self.clone(), Method::from(method), requests, encode_stream, reply::many)
     }
 
     /// Puts a layer around the channel: each call goes through it before it goes where it went.
@@ -238,23 +198,11 @@ impl Channel {
             Service<Request, Response = Reply, Error: Into<Status>> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        let Inner {
-            config,
-            observe,
-            clock,
-            target,
-            ..
-        } = &*self.0;
+        let Inner { config, observe, clock, target, .. } = &*self.0;
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self.clone()), into_status);
         let transport = Box::new(Layered(BoxCloneSyncService::new(service)));
-        Self::new(
-            transport,
-            config.clone(),
-            observe.clone(),
-            Arc::clone(clock),
-            target.clone(),
-        )
+        Self::new(transport, config.clone(), observe.clone(), Arc::clone(clock), target.clone())
     }
 
     /// Sends a request on its way.

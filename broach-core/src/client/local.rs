@@ -26,13 +26,9 @@ impl Local {
 impl Transport for Local {
     fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         let methods = self.service.spec().methods;
-        let index = methods
-            .iter()
-            .position(|spec| spec.id() == request.method.id());
+        let index = methods.iter().position(|spec| spec.id() == request.method.id());
         let attempt = request.scope.as_ref().map(|scope| scope.attempt(None));
-        request.trace = attempt
-            .as_ref()
-            .map_or(request.trace, |attempt| attempt.trace());
+        request.trace = attempt.as_ref().map_or(request.trace, |attempt| attempt.trace());
         request.scope = None;
         let service = Arc::clone(&self.service);
         let (clock, deadline) = (Arc::clone(&request.clock), request.deadline);
@@ -44,9 +40,7 @@ impl Transport for Local {
         };
         async move {
             let result = within_deadline(&*clock, deadline, handling).await;
-            let outcome = result
-                .as_ref()
-                .map_or_else(Status::outcome, |_| Outcome::Executed);
+            let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
             let attempts = attempt.map(|attempt| {
                 let elapsed = attempt.end(code_of(&result), outcome);
                 Attempt::new(None, elapsed, result.as_ref().map(|_| ()))
@@ -67,8 +61,6 @@ impl Transport for Local {
 
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local")
-            .field("service", &self.service.spec().name)
-            .finish()
+        f.debug_struct("Local").field("service", &self.service.spec().name).finish()
     }
 }

@@ -69,13 +69,7 @@ impl Remote {
     ) -> Self {
         let budget = RetryBudget::new(&config, handle.shared().clock.now());
         let list = FixedList::new(addrs);
-        Self(Arc::new(Inner {
-            handle,
-            list,
-            config,
-            budget,
-            rng: Mutex::new(rng),
-        }))
+        Self(Arc::new(Inner { handle, list, config, budget, rng: Mutex::new(rng) }))
     }
 }
 
@@ -97,9 +91,7 @@ impl Inner {
         let result = self.run(&mut trial).await;
         if forwarded {
             // Otherwise whoever has made the scope ends it.
-            let outcome = result
-                .as_ref()
-                .map_or_else(Status::outcome, |_| Outcome::Executed);
+            let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
             trial.scope.end(code_of(&result), outcome);
         }
         result
@@ -158,50 +150,19 @@ impl Inner {
         // A request that came in over a layer of a server has no scope of its own here.
         let scope = request.scope.clone().unwrap_or_else(|| {
             let target = "(forwarded)";
-            let Request {
-                method,
-                clock,
-                trace,
-                ..
-            } = &request;
-            Arc::new(CallScope::start(
-                &shared.observe,
-                clock,
-                method,
-                target,
-                *trace,
-            ))
+            let Request { method, clock, trace, .. } = &request;
+            Arc::new(CallScope::start(&shared.observe, clock, method, target, *trace))
         });
-        Ok(Trial {
-            request,
-            message,
-            scope,
-            tried: Vec::new(),
-            attempts: Vec::new(),
-        })
+        Ok(Trial { request, message, scope, tried: Vec::new(), attempts: Vec::new() })
     }
 
     /// Tries one node.
     async fn attempt(&self, trial: &mut Trial, addr: SocketAddr) -> Result<Reply, Failed> {
         trial.tried.push(addr);
-        let Trial {
-            request,
-            message,
-            scope,
-            tried,
-            attempts,
-        } = trial;
+        let Trial { request, message, scope, tried, attempts } = trial;
         let attempt = scope.attempt(Some(addr));
-        let idempotent = if request.idempotent {
-            Open::IDEMPOTENT
-        } else {
-            0
-        };
-        let retry = if request.retried || !attempts.is_empty() {
-            Open::RETRY
-        } else {
-            0
-        };
+        let idempotent = if request.idempotent { Open::IDEMPOTENT } else { 0 };
+        let retry = if request.retried || !attempts.is_empty() { Open::RETRY } else { 0 };
         let last = self.config.attempts_max as usize <= attempts.len() + 1;
         let outbound = Outbound {
             to: addr,
@@ -211,11 +172,7 @@ impl Inner {
             bytes: message_bytes(&request.metadata, attempt.trace(), message.clone()),
             yields: !last && !request.retried && tried.len() < self.list.len(),
         };
-        let Ended {
-            peer,
-            silent,
-            result,
-        } = self.handle.call(outbound).await;
+        let Ended { peer, silent, result } = self.handle.call(outbound).await;
         let answered = result.is_ok();
         let result = result.and_then(read_reply).map_err(|status| {
             let unknown = status.code() == Code::Unimplemented && status.message().is_empty();
@@ -231,21 +188,11 @@ impl Inner {
         } else if answered {
             self.list.on_answer(addr);
         }
-        let outcome = result
-            .as_ref()
-            .map_or_else(Status::outcome, |_| Outcome::Executed);
+        let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = attempt.end(code_of(&result), outcome);
-        attempts.push(Attempt::new(
-            Some(addr),
-            elapsed,
-            result.as_ref().map(|_| ()),
-        ));
+        attempts.push(Attempt::new(Some(addr), elapsed, result.as_ref().map(|_| ())));
         match result {
-            Ok(reply) => Ok(Reply {
-                peer,
-                attempts: std::mem::take(attempts),
-                ..reply
-            }),
+            Ok(reply) => Ok(Reply { peer, attempts: std::mem::take(attempts), ..reply }),
             Err(status) => Err(Failed { status, answered }),
         }
     }
@@ -296,11 +243,7 @@ impl Inner {
             return asked;
         };
         let most = BACK_OFF_MIN * (1 << doublings.min(10));
-        let fraction = self
-            .rng
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fraction();
+        let fraction = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fraction();
         asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
     }
 
@@ -311,17 +254,13 @@ impl Inner {
         }
         let clock = &self.handle.shared().clock;
         let until = clock.now() + wait;
-        clock
-            .sleep_until(deadline.map_or(until, |deadline| deadline.time().min(until)))
-            .await;
+        clock.sleep_until(deadline.map_or(until, |deadline| deadline.time().min(until))).await;
     }
 }
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("list", &self.list)
-            .finish_non_exhaustive()
+        f.debug_struct("Remote").field("list", &self.list).finish_non_exhaustive()
     }
 }
 

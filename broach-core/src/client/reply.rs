@@ -71,20 +71,11 @@ pub(super) fn many<M: Message + Default + 'static>(
         Body::Stream(messages) => messages,
     };
     let sleep = deadline.map(|deadline| scope.clock().sleep_until(deadline.time()));
-    let watched = Watched {
-        messages,
-        sleep,
-        scope,
-    };
+    let watched = Watched { messages, sleep, scope };
     let metadata = std::mem::take(&mut reply.metadata);
     let decoded = watched.map(move |bytes| decode_reply(&method, bytes?));
     let receiver = Receiver::new(decoded, metadata.clone());
-    Ok(Response {
-        message: receiver,
-        metadata,
-        peer: reply.peer,
-        attempts: reply.attempts,
-    })
+    Ok(Response { message: receiver, metadata, peer: reply.peer, attempts: reply.attempts })
 }
 
 /// The one message of a reply, and the rest of it.
@@ -106,18 +97,8 @@ fn message(method: &MethodSpec, reply: Reply) -> Result<(Bytes, Response<()>), S
 
 impl Response<()> {
     fn with<T>(self, message: T) -> Response<T> {
-        let Self {
-            message: (),
-            metadata,
-            peer,
-            attempts,
-        } = self;
-        Response {
-            message,
-            metadata,
-            peer,
-            attempts,
-        }
+        let Self { message: (), metadata, peer, attempts } = self;
+        Response { message, metadata, peer, attempts }
     }
 }
 

@@ -39,17 +39,13 @@ impl Client {
     ///
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check("client.timeout", !self.timeout.is_zero(), || {
-            "must be above zero".into()
-        })?;
+        check("client.timeout", !self.timeout.is_zero(), || "must be above zero".into())?;
         check(
             "client.retry_ratio",
             self.retry_ratio.is_finite() && 0.0 <= self.retry_ratio && self.retry_ratio <= 10.0,
             || format!("must be from 0 to 10, but is {}", self.retry_ratio),
         )?;
-        check("client.attempts_max", 0 < self.attempts_max, || {
-            "must be at least 1".into()
-        })
+        check("client.attempts_max", 0 < self.attempts_max, || "must be at least 1".into())
     }
 }
 
@@ -60,12 +56,7 @@ mod tests {
     #[test]
     fn the_default_is_valid_and_errors_name_the_field() {
         Client::default().validate().unwrap();
-        let error = Client {
-            retry_ratio: f64::NAN,
-            ..Client::default()
-        }
-        .validate()
-        .unwrap_err();
+        let error = Client { retry_ratio: f64::NAN, ..Client::default() }.validate().unwrap_err();
         assert_eq!(error.field(), "client.retry_ratio");
     }
 }

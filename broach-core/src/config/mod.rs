@@ -32,12 +32,5 @@ fn check(
     holds: bool,
     problem: impl FnOnce() -> String,
 ) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            field,
-            problem: problem(),
-        })
-    }
+    if holds { Ok(()) } else { Err(ConfigError { field, problem: problem() }) }
 }

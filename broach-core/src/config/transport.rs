@@ -130,10 +130,7 @@ impl Transport {
         let above_zero =
             |field, value: usize| check(field, 0 < value, || "must be above zero".into());
         above_zero("transport.message_bytes_max", self.message_bytes_max)?;
-        above_zero(
-            "transport.calls_per_session_max",
-            self.calls_per_session_max,
-        )?;
+        above_zero("transport.calls_per_session_max", self.calls_per_session_max)?;
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
@@ -154,21 +151,15 @@ impl Transport {
             self.probe_timeout_min <= self.probe_timeout_max,
             "transport.probe_timeout_min",
         )?;
-        check(
-            "transport.probe_timeout_min",
-            Duration::ZERO < self.probe_timeout_min,
-            || "must be above zero".into(),
-        )?;
-        check(
-            "transport.keep_alive",
-            self.keep_alive < self.dead_after,
-            || "must be below transport.dead_after".into(),
-        )?;
-        check(
-            "transport.max_ack_delay",
-            self.max_ack_delay <= ACK_DELAY_MAX,
-            || format!("must not be above {ACK_DELAY_MAX:?}"),
-        )
+        check("transport.probe_timeout_min", Duration::ZERO < self.probe_timeout_min, || {
+            "must be above zero".into()
+        })?;
+        check("transport.keep_alive", self.keep_alive < self.dead_after, || {
+            "must be below transport.dead_after".into()
+        })?;
+        check("transport.max_ack_delay", self.max_ack_delay <= ACK_DELAY_MAX, || {
+            format!("must not be above {ACK_DELAY_MAX:?}")
+        })
     }
 }
 
@@ -187,26 +178,11 @@ mod tests {
     #[test]
     fn errors_name_the_field() {
         let wrong = [
-            Transport {
-                datagram_bytes: Some(1199),
-                ..Transport::default()
-            },
-            Transport {
-                message_bytes_max: 65 << 20,
-                ..Transport::default()
-            },
-            Transport {
-                reassembly_bytes_max: 1,
-                ..Transport::default()
-            },
-            Transport {
-                probe_timeout_max: Duration::ZERO,
-                ..Transport::default()
-            },
-            Transport {
-                keep_alive: Duration::from_secs(10),
-                ..Transport::default()
-            },
+            Transport { datagram_bytes: Some(1199), ..Transport::default() },
+            Transport { message_bytes_max: 65 << 20, ..Transport::default() },
+            Transport { reassembly_bytes_max: 1, ..Transport::default() },
+            Transport { probe_timeout_max: Duration::ZERO, ..Transport::default() },
+            Transport { keep_alive: Duration::from_secs(10), ..Transport::default() },
         ];
         let fields = wrong.map(|config| config.validate().unwrap_err().field());
         assert_eq!(

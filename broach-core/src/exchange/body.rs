@@ -84,10 +84,7 @@ pub(crate) fn decode_reply<M: Message + Default>(
     bytes: Bytes,
 ) -> Result<M, Status> {
     M::decode(bytes).map_err(|error| {
-        Status::internal(format!(
-            "the reply of {} does not decode: {error}",
-            method.full_name()
-        ))
-        .with_source(error)
+        Status::internal(format!("the reply of {} does not decode: {error}", method.full_name()))
+            .with_source(error)
     })
 }

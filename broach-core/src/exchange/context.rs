@@ -122,30 +122,19 @@ impl Context {
         key: &str,
         value: impl Into<Value>,
     ) -> Result<(), MetadataError> {
-        let mut metadata = self
-            .0
-            .reply_metadata
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut metadata = self.0.reply_metadata.lock().unwrap_or_else(PoisonError::into_inner);
         metadata.insert(key, value)
     }
 
     /// What the handler has set so far, which is taken away.
     pub(crate) fn take_reply_metadata(&self) -> Metadata {
-        let mut metadata = self
-            .0
-            .reply_metadata
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut metadata = self.0.reply_metadata.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut metadata)
     }
 
     /// Runs a future as part of this call: what it calls inherits from it.
     pub(crate) const fn scope<F>(self, future: F) -> Scope<F> {
-        Scope {
-            context: Some(self),
-            future,
-        }
+        Scope { context: Some(self), future }
     }
 }
 
@@ -239,9 +228,7 @@ mod tests {
     #[test]
     fn a_panic_leaves_no_context_behind() {
         let scope = Context::test().scope(Box::pin(async { panic!("on purpose") }));
-        let outcome = std::panic::AssertUnwindSafe(scope)
-            .catch_unwind()
-            .now_or_never();
+        let outcome = std::panic::AssertUnwindSafe(scope).catch_unwind().now_or_never();
         assert!(outcome.unwrap().is_err());
         assert!(Context::current().is_none());
     }

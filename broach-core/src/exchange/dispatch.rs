@@ -152,10 +152,7 @@ fn many<M: Message + Default + 'static>(cx: &Context, body: Body) -> Receiver<M>
         Body::Stream(messages) => messages,
     };
     let (method, metadata) = (cx.clone(), cx.metadata().clone());
-    Receiver::new(
-        messages.map(move |bytes| decode_request(method.method(), bytes?)),
-        metadata,
-    )
+    Receiver::new(messages.map(move |bytes| decode_request(method.method(), bytes?)), metadata)
 }
 
 /// A handler's one reply with the metadata it set, or its error with it.
@@ -184,14 +181,7 @@ where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let handler = Some(cx.clone().scope(Box::pin(handler)));
-    let mut replies = Box::pin(
-        Replies {
-            handler,
-            feed,
-            failed: None,
-        }
-        .peekable(),
-    );
+    let mut replies = Box::pin(Replies { handler, feed, failed: None }.peekable());
     if let Some(Err(status)) = replies.as_mut().peek().await {
         return Err(with_metadata(&cx, status.clone()));
     }

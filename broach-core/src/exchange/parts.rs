@@ -117,12 +117,7 @@ pub struct Reply {
 impl Reply {
     /// A reply without metadata.
     pub const fn new(body: Body) -> Self {
-        Self {
-            metadata: Metadata::new(),
-            body,
-            peer: None,
-            attempts: Vec::new(),
-        }
+        Self { metadata: Metadata::new(), body, peer: None, attempts: Vec::new() }
     }
 }
 

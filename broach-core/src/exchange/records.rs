@@ -32,10 +32,7 @@ pub(crate) fn message_bytes(
         put_record(&mut head, RecordKind::Metadata, &wire);
     }
     put_record_head(&mut head, RecordKind::Message, message.len());
-    CallBytes {
-        head: head.into(),
-        body: message,
-    }
+    CallBytes { head: head.into(), body: message }
 }
 
 /// Reads a unary request.
@@ -62,11 +59,7 @@ pub(crate) fn read_request(
     if record.kind != RecordKind::Message || !bytes.is_empty() {
         return Err(malformed(DropReason::Malformed));
     }
-    Ok(RequestRecords {
-        metadata,
-        trace,
-        message: record.bytes,
-    })
+    Ok(RequestRecords { metadata, trace, message: record.bytes })
 }
 
 /// Reads the reply to a unary request: a reply, or the status that was sent instead.
@@ -127,11 +120,7 @@ mod tests {
     fn a_request_goes_there_and_back() {
         let mut metadata = Metadata::new();
         metadata.insert("k", "v").unwrap();
-        let trace = TraceContext {
-            trace_id: 1,
-            span_id: 2,
-            flags: 1,
-        };
+        let trace = TraceContext { trace_id: 1, span_id: 2, flags: 1 };
         for (metadata, trace) in [(Metadata::new(), None), (metadata, Some(trace))] {
             let bytes = message_bytes(&metadata, trace, Bytes::from_static(b"message"));
             let request = read_request(joined(&bytes), 1_000).unwrap();
@@ -148,10 +137,7 @@ mod tests {
         assert_eq!(reply.body.as_message().unwrap(), "message");
         let status = Status::not_found("no").with_outcome(Outcome::NotExecuted);
         let back = read_reply(joined(&CallBytes::status(&status))).unwrap_err();
-        assert_eq!(
-            (back.code(), back.outcome()),
-            (crate::Code::NotFound, Outcome::NotExecuted)
-        );
+        assert_eq!((back.code(), back.outcome()), (crate::Code::NotFound, Outcome::NotExecuted));
     }
 
     #[test]
@@ -174,9 +160,6 @@ mod tests {
         let bytes = message_bytes(&metadata, None, Bytes::new());
         let status = read_request(joined(&bytes), 50).unwrap_err();
         assert_eq!(status.code(), crate::Code::ResourceExhausted);
-        assert!(
-            status.message().contains("109 bytes, and 50 are allowed"),
-            "{status}"
-        );
+        assert!(status.message().contains("109 bytes, and 50 are allowed"), "{status}");
     }
 }

@@ -53,10 +53,7 @@ impl<T> Sender<T> {
     ///
     /// If the future is dropped before it ends, the message may or may not have been sent.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
-        self.queue
-            .feed(message)
-            .await
-            .map_err(|_| Status::cancelled("the other side has gone"))
+        self.queue.feed(message).await.map_err(|_| Status::cancelled("the other side has gone"))
     }
 }
 
@@ -65,11 +62,7 @@ impl<T> Receiver<T> {
         messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
         metadata: Metadata,
     ) -> Self {
-        Self {
-            messages: Box::pin(messages),
-            metadata,
-            ended: false,
-        }
+        Self { messages: Box::pin(messages), metadata, ended: false }
     }
 
     /// The next message; `None` when the stream has ended well.
@@ -96,10 +89,7 @@ impl<T> Receiver<T> {
 impl<T: Send + 'static> FromIterator<T> for Receiver<T> {
     fn from_iter<I: IntoIterator<Item = T>>(messages: I) -> Self {
         let messages: Vec<T> = messages.into_iter().collect();
-        Self::new(
-            futures::stream::iter(messages.into_iter().map(Ok)),
-            Metadata::new(),
-        )
+        Self::new(futures::stream::iter(messages.into_iter().map(Ok)), Metadata::new())
     }
 }
 
@@ -134,9 +124,7 @@ impl<T> fmt::Debug for Sender<T> {
 
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 

@@ -41,25 +41,17 @@ pub(crate) async fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
     if let Ok(addr) = text.parse::<SocketAddr>() {
         return Ok(canonical(addr));
     }
-    let unparsable = || AddressError::Unparsable {
-        text: text.to_owned(),
-    };
+    let unparsable = || AddressError::Unparsable { text: text.to_owned() };
     let (host, port) = text.rsplit_once(':').ok_or_else(unparsable)?;
     let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if host.is_empty() || !host.bytes().all(named) {
         return Err(unparsable());
     }
     let port: u16 = port.parse().map_err(|_| unparsable())?;
-    let unresolvable = |source| AddressError::Unresolvable {
-        text: text.to_owned(),
-        source,
-    };
+    let unresolvable = |source| AddressError::Unresolvable { text: text.to_owned(), source };
     let found = tokio::net::lookup_host((host, port)).await;
     let mut found = found.map_err(|error| unresolvable(Some(error)))?;
-    found
-        .next()
-        .map(canonical)
-        .ok_or_else(|| unresolvable(None))
+    found.next().map(canonical).ok_or_else(|| unresolvable(None))
 }
 
 /// An address in the one form in which it is compared: IPv4 as IPv4.
@@ -85,21 +77,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_address_is_named() {
-        for text in [
-            "",
-            "7400",
-            "localhost",
-            "localhost:",
-            ":7400",
-            "host:99999",
-            "a b:1",
-            "::1:1",
-        ] {
+        for text in ["", "7400", "localhost", "localhost:", ":7400", "host:99999", "a b:1", "::1:1"]
+        {
             let error = resolve(text).await.unwrap_err().to_string();
-            assert!(
-                error.contains(text) && error.contains("host:port"),
-                "{error}"
-            );
+            assert!(error.contains(text) && error.contains("host:port"), "{error}");
         }
     }
 }

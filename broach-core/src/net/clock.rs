@@ -17,9 +17,7 @@ pub struct TokioClock {
 impl TokioClock {
     /// A clock that shows zero now.
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 
     /// The same, to be shared.

@@ -92,19 +92,8 @@ struct Woken {
 
 impl Driver {
     fn new(parts: Parts, inbox: Arc<Inbox>) -> Self {
-        let Parts {
-            socket,
-            identity,
-            shared,
-            rng,
-            handler,
-        } = parts;
-        let Shared {
-            config,
-            clock,
-            observe,
-            ..
-        } = shared;
+        let Parts { socket, identity, shared, rng, handler } = parts;
+        let Shared { config, clock, observe, .. } = shared;
         let now = clock.now();
         let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
         if handler.is_none() {
@@ -162,10 +151,7 @@ impl Driver {
 
     /// Waits for something to do. Datagrams that have arrived are in `received` then.
     fn poll_woken(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
-        let mut woken = Woken {
-            by_inbox: self.inbox.register(cx.waker()),
-            ..Woken::default()
-        };
+        let mut woken = Woken { by_inbox: self.inbox.register(cx.waker()), ..Woken::default() };
         let writable = self.outbox.poll_writable(cx);
         self.poll_receive(cx);
         // What time brings is looked at once the socket is empty: the answer that a timer waits for
@@ -175,11 +161,7 @@ impl Driver {
             woken.by_timer = true;
         }
         let nothing = !woken.by_inbox && !woken.by_timer && self.received.is_empty();
-        if nothing && !writable {
-            Poll::Pending
-        } else {
-            Poll::Ready(woken)
-        }
+        if nothing && !writable { Poll::Pending } else { Poll::Ready(woken) }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) {
@@ -200,12 +182,8 @@ impl Driver {
                 self.busy_turns += 1;
             }
             Poll::Ready(Err(error)) => {
-                self.observe.emit(Seen::ReceiveFailed {
-                    errno: errno(&error),
-                });
-                let pause = self
-                    .receive_pause
-                    .map_or(RECEIVE_PAUSE_MIN, |(pause, _)| 2 * pause);
+                self.observe.emit(Seen::ReceiveFailed { errno: errno(&error) });
+                let pause = self.receive_pause.map_or(RECEIVE_PAUSE_MIN, |(pause, _)| 2 * pause);
                 let pause = pause.min(RECEIVE_PAUSE_MAX);
                 self.receive_pause = Some((pause, now + pause));
                 self.timer.set_before(now + pause);
@@ -218,22 +196,9 @@ impl Driver {
     fn handle_received(&mut self) {
         let now = self.clock.now();
         for datagram in self.received.drain(..) {
-            let Datagram {
-                from,
-                local_ip,
-                waited,
-                bytes,
-            } = datagram;
+            let Datagram { from, local_ip, waited, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
-            self.endpoint.handle_datagram(
-                now,
-                Received {
-                    from,
-                    local_ip,
-                    arrived,
-                    bytes,
-                },
-            );
+            self.endpoint.handle_datagram(now, Received { from, local_ip, arrived, bytes });
         }
     }
 
@@ -245,20 +210,11 @@ impl Driver {
         }
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended {
-                    ticket,
-                    peer,
-                    silent,
-                    result,
-                } => {
+                Event::Ended { ticket, peer, silent, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
                         ended += 1;
                         // Whoever waited may have gone; its cancellation is in the inbox then.
-                        let _ = waiter.send(Ended {
-                            peer,
-                            silent,
-                            result,
-                        });
+                        let _ = waiter.send(Ended { peer, silent, result });
                     }
                 }
                 Event::Call(call) => {
@@ -327,10 +283,7 @@ impl Driver {
 
     /// Tells whoever waits for it that nothing is under way any more.
     fn check_drained(&mut self) {
-        let idle = self
-            .handlers
-            .as_ref()
-            .is_none_or(|handlers| handlers.running() == 0);
+        let idle = self.handlers.as_ref().is_none_or(|handlers| handlers.running() == 0);
         if self.drained.is_some() && idle && self.endpoint.has_served_all() {
             let _ = self.drained.take().map(|drained| drained.send(()));
         }
@@ -355,11 +308,7 @@ struct Timer {
 
 impl Timer {
     fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            due: None,
-            sleep: None,
-        }
+        Self { clock, due: None, sleep: None }
     }
 
     fn set(&mut self, due: Option<Time>) {
@@ -394,9 +343,7 @@ impl Timer {
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer")
-            .field("due", &self.due)
-            .finish_non_exhaustive()
+        f.debug_struct("Timer").field("due", &self.due).finish_non_exhaustive()
     }
 }
 

@@ -55,11 +55,7 @@ pub(crate) struct Outbound {
 
 impl Handle {
     pub(super) fn new(inbox: Arc<Inbox>, shared: Shared) -> Self {
-        Self(Arc::new(Inner {
-            inbox,
-            next_ticket: AtomicU64::new(0),
-            shared,
-        }))
+        Self(Arc::new(Inner { inbox, next_ticket: AtomicU64::new(0), shared }))
     }
 
     /// Makes a call. It runs whether or not the future is polled; dropping the future cancels it.
@@ -67,36 +63,14 @@ impl Handle {
         let inner = &self.0;
         let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
         let (waiter, ended) = oneshot::channel();
-        let Outbound {
-            to,
-            method,
-            flags,
-            deadline,
-            bytes,
-            yields,
-        } = outbound;
+        let Outbound { to, method, flags, deadline, bytes, yields } = outbound;
         let made_at = inner.shared.clock.now();
-        let call = NewCall {
-            ticket,
-            method,
-            flags,
-            deadline,
-            bytes,
-            made_at,
-            yields,
-        };
+        let call = NewCall { ticket, method, flags, deadline, bytes, made_at, yields };
         let max = inner.shared.config.calls_waiting_max;
-        let refused = match inner
-            .inbox
-            .push_below(max, Command::Open { to, call, waiter })
-        {
+        let refused = match inner.inbox.push_below(max, Command::Open { to, call, waiter }) {
             Ok(()) => {
                 let inbox = Some(Arc::clone(&inner.inbox));
-                return Attempt {
-                    ended: Ok(ended),
-                    ticket,
-                    inbox,
-                };
+                return Attempt { ended: Ok(ended), ticket, inbox };
             }
             Err(NotTaken::Closed) => stopped(),
             Err(NotTaken::Full) => Status::resource_exhausted(format!(
@@ -104,11 +78,7 @@ impl Handle {
             )),
         };
         let refused = refused.with_outcome(Outcome::NotExecuted);
-        Attempt {
-            ended: Err(Some(refused)),
-            ticket,
-            inbox: None,
-        }
+        Attempt { ended: Err(Some(refused)), ticket, inbox: None }
     }
 
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.
@@ -166,21 +136,13 @@ impl Future for Attempt {
             Ok(ended) => futures::ready!(ended.poll_unpin(cx)),
             Err(status) => {
                 let status = status.take().unwrap_or_else(stopped);
-                return Poll::Ready(Ended {
-                    peer: None,
-                    silent: false,
-                    result: Err(status),
-                });
+                return Poll::Ready(Ended { peer: None, silent: false, result: Err(status) });
             }
         };
         this.inbox = None;
         Poll::Ready(ended.unwrap_or_else(|_| {
             let status = stopped().with_outcome(Outcome::Unknown);
-            Ended {
-                peer: None,
-                silent: false,
-                result: Err(status),
-            }
+            Ended { peer: None, silent: false, result: Err(status) }
         }))
     }
 }

@@ -37,14 +37,7 @@ pub(super) struct Handlers {
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
         let (running, first_poll) = (FxHashMap::default(), FxHashMap::default());
-        Self {
-            handler,
-            clock,
-            inbox,
-            running,
-            first_poll,
-            left: TURN_MAX,
-        }
+        Self { handler, clock, inbox, running, first_poll, left: TURN_MAX }
     }
 
     /// A turn of the driver begins.

@@ -27,20 +27,13 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Make a call.
-    Open {
-        to: SocketAddr,
-        call: NewCall,
-        waiter: oneshot::Sender<Ended>,
-    },
+    Open { to: SocketAddr, call: NewCall, waiter: oneshot::Sender<Ended> },
     /// Nobody waits for this call any more.
     Cancel(Ticket),
     /// A handler has ended.
     Reply { serving: Serving, bytes: CallBytes },
     /// Take no more calls; tell when all that were taken have ended.
-    Drain {
-        refusal: Status,
-        drained: oneshot::Sender<()>,
-    },
+    Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.
     Stop(Option<oneshot::Sender<()>>),
 }
@@ -109,10 +102,7 @@ impl Inbox {
 
     /// How many commands are waiting.
     pub(super) fn len(&self) -> usize {
-        self.commands
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The driver goes: commands that are there and all later ones are not carried out. Whoever

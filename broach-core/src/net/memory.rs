@@ -64,12 +64,7 @@ struct Mailbox {
 impl Hub {
     pub(crate) fn new(clock: Arc<dyn Clock>, carrier: Box<dyn Carrier>) -> Self {
         let mailboxes = BTreeMap::new();
-        Self(Arc::new(Mutex::new(Inner {
-            clock,
-            carrier,
-            mailboxes,
-            next: 0,
-        })))
+        Self(Arc::new(Mutex::new(Inner { clock, carrier, mailboxes, next: 0 })))
     }
 
     /// A socket with this address.
@@ -84,12 +79,7 @@ impl Hub {
         }
         inner.mailboxes.insert(addr, Mailbox::default());
         let clock = Arc::clone(&inner.clock);
-        Ok(MemorySocket {
-            hub: self.clone(),
-            addr,
-            clock,
-            sleep: Mutex::new(None),
-        })
+        Ok(MemorySocket { hub: self.clone(), addr, clock, sleep: Mutex::new(None) })
     }
 
     /// Stops the reading at an address, as when a process is stopped, or lets it go on.
@@ -136,20 +126,12 @@ impl DatagramSocket for MemorySocket {
             && entry.key().0 <= now
         {
             let ((arrived, _), (from, bytes)) = entry.remove_entry();
-            received.push(Datagram {
-                from,
-                local_ip: None,
-                waited: now.since(arrived),
-                bytes,
-            });
+            received.push(Datagram { from, local_ip: None, waited: now.since(arrived), bytes });
         }
         if before < received.len() {
             return Poll::Ready(Ok(()));
         }
-        let next = mailbox
-            .datagrams
-            .first_key_value()
-            .map(|(&(time, _), _)| time);
+        let next = mailbox.datagrams.first_key_value().map(|(&(time, _), _)| time);
         drop(inner);
         let Some(next) = next else {
             return Poll::Pending;
@@ -202,9 +184,7 @@ impl Drop for MemorySocket {
 
 impl fmt::Debug for MemorySocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemorySocket")
-            .field("addr", &self.addr)
-            .finish_non_exhaustive()
+        f.debug_struct("MemorySocket").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 

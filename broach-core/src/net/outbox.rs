@@ -24,13 +24,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(socket: Arc<dyn DatagramSocket>, observe: Observe) -> Self {
-        Self {
-            socket,
-            observe,
-            buffer: Vec::new(),
-            blocked: None,
-            unfinished: false,
-        }
+        Self { socket, observe, buffer: Vec::new(), blocked: None, unfinished: false }
     }
 
     /// Sends until there is nothing left, no room, or the turn is over.
@@ -65,55 +59,28 @@ impl Outbox {
 
     /// Sends datagrams that begin at `start` of the buffer; tells whether there was room.
     fn send(&mut self, transmit: Transmit, start: usize) -> bool {
-        let Transmit {
-            to,
-            local_ip,
-            sizes,
-        } = transmit;
+        let Transmit { to, local_ip, sizes } = transmit;
         let (mut done, mut start) = (0, start);
         while let Some(&size) = sizes.get(done) {
             let (count, bytes) = run(&sizes[done..], self.socket.max_segments());
             let contents = &self.buffer[start..start + bytes];
-            match self.socket.try_send(&Datagrams {
-                to,
-                local_ip,
-                contents,
-                size,
-            }) {
+            match self.socket.try_send(&Datagrams { to, local_ip, contents, size }) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let sizes = sizes[done..].to_vec();
-                    self.blocked = Some((
-                        Transmit {
-                            to,
-                            local_ip,
-                            sizes,
-                        },
-                        start,
-                    ));
+                    self.blocked = Some((Transmit { to, local_ip, sizes }, start));
                     return false;
                 }
                 // A network card may refuse many at once that it takes one by one.
                 Err(_) if 1 < count => {
                     for contents in contents.chunks(size) {
-                        let one = Datagrams {
-                            to,
-                            local_ip,
-                            contents,
-                            size: contents.len(),
-                        };
+                        let one = Datagrams { to, local_ip, contents, size: contents.len() };
                         if let Err(error) = self.socket.try_send(&one) {
-                            self.observe.emit(Event::SendFailed {
-                                to,
-                                errno: errno(&error),
-                            });
+                            self.observe.emit(Event::SendFailed { to, errno: errno(&error) });
                         }
                     }
                 }
-                Err(error) => self.observe.emit(Event::SendFailed {
-                    to,
-                    errno: errno(&error),
-                }),
+                Err(error) => self.observe.emit(Event::SendFailed { to, errno: errno(&error) }),
             }
             for &bytes in &sizes[done..done + count] {
                 self.observe.emit(Event::DatagramSent { to, bytes });
@@ -130,23 +97,14 @@ impl Outbox {
 fn run(sizes: &[usize], max: usize) -> (usize, usize) {
     let size = sizes[0];
     let most = max.min(RUN_BYTES_MAX / size).max(1);
-    let same = sizes
-        .iter()
-        .take(most)
-        .take_while(|&&other| other == size)
-        .count();
+    let same = sizes.iter().take(most).take_while(|&&other| other == size).count();
     let tail = sizes.get(same).filter(|&&next| same < most && next < size);
-    (
-        same + usize::from(tail.is_some()),
-        same * size + tail.copied().unwrap_or(0),
-    )
+    (same + usize::from(tail.is_some()), same * size + tail.copied().unwrap_or(0))
 }
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox")
-            .field("blocked", &self.blocked)
-            .finish_non_exhaustive()
+        f.debug_struct("Outbox").field("blocked", &self.blocked).finish_non_exhaustive()
     }
 }
 

@@ -94,22 +94,9 @@ impl Setup {
         let clock: Arc<dyn Clock> = TokioClock::shared();
         let observe = Observe::new(self.observers, self.propagator, rng.fork());
         let instance = Instance(rng.non_zero());
-        let identity = Identity {
-            instance,
-            cluster: ClusterHash(hash64(&self.cluster)),
-        };
-        let shared = Shared {
-            local_addr,
-            config,
-            clock,
-            observe,
-        };
-        Ok(Prepared {
-            socket,
-            identity,
-            rng,
-            shared,
-        })
+        let identity = Identity { instance, cluster: ClusterHash(hash64(&self.cluster)) };
+        let shared = Shared { local_addr, config, clock, observe };
+        Ok(Prepared { socket, identity, rng, shared })
     }
 }
 
@@ -125,19 +112,8 @@ impl Prepared {
     /// Starts the driver, as a task of the tokio runtime that this is called in. Without a handler
     /// the node serves nothing.
     pub(crate) fn start(self, handler: Option<Arc<dyn Handler>>) -> Handle {
-        let Self {
-            socket,
-            identity,
-            rng,
-            shared,
-        } = self;
-        start(Parts {
-            socket,
-            identity,
-            shared,
-            rng,
-            handler,
-        })
+        let Self { socket, identity, rng, shared } = self;
+        start(Parts { socket, identity, shared, rng, handler })
     }
 }
 

@@ -55,16 +55,8 @@ impl UdpSocket {
         let io = tokio::net::UdpSocket::from_std(socket.into())?;
         let local = io.local_addr()?;
         let buffers = vec![0; BUFFERS * BUFFER_BYTES];
-        let ring = Mutex::new(Ring {
-            buffers,
-            metas: [RecvMeta::default(); BUFFERS],
-        });
-        Ok(Self {
-            io,
-            state,
-            local,
-            ring,
-        })
+        let ring = Mutex::new(Ring { buffers, metas: [RecvMeta::default(); BUFFERS] });
+        Ok(Self { io, state, local, ring })
     }
 
     /// The address as the socket has to be given it.
@@ -105,12 +97,7 @@ impl DatagramSocket for UdpSocket {
     }
 
     fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
-        let Datagrams {
-            to,
-            local_ip,
-            contents,
-            size,
-        } = *datagrams;
+        let Datagrams { to, local_ip, contents, size } = *datagrams;
         // A socket that is bound to one address sends from that one anyway.
         let src_ip = local_ip.filter(|_| self.local.ip().is_unspecified());
         let transmit = Transmit {
@@ -120,9 +107,7 @@ impl DatagramSocket for UdpSocket {
             segment_size: (size < contents.len()).then_some(size),
             src_ip: src_ip.map(|ip| self.mapped((ip, 0).into()).ip()),
         };
-        self.io.try_io(Interest::WRITABLE, || {
-            self.state.try_send((&self.io).into(), &transmit)
-        })
+        self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit))
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -140,9 +125,7 @@ impl DatagramSocket for UdpSocket {
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpSocket")
-            .field("local", &self.local)
-            .finish_non_exhaustive()
+        f.debug_struct("UdpSocket").field("local", &self.local).finish_non_exhaustive()
     }
 }
 
@@ -155,31 +138,19 @@ fn split(buffer: &[u8], meta: &RecvMeta, received: &mut Vec<Datagram>) {
     // A copy of its own: a slice of the ring could not outlive the next turn.
     let all = Bytes::copy_from_slice(&buffer[..meta.len]);
     if meta.len <= meta.stride {
-        received.push(Datagram {
-            from,
-            local_ip,
-            waited,
-            bytes: all,
-        });
+        received.push(Datagram { from, local_ip, waited, bytes: all });
         return;
     }
     for start in (0..meta.len).step_by(meta.stride.max(1)) {
         let bytes = all.slice(start..meta.len.min(start + meta.stride));
-        received.push(Datagram {
-            from,
-            local_ip,
-            waited,
-            bytes,
-        });
+        received.push(Datagram { from, local_ip, waited, bytes });
     }
 }
 
 /// How long ago a moment of the wall clock was. If the clock has been set back since, not at all;
 /// the driver keeps a jump forward from doing harm.
 fn since(timestamp: Duration) -> Duration {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.saturating_sub(timestamp)
 }
 

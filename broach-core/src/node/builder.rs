@@ -77,10 +77,7 @@ pub enum StartError {
 impl NodeBuilder {
     pub(super) fn new() -> Self {
         Self {
-            setup: Setup {
-                cluster: DEFAULT_CLUSTER.to_owned(),
-                ..Setup::default()
-            },
+            setup: Setup { cluster: DEFAULT_CLUSTER.to_owned(), ..Setup::default() },
             client: config::Client::default(),
             security: None,
             bind: "127.0.0.1:0".to_owned(),
@@ -203,10 +200,7 @@ impl NodeBuilder {
         let prepared = self.setup.prepare(bind)?;
         let instance = prepared.instance();
         let routes = Routes::new(Arc::clone(&registry));
-        let routes = self
-            .layers
-            .into_iter()
-            .fold(routes, |routes, wrap| wrap(routes));
+        let routes = self.layers.into_iter().fold(routes, |routes, wrap| wrap(routes));
         let shared = prepared.shared().clone();
         let (config, clock, observe) = (shared.config, shared.clock, shared.observe);
         let serve = Serve::new(Arc::clone(&registry), routes, config, clock, observe);
@@ -215,23 +209,13 @@ impl NodeBuilder {
             false => prepared.start(Some(Arc::new(serve))),
         };
         let (client, security) = (self.client, self.security);
-        Ok(Node {
-            handle,
-            instance,
-            client,
-            security,
-            drain_timeout: self.drain_timeout,
-        })
+        Ok(Node { handle, instance, client, security, drain_timeout: self.drain_timeout })
     }
 }
 
 impl fmt::Debug for NodeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let services: Vec<_> = self
-            .services
-            .iter()
-            .map(|service| service.spec().name)
-            .collect();
+        let services: Vec<_> = self.services.iter().map(|service| service.spec().name).collect();
         f.debug_struct("NodeBuilder")
             .field("cluster", &self.setup.cluster)
             .field("bind", &self.bind)

@@ -72,11 +72,7 @@ impl Node {
             return Err(ConnectError::Security { addr });
         }
         if self.local_addr().is_ipv4() && addr.is_ipv6() {
-            return Err(AddressError::Family {
-                addr,
-                local: self.local_addr(),
-            }
-            .into());
+            return Err(AddressError::Family { addr, local: self.local_addr() }.into());
         }
         Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
     }
@@ -112,10 +108,6 @@ impl Node {
         let drained = self.handle.drain(refusal, self.drain_timeout).await;
         let running = self.counters().handlers_running();
         self.handle.stop().await;
-        if drained {
-            Ok(())
-        } else {
-            Err(Unfinished { running })
-        }
+        if drained { Ok(()) } else { Err(Unfinished { running }) }
     }
 }

@@ -57,26 +57,22 @@ pub type Errnos = BTreeMap<i32, u64>;
 impl Counters {
     /// Calls begun here that have not ended.
     pub fn calls_in_flight(&self) -> u64 {
-        self.calls_started
-            .saturating_sub(self.calls_ended.values().sum())
+        self.calls_started.saturating_sub(self.calls_ended.values().sum())
     }
 
     /// Attempts that have not ended.
     pub fn attempts_in_flight(&self) -> u64 {
-        self.attempts_started
-            .saturating_sub(self.attempts_ended.values().sum())
+        self.attempts_started.saturating_sub(self.attempts_ended.values().sum())
     }
 
     /// Handlers at work.
     pub fn handlers_running(&self) -> u64 {
-        self.handlers_started
-            .saturating_sub(self.handlers_ended.values().sum())
+        self.handlers_started.saturating_sub(self.handlers_ended.values().sum())
     }
 
     /// Sessions open.
     pub fn sessions_open(&self) -> u64 {
-        self.sessions_opened
-            .saturating_sub(self.sessions_closed.values().sum())
+        self.sessions_opened.saturating_sub(self.sessions_closed.values().sum())
     }
 
     /// Whether every datagram received was either accepted or dropped.
@@ -154,11 +150,7 @@ impl Live {
             bytes_sent: get(&self.bytes_sent),
             datagrams_lost: get(&self.datagrams_lost),
             probes_sent: get(&self.probes_sent),
-            send_errors: self
-                .send_errors
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            send_errors: self.send_errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             receive_errors: self
                 .receive_errors
                 .lock()
@@ -182,11 +174,7 @@ fn add(counter: &AtomicU64, count: u64) {
 }
 
 fn add_errno(counters: &Mutex<Errnos>, errno: i32) {
-    *counters
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(errno)
-        .or_default() += 1;
+    *counters.lock().unwrap_or_else(PoisonError::into_inner).entry(errno).or_default() += 1;
 }
 
 fn get(counter: &AtomicU64) -> u64 {
@@ -195,10 +183,7 @@ fn get(counter: &AtomicU64) -> u64 {
 
 /// The counters that are not 0, by what they count. Both lists are in the order of declaration.
 fn by<K: Copy + Ord>(keys: &[K], counters: &[AtomicU64]) -> BTreeMap<K, u64> {
-    let all = keys
-        .iter()
-        .zip(counters)
-        .map(|(&key, counter)| (key, get(counter)));
+    let all = keys.iter().zip(counters).map(|(&key, counter)| (key, get(counter)));
     all.filter(|&(_, count)| 0 < count).collect()
 }
 
@@ -215,11 +200,7 @@ mod tests {
             live.count(&Event::DatagramDropped { from, reason });
         }
         let counters = live.read();
-        assert!(
-            DropReason::ALL
-                .iter()
-                .all(|reason| counters.datagrams_dropped[reason] == 1)
-        );
+        assert!(DropReason::ALL.iter().all(|reason| counters.datagrams_dropped[reason] == 1));
         assert!(counters.datagrams_add_up());
         live.count(&Event::DatagramReceived { from, bytes: 10 });
         assert!(!live.read().datagrams_add_up());

@@ -42,12 +42,7 @@ impl Observe {
         rng: Rng,
     ) -> Self {
         let counters = Live::default();
-        Self(Arc::new(Inner {
-            counters,
-            observers,
-            propagator,
-            rng: Mutex::new(rng),
-        }))
+        Self(Arc::new(Inner { counters, observers, propagator, rng: Mutex::new(rng) }))
     }
 
     /// Reports that something happened.

@@ -65,9 +65,7 @@ impl CallScope {
         target: &str,
         parent: Option<TraceContext>,
     ) -> Self {
-        observe.emit(Event::CallStarted {
-            method: method.full_name(),
-        });
+        observe.emit(Event::CallStarted { method: method.full_name() });
         let span = span::call(method.full_name(), target);
         let trace = span::place(&span, parent, observe);
         let scope = Scope {
@@ -78,11 +76,7 @@ impl CallScope {
             span,
             trace,
         };
-        Self {
-            scope,
-            attempts: AtomicUsize::new(0),
-            ended: AtomicBool::new(false),
-        }
+        Self { scope, attempts: AtomicUsize::new(0), ended: AtomicBool::new(false) }
     }
 
     /// The span that covers the call.
@@ -97,19 +91,9 @@ impl CallScope {
 
     /// The next attempt begins.
     pub(crate) fn attempt(self: &Arc<Self>, peer: Option<SocketAddr>) -> AttemptScope {
-        let Scope {
-            observe,
-            clock,
-            method,
-            span: call,
-            trace: parent,
-            ..
-        } = &self.scope;
+        let Scope { observe, clock, method, span: call, trace: parent, .. } = &self.scope;
         let number = 1 + self.attempts.fetch_add(1, Relaxed);
-        observe.emit(Event::AttemptStarted {
-            method: method.full_name(),
-            peer,
-        });
+        observe.emit(Event::AttemptStarted { method: method.full_name(), peer });
         let span = span::attempt(call, method.full_name(), number, peer);
         span::record_peer(call, peer);
         let trace = span::place(&span, *parent, observe);
@@ -191,10 +175,7 @@ impl HandlerScope {
         deadline: Option<Deadline>,
         parent: Option<TraceContext>,
     ) -> Self {
-        observe.emit(Event::HandlerStarted {
-            method: method.full_name(),
-            peer,
-        });
+        observe.emit(Event::HandlerStarted { method: method.full_name(), peer });
         let span = span::handler(method.full_name(), peer);
         span::adopt(&span, parent, observe);
         let trace = span::place(&span, parent, observe);
@@ -206,12 +187,7 @@ impl HandlerScope {
             span,
             trace,
         };
-        Self {
-            scope,
-            peer,
-            deadline,
-            ended: false,
-        }
+        Self { scope, peer, deadline, ended: false }
     }
 
     /// The span that covers the handler.
@@ -247,14 +223,8 @@ impl Drop for HandlerScope {
         if !self.ended {
             // It was stopped: at its deadline, or before because nobody waits for it any more.
             let now = self.scope.clock.now();
-            let expired = self
-                .deadline
-                .is_some_and(|deadline| deadline.remaining(now).is_none());
-            self.finish(if expired {
-                Code::DeadlineExceeded
-            } else {
-                Code::Cancelled
-            });
+            let expired = self.deadline.is_some_and(|deadline| deadline.remaining(now).is_none());
+            self.finish(if expired { Code::DeadlineExceeded } else { Code::Cancelled });
         }
     }
 }

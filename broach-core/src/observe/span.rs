@@ -101,10 +101,7 @@ pub(super) fn adopt(span: &Span, parent: Option<TraceContext>, observe: &Observe
     let (Some(parent), false) = (parent, span.is_disabled()) else {
         return;
     };
-    span.record(
-        "parent_span_id",
-        display(format_args!("{:016x}", parent.span_id)),
-    );
+    span.record("parent_span_id", display(format_args!("{:016x}", parent.span_id)));
     if let Some(propagator) = observe.propagator() {
         propagator.extract(span, parent);
     }

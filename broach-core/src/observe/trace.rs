@@ -52,11 +52,7 @@ impl TraceContext {
             Some(parent) => Self { span_id, ..parent },
             None => {
                 let trace_id = u128::from(rng.non_zero()) << 64 | u128::from(rng.next_u64());
-                Self {
-                    trace_id,
-                    span_id,
-                    flags: 1,
-                }
+                Self { trace_id, span_id, flags: 1 }
             }
         }
     }
@@ -64,11 +60,7 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id, self.span_id, self.flags
-        )
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
     }
 }
 
@@ -76,9 +68,7 @@ impl FromStr for TraceContext {
     type Err = ParseTraceError;
 
     fn from_str(text: &str) -> Result<Self, ParseTraceError> {
-        let error = || ParseTraceError {
-            text: text.chars().take(60).collect(),
-        };
+        let error = || ParseTraceError { text: text.chars().take(60).collect() };
         let parts: Vec<&str> = text.split('-').collect();
         let [version, trace_id, span_id, flags] = parts[..] else {
             return Err(error());

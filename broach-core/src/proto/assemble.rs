@@ -33,10 +33,9 @@ impl Session {
     fn may_have_in_flight(&self) -> bool {
         match &self.side {
             // Without a token the answer may well be that all of it has to come again.
-            Side::Client(Client {
-                opening: Some(opening),
-                ..
-            }) if opening.token.is_none() => self.link.in_flight() == 0,
+            Side::Client(Client { opening: Some(opening), .. }) if opening.token.is_none() => {
+                self.link.in_flight() == 0
+            }
             _ => self.link.has_window(),
         }
     }
@@ -57,11 +56,7 @@ impl Session {
         let start = buffer.len();
         let init = self.init(shared);
         let header = Header {
-            kind: if init.is_some() {
-                Kind::Init
-            } else {
-                Kind::Data
-            },
+            kind: if init.is_some() { Kind::Init } else { Kind::Data },
             ack_now: probe,
             to: self.peer_id.unwrap_or(SessionId(0)),
             number: self.link.next_number(),
@@ -79,9 +74,7 @@ impl Session {
             return None;
         }
         match &self.side {
-            Side::Client(Client {
-                opening: Some(_), ..
-            }) => writer.finish_padded(),
+            Side::Client(Client { opening: Some(_), .. }) => writer.finish_padded(),
             _ => writer.finish(),
         }
         self.link.on_sent(now, acks, eliciting);
@@ -100,18 +93,10 @@ impl Session {
         };
         let to = self.peer_id.filter(|_| known)?;
         let number = self.link.next_number();
-        let header = Header {
-            kind: Kind::Data,
-            ack_now: false,
-            to,
-            number,
-        };
+        let header = Header { kind: Kind::Data, ack_now: false, to, number };
         let mut buffer = Vec::new();
         let mut writer = Writer::begin(&mut buffer, BASE_DATAGRAM_BYTES, header, None);
-        writer.close(&schema::Close {
-            code: code.into(),
-            reason: reason.to_owned(),
-        });
+        writer.close(&schema::Close { code: code.into(), reason: reason.to_owned() });
         writer.finish();
         Some(buffer)
     }
@@ -132,15 +117,8 @@ impl Session {
         }
         let calls = match &mut self.side {
             Side::Client(client) => {
-                let proven = client
-                    .opening
-                    .as_ref()
-                    .is_none_or(|opening| opening.token.is_some());
-                let freshness = if proven {
-                    Freshness::Proven
-                } else {
-                    Freshness::Unproven
-                };
+                let proven = client.opening.as_ref().is_none_or(|opening| opening.token.is_some());
+                let freshness = if proven { Freshness::Proven } else { Freshness::Unproven };
                 client.calls.write(now, writer, &mut self.link, freshness)
             }
             Side::Server(server) => server.calls.write(writer, &mut self.link),
@@ -160,25 +138,12 @@ impl Session {
     /// The part of an INIT, as long as the other side may not know this side's id.
     fn init(&self, shared: &Shared) -> Option<Init> {
         let (meant, token) = match &self.side {
-            Side::Client(Client {
-                opening: Some(opening),
-                ..
-            }) => (opening.meant, opening.token),
-            Side::Server(Server {
-                answered: false,
-                caller,
-                ..
-            }) => (Some(*caller), None),
+            Side::Client(Client { opening: Some(opening), .. }) => (opening.meant, opening.token),
+            Side::Server(Server { answered: false, caller, .. }) => (Some(*caller), None),
             _ => return None,
         };
         let (instance, cluster) = (shared.identity.instance, shared.identity.cluster);
-        Some(Init {
-            from: self.id,
-            instance,
-            meant,
-            cluster,
-            token,
-        })
+        Some(Init { from: self.id, instance, meant, cluster, token })
     }
 
     fn hello(&self, now: Time, shared: &Shared) -> schema::Hello {
@@ -187,11 +152,7 @@ impl Session {
             Side::Client(_) => (0, config.idle_client, None),
             Side::Server(server) => {
                 let token = shared.tokens.mint(now, self.peer, server.caller);
-                (
-                    config.calls_per_session_max,
-                    config.idle_server,
-                    Some(token),
-                )
+                (config.calls_per_session_max, config.idle_server, Some(token))
             }
         };
         schema::Hello {
@@ -209,10 +170,7 @@ impl Session {
     /// How large the next datagram may be; `None` if not even a small one may go out, because the
     /// other side has to prove its address first.
     fn datagram_bytes_max(&self, shared: &Shared) -> Option<usize> {
-        let wanted = shared
-            .config
-            .datagram_bytes
-            .unwrap_or_else(|| usual_bytes(self.peer));
+        let wanted = shared.config.datagram_bytes.unwrap_or_else(|| usual_bytes(self.peer));
         let bytes = wanted.min(self.peer_limits.datagram_bytes);
         let Side::Server(server) = &self.side else {
             return Some(bytes);
@@ -229,11 +187,7 @@ impl Session {
 /// How large datagrams are unless it is set: the loopback interface carries large ones, and any
 /// other path may not.
 fn usual_bytes(peer: SocketAddr) -> usize {
-    if peer.ip().is_loopback() {
-        LOOPBACK_BYTES
-    } else {
-        BASE_DATAGRAM_BYTES
-    }
+    if peer.ip().is_loopback() { LOOPBACK_BYTES } else { BASE_DATAGRAM_BYTES }
 }
 
 /// Measured: larger datagrams gain little more, and fill a receive buffer of the usual size in a

@@ -132,16 +132,9 @@ impl Callee {
             Ok(true) => {
                 let running = self.calls.len();
                 let state = State::Receiving(Incoming::new());
-                let served = Served {
-                    open: None,
-                    deadline: None,
-                    state,
-                    queued: false,
-                };
+                let served = Served { open: None, deadline: None, state, queued: false };
                 self.calls.insert(id, served);
-                if let Some(status) = refusal
-                    .cloned()
-                    .or_else(|| overload(running, limits, budget))
+                if let Some(status) = refusal.cloned().or_else(|| overload(running, limits, budget))
                 {
                     return self.refuse(id, status, budget);
                 }
@@ -168,10 +161,7 @@ impl Callee {
             let limit = limits.request_bytes;
             return self.refuse(id, too_large(limit), budget);
         }
-        if incoming
-            .insert(request.offset, request.data, request.fin)
-            .is_err()
-        {
+        if incoming.insert(request.offset, request.data, request.fin).is_err() {
             let status =
                 Status::invalid_argument("the pieces of the request contradict each other");
             return self.refuse(id, status, budget);
@@ -210,13 +200,7 @@ impl Callee {
             return self.refuse(id, status, budget);
         }
         let (method, flags) = (MethodId(open.method), open.flags);
-        Step::Complete(Complete {
-            call: id,
-            method,
-            flags,
-            deadline,
-            bytes,
-        })
+        Step::Complete(Complete { call: id, method, flags, deadline, bytes })
     }
 
     /// Answers a call without a handler.
@@ -324,10 +308,7 @@ impl Callee {
         let mut over: Vec<CallId> = over.map(|(&id, _)| id).collect();
         over.sort_unstable();
         over.retain(|&id| self.forget(id, budget));
-        let open = self
-            .calls
-            .values()
-            .filter(|served| !matches!(served.state, State::Replying(_)));
+        let open = self.calls.values().filter(|served| !matches!(served.state, State::Replying(_)));
         self.deadline = open.filter_map(|served| served.deadline).min();
         over
     }
@@ -375,12 +356,7 @@ fn write_reply(
     wrote: &mut bool,
 ) -> bool {
     while out.wants_to_send() {
-        let mut piece = Piece {
-            call: id,
-            open: None,
-            offset: out.next_offset(),
-            fin: true,
-        };
+        let mut piece = Piece { call: id, open: None, offset: out.next_offset(), fin: true };
         let room = writer.reply_room(&piece).unwrap_or(0);
         if had_better_wait(out.left(), room, *wrote) {
             return false;

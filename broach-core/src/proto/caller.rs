@@ -187,14 +187,8 @@ impl Caller {
             let out = Outgoing::new(call.bytes.clone());
             let left = out.left();
             let incoming = Incoming::new();
-            let active = Active {
-                call,
-                out,
-                incoming,
-                executable_at: None,
-                arrived: false,
-                queued: true,
-            };
+            let active =
+                Active { call, out, incoming, executable_at: None, arrived: false, queued: true };
             self.active.insert(id, active);
             self.queue.push(id, left);
             if let Some(id) = self.queue.pop_small() {
@@ -218,21 +212,14 @@ impl Caller {
             );
             return self.give_up(id, Status::resource_exhausted(text));
         }
-        if active
-            .incoming
-            .insert(reply.offset, reply.data, reply.fin)
-            .is_err()
-        {
+        if active.incoming.insert(reply.offset, reply.data, reply.fin).is_err() {
             let text = "the pieces of the reply contradict each other";
             return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown));
         }
         let bytes = active.incoming.take()?;
         let active = self.active.remove(&id)?;
         self.set_delivered(id);
-        Some(Ended {
-            ticket: active.call.ticket,
-            result: Ok(bytes),
-        })
+        Some(Ended { ticket: active.call.ticket, result: Ok(bytes) })
     }
 
     /// Something that went out has arrived.
@@ -274,10 +261,7 @@ impl Caller {
             self.waiting.remove(index);
             return true;
         }
-        let found = self
-            .active
-            .iter()
-            .find(|(_, active)| active.call.ticket == ticket);
+        let found = self.active.iter().find(|(_, active)| active.call.ticket == ticket);
         let Some((&id, _)) = found else { return false };
         self.active.remove(&id);
         self.cancels.push_back(id);
@@ -340,13 +324,7 @@ impl Caller {
             let Some(status) = end(&active.call, active.progress()) else {
                 return true;
             };
-            ended.push((
-                Some(id),
-                Ended {
-                    ticket: active.call.ticket,
-                    result: Err(status),
-                },
-            ));
+            ended.push((Some(id), Ended { ticket: active.call.ticket, result: Err(status) }));
             false
         });
         // The map has an order of its own, which must not decide what is told first.
@@ -356,13 +334,7 @@ impl Caller {
             let Some(status) = end(call, Progress::Waiting) else {
                 return true;
             };
-            ended.push((
-                None,
-                Ended {
-                    ticket: call.ticket,
-                    result: Err(status),
-                },
-            ));
+            ended.push((None, Ended { ticket: call.ticket, result: Err(status) }));
             false
         });
         ended.into_iter().map(|(_, ended)| ended).collect()
@@ -371,10 +343,7 @@ impl Caller {
     fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
         let active = self.active.remove(&id)?;
         self.cancels.push_back(id);
-        Some(Ended {
-            ticket: active.call.ticket,
-            result: Err(status),
-        })
+        Some(Ended { ticket: active.call.ticket, result: Err(status) })
     }
 
     /// When [`expire`](Self::expire) may have something to do.
@@ -383,17 +352,12 @@ impl Caller {
     }
 
     fn all(&self) -> impl Iterator<Item = &NewCall> {
-        self.waiting
-            .iter()
-            .chain(self.active.values().map(|active| &active.call))
+        self.waiting.iter().chain(self.active.values().map(|active| &active.call))
     }
 
     fn set_delivered(&mut self, id: CallId) {
         let inserted = self.delivered.insert(id);
-        debug_assert!(
-            inserted.is_ok(),
-            "an id beyond the window was never given out"
-        );
+        debug_assert!(inserted.is_ok(), "an id beyond the window was never given out");
     }
 }
 
@@ -413,18 +377,10 @@ impl Active {
             let offset = self.out.next_offset();
             let open = (offset == 0).then(|| Open {
                 method: self.call.method,
-                timeout_us: self
-                    .call
-                    .deadline
-                    .map_or(0, |at| micros(at.since(now)).max(1)),
+                timeout_us: self.call.deadline.map_or(0, |at| micros(at.since(now)).max(1)),
                 flags: self.call.flags,
             });
-            let mut piece = Piece {
-                call: id,
-                open,
-                offset,
-                fin: true,
-            };
+            let mut piece = Piece { call: id, open, offset, fin: true };
             let room = writer.request_room(&piece).unwrap_or(0);
             if had_better_wait(self.out.left(), room, *wrote) {
                 return false;

@@ -104,10 +104,7 @@ mod tests {
     fn a_full_table_raises_the_floor_past_what_it_forgets() {
         let mut closed = Closed::new(2);
         for number in 1..=2 {
-            assert_eq!(
-                closed.insert(at(number), SessionId(number), caller(number)),
-                None
-            );
+            assert_eq!(closed.insert(at(number), SessionId(number), caller(number)), None);
         }
         let floor = closed.insert(at(3), SessionId(3), caller(3)).unwrap();
         assert!(at(1) < floor && floor < at(2));

@@ -78,15 +78,7 @@ impl Endpoint {
         let budget = Budget::new(&config);
         let events = VecDeque::new();
         Self {
-            shared: Shared {
-                config,
-                identity,
-                observe,
-                tokens,
-                budget,
-                events,
-                refusal: None,
-            },
+            shared: Shared { config, identity, observe, tokens, budget, events, refusal: None },
             started: now,
             rng,
             sessions: Slab::new(),
@@ -153,9 +145,7 @@ impl Endpoint {
             return;
         };
         if let Side::Server(server) = &mut self.sessions[index].side {
-            server
-                .calls
-                .reply(serving.call, bytes, &mut self.shared.budget);
+            server.calls.reply(serving.call, bytes, &mut self.shared.budget);
         }
         self.touch(now, index);
     }
@@ -168,9 +158,7 @@ impl Endpoint {
         if woke {
             // The process was held up. What other nodes said in the meantime may not have been read
             // yet, so their silence until now proves nothing.
-            self.sessions
-                .iter_mut()
-                .for_each(|(_, session)| session.link.on_wake(now));
+            self.sessions.iter_mut().for_each(|(_, session)| session.link.on_wake(now));
         }
         // Each session once, whatever it sets its timer to: what is due still may have to go out
         // first.
@@ -201,18 +189,9 @@ impl Endpoint {
 
     /// Writes datagrams for one node to the end of `buffer`, which should be empty.
     pub(crate) fn poll_transmit(&mut self, now: Time, buffer: &mut Vec<u8>) -> Option<Transmit> {
-        if let Some(Answer {
-            to,
-            local_ip,
-            bytes,
-        }) = self.answers.pop()
-        {
+        if let Some(Answer { to, local_ip, bytes }) = self.answers.pop() {
             buffer.extend_from_slice(&bytes);
-            return Some(Transmit {
-                to,
-                local_ip,
-                sizes: vec![bytes.len()],
-            });
+            return Some(Transmit { to, local_ip, sizes: vec![bytes.len()] });
         }
         while let Some(index) = self.ready.pop_front() {
             let Some(session) = self.sessions.get_mut(index) else {
@@ -229,18 +208,10 @@ impl Endpoint {
             }
             self.touch(now, index);
             if !sizes.is_empty() {
-                return Some(Transmit {
-                    to,
-                    local_ip,
-                    sizes,
-                });
+                return Some(Transmit { to, local_ip, sizes });
             }
             // A session that had nothing to write although it wanted to must not be asked for ever.
-            if let Some(session) = self
-                .sessions
-                .get_mut(index)
-                .filter(|session| session.queued)
-            {
+            if let Some(session) = self.sessions.get_mut(index).filter(|session| session.queued) {
                 session.queued = false;
                 self.ready.retain(|&other| other != index);
             }
@@ -266,13 +237,7 @@ impl Endpoint {
     pub(crate) fn close_all(&mut self, now: Time) {
         let all: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
         for index in all {
-            self.close(
-                now,
-                index,
-                CloseReason::Local,
-                Duration::ZERO,
-                String::new(),
-            );
+            self.close(now, index, CloseReason::Local, Duration::ZERO, String::new());
         }
     }
 
@@ -280,11 +245,7 @@ impl Endpoint {
     fn connect(&mut self, now: Time, to: SocketAddr) -> usize {
         let known = self.peers.get(to);
         let shown_from = PacketNumber(0);
-        let opening = Opening {
-            meant: known.instance,
-            token: known.token,
-            shown_from,
-        };
+        let opening = Opening { meant: known.instance, token: known.token, shown_from };
         let calls = Caller::new(self.shared.config.calls_per_session_max);
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
@@ -302,10 +263,7 @@ impl Endpoint {
     ) -> usize {
         let id = self.draw_id();
         let session = Session::new(now, id, peer, side, &self.shared.config, rtt);
-        self.shared.observe.emit(Seen::SessionOpened {
-            peer,
-            role: session.role(),
-        });
+        self.shared.observe.emit(Seen::SessionOpened { peer, role: session.role() });
         let index = self.sessions.insert(session);
         self.by_id.insert(id, index);
         index
@@ -367,17 +325,11 @@ impl Endpoint {
             _ => None,
         };
         if let Some(bytes) = code.and_then(|code| session.write_close(code, &said)) {
-            self.answers.push_whole(Answer {
-                to: peer,
-                local_ip: session.local_ip,
-                bytes,
-            });
+            self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
         }
         let status = || why_ended(peer, reason, &said);
         session.end(now, dead_for, status, &mut self.shared);
-        self.shared
-            .observe
-            .emit(Seen::SessionClosed { peer, role, reason });
+        self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
     }
 
     /// Settles what a change of a session means for its timer and its place among those that have
@@ -394,10 +346,7 @@ impl Endpoint {
 
     /// Bytes held for calls that are served: unfinished requests, and replies on their way.
     pub(crate) const fn bytes_held(&self) -> (usize, usize) {
-        (
-            self.shared.budget.reassembly(),
-            self.shared.budget.replies(),
-        )
+        (self.shared.budget.reassembly(), self.shared.budget.replies())
     }
 
     /// How many sessions of a role there are.
@@ -428,9 +377,9 @@ fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
                 "{peer} speaks wire versions {said}, and this node speaks {own}"
             ))
         }
-        CloseReason::Protocol => Status::internal(format!(
-            "the session with {peer} broke the specification: {said}"
-        )),
+        CloseReason::Protocol => {
+            Status::internal(format!("the session with {peer} broke the specification: {said}"))
+        }
         CloseReason::Token => Status::unavailable(format!("{peer} has refused an old token")),
     }
 }

@@ -20,9 +20,7 @@ impl Endpoint {
     /// Handles a datagram.
     pub(crate) fn handle_datagram(&mut self, now: Time, received: Received) {
         let (from, bytes) = (received.from, received.bytes.len());
-        self.shared
-            .observe
-            .emit(Seen::DatagramReceived { from, bytes });
+        self.shared.observe.emit(Seen::DatagramReceived { from, bytes });
         let event = match self.process(now, received) {
             Ok(()) => Seen::DatagramAccepted { from },
             Err(reason) => Seen::DatagramDropped { from, reason },
@@ -37,9 +35,7 @@ impl Endpoint {
             Ok(datagram) => datagram,
             Err(rejected) => {
                 if let Some(to) = rejected.versions_to {
-                    let versions = schema::Versions {
-                        versions: vec![u32::from(VERSION)],
-                    };
+                    let versions = schema::Versions { versions: vec![u32::from(VERSION)] };
                     self.answer(now, &received, asked, (Kind::Versions, to), &versions);
                 }
                 return Err(rejected.reason);
@@ -111,10 +107,7 @@ impl Endpoint {
             self.reset(now, received, asked, &datagram, init.from, reset);
             return Err(DropReason::Cluster);
         }
-        if init
-            .meant
-            .is_some_and(|meant| meant != self.shared.identity.instance)
-        {
+        if init.meant.is_some_and(|meant| meant != self.shared.identity.instance) {
             let reset = (schema::ResetReason::Instance, uptime);
             self.reset(now, received, asked, &datagram, init.from, reset);
             return Err(DropReason::Instance);
@@ -132,10 +125,7 @@ impl Endpoint {
             return Err(DropReason::UnknownSession);
         }
         self.decode_frames(&datagram)?;
-        let proven = match init
-            .token
-            .map(|token| self.check(now, received, init, &token))
-        {
+        let proven = match init.token.map(|token| self.check(now, received, init, &token)) {
             Some(Verdict::Good(_)) => true,
             Some(Verdict::Old(refused_for)) => {
                 return self.retry(now, received, asked, &datagram, init, refused_for);
@@ -260,16 +250,10 @@ impl Endpoint {
         let (Some(token), true) = (token, retry.instance != 0) else {
             return Err(DropReason::Malformed);
         };
-        let index = self
-            .opening(received, datagram, retry.echo)
-            .ok_or(DropReason::Stray)?;
+        let index = self.opening(received, datagram, retry.echo).ok_or(DropReason::Stray)?;
         let instance = Instance(retry.instance);
         let session = &mut self.sessions[index];
-        let Side::Client(Client {
-            opening: Some(opening),
-            ..
-        }) = &session.side
-        else {
+        let Side::Client(Client { opening: Some(opening), .. }) = &session.side else {
             return Err(DropReason::Stray);
         };
         if opening.token.is_none() {
@@ -300,10 +284,7 @@ impl Endpoint {
         let reset = reset.map_err(|_| DropReason::Malformed)?;
         let to = datagram.header.to;
         let theirs = self.by_peer_id.get(&(received.from, to));
-        let index = theirs
-            .or_else(|| self.by_id.get(&to))
-            .copied()
-            .ok_or(DropReason::Stray)?;
+        let index = theirs.or_else(|| self.by_id.get(&to)).copied().ok_or(DropReason::Stray)?;
         let session = &self.sessions[index];
         let sent = session.link.next_number().0;
         if session.peer != received.from || sent <= reset.echo || reset.instance == 0 {
@@ -319,10 +300,9 @@ impl Endpoint {
             schema::ResetReason::Address => {
                 (CloseReason::Reset, "knows the session from another address")
             }
-            schema::ResetReason::Limit => (
-                CloseReason::Reset,
-                "takes no more sessions now (transport.sessions_max)",
-            ),
+            schema::ResetReason::Limit => {
+                (CloseReason::Reset, "takes no more sessions now (transport.sessions_max)")
+            }
             schema::ResetReason::UnknownSession | schema::ResetReason::Unspecified => {
                 (CloseReason::Reset, "does not know the session any more")
             }
@@ -340,9 +320,7 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let versions = schema::Versions::decode(datagram.body.clone());
         let versions = versions.map_err(|_| DropReason::Malformed)?.versions;
-        let index = self
-            .opening(received, datagram, 0)
-            .ok_or(DropReason::Stray)?;
+        let index = self.opening(received, datagram, 0).ok_or(DropReason::Stray)?;
         if versions.contains(&u32::from(VERSION)) {
             return Err(DropReason::Stray);
         }
@@ -395,9 +373,7 @@ impl Endpoint {
     }
 
     fn check(&self, now: Time, received: &Received, init: &Init, token: &Token) -> Verdict {
-        self.shared
-            .tokens
-            .check(now, received.from, init.instance, token)
+        self.shared.tokens.check(now, received.from, init.instance, token)
     }
 
     /// Answers that a token must be shown.
@@ -448,15 +424,13 @@ impl Endpoint {
         head: (Kind, SessionId),
         body: &impl Message,
     ) {
-        self.answers
-            .push(now, (received.from, received.local_ip, asked), head, body);
+        self.answers.push(now, (received.from, received.local_ip, asked), head, body);
     }
 
     /// For how long a session that is not remembered has surely not been taken: it ended before the
     /// floor of the tokens, or never began in this life.
     fn forgotten_for(&self, now: Time) -> Duration {
-        now.since(self.shared.tokens.floor(now))
-            .min(now.since(self.started))
+        now.since(self.shared.tokens.floor(now)).min(now.since(self.started))
     }
 
     fn decode_frames(&mut self, datagram: &Datagram) -> Result<(), DropReason> {
@@ -474,7 +448,5 @@ fn must_run_once(frame: &Frame) -> bool {
     let Frame::Request(request) = frame else {
         return false;
     };
-    request
-        .open
-        .is_none_or(|open| open.flags & Open::IDEMPOTENT == 0)
+    request.open.is_none_or(|open| open.flags & Open::IDEMPOTENT == 0)
 }

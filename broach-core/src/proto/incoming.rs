@@ -49,9 +49,7 @@ impl Incoming {
         piece: Bytes,
         fin: bool,
     ) -> Result<(), Contradiction> {
-        let piece_end = offset
-            .checked_add(piece.len() as u64)
-            .ok_or(Contradiction)?;
+        let piece_end = offset.checked_add(piece.len() as u64).ok_or(Contradiction)?;
         if fin {
             let highest = self.early.last_key_value();
             let highest = highest.map_or(self.len(), |(start, early)| start + early.len() as u64);
@@ -216,18 +214,13 @@ mod tests {
         let mut incoming = Incoming::new();
         incoming.insert(30, piece(10), false).unwrap();
         assert_eq!(incoming.insert(0, piece(35), true), Err(Contradiction));
-        assert_eq!(
-            incoming.insert(u64::MAX, piece(1), false),
-            Err(Contradiction)
-        );
+        assert_eq!(incoming.insert(u64::MAX, piece(1), false), Err(Contradiction));
     }
 
     #[test]
     fn an_empty_end_is_an_end() {
         let mut incoming = Incoming::new();
-        incoming
-            .insert(0, Bytes::from_static(b"ab"), false)
-            .unwrap();
+        incoming.insert(0, Bytes::from_static(b"ab"), false).unwrap();
         assert_eq!(incoming.take(), None);
         incoming.insert(2, Bytes::new(), true).unwrap();
         assert_eq!(incoming.take().unwrap(), "ab");
@@ -237,9 +230,7 @@ mod tests {
     fn many_small_pieces_count_for_more_than_their_bytes() {
         let mut incoming = Incoming::new();
         for n in 1..=100 {
-            incoming
-                .insert(2 * n, Bytes::from_static(b"x"), false)
-                .unwrap();
+            incoming.insert(2 * n, Bytes::from_static(b"x"), false).unwrap();
         }
         assert!(100 * PIECE_OVERHEAD <= incoming.memory());
     }

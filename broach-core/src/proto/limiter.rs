@@ -14,17 +14,12 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) const fn new(now: Time) -> Self {
-        Self {
-            level: BURST * UNIT,
-            filled_at: now,
-        }
+        Self { level: BURST * UNIT, filled_at: now }
     }
 
     /// Whether one more may be given now.
     pub(crate) fn take(&mut self, now: Time) -> bool {
-        let passed = now
-            .since(self.filled_at)
-            .min(Duration::from_secs(1 + BURST / PER_SECOND));
+        let passed = now.since(self.filled_at).min(Duration::from_secs(1 + BURST / PER_SECOND));
         self.filled_at = now;
         self.level = (self.level + passed.as_nanos() as u64 * PER_SECOND).min(BURST * UNIT);
         let takes = UNIT <= self.level;

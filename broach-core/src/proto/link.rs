@@ -78,8 +78,7 @@ impl Link {
         ack_now: bool,
     ) {
         self.heard_at = Some(now);
-        self.received
-            .on_datagram(now, number, eliciting, ack_now, self.config.max_ack_delay);
+        self.received.on_datagram(now, number, eliciting, ack_now, self.config.max_ack_delay);
     }
 
     /// Takes in an acknowledgement. The frames that have arrived go to `arrived`.
@@ -109,8 +108,7 @@ impl Link {
 
     /// Finds what is lost now. The frames go to `lost`; returns the number of datagrams.
     pub(crate) fn detect_lost(&mut self, now: Time, lost: impl FnMut(SentFrame)) -> usize {
-        self.sent
-            .detect_lost(now, self.rtt.loss_delay(LOSS_DELAY_MIN), lost)
+        self.sent.detect_lost(now, self.rtt.loss_delay(LOSS_DELAY_MIN), lost)
     }
 
     /// Everything in flight has been refused and goes out again.
@@ -157,8 +155,7 @@ impl Link {
 
     /// The probe time-out before any back-off.
     pub(crate) fn probe_timeout(&self) -> Duration {
-        self.rtt
-            .probe_timeout(self.peer_ack_delay, self.config.probe_timeout_min)
+        self.rtt.probe_timeout(self.peer_ack_delay, self.config.probe_timeout_min)
     }
 
     /// Whether a probe has to go out.
@@ -206,11 +203,7 @@ impl Link {
     /// none.
     pub(crate) fn quiet_since(&self) -> Option<Time> {
         let oldest = self.sent.oldest_sent_at()?;
-        Some(
-            oldest
-                .max(self.heard_at.unwrap_or(Time::ZERO))
-                .max(self.awake_since),
-        )
+        Some(oldest.max(self.heard_at.unwrap_or(Time::ZERO)).max(self.awake_since))
     }
 
     /// When something last came in.
@@ -261,18 +254,12 @@ mod tests {
     }
 
     fn send(link: &mut Link, now: Time, call: u64) {
-        link.push(SentFrame::Piece {
-            call: CallId(call),
-            bytes: 0..1,
-        });
+        link.push(SentFrame::Piece { call: CallId(call), bytes: 0..1 });
         link.on_sent(now, false, true);
     }
 
     fn ack(link: &mut Link, now: Time, largest: u64) {
-        let ack = schema::Ack {
-            largest,
-            ..schema::Ack::default()
-        };
+        let ack = schema::Ack { largest, ..schema::Ack::default() };
         link.on_ack(now, &ack, |_| ()).unwrap();
     }
 
@@ -290,10 +277,7 @@ mod tests {
             times.push(due.as_nanos() / 1_000_000);
             send(&mut link, due, 0);
         }
-        assert_eq!(
-            times,
-            [65, 65 + 130, 195 + 250, 445 + 250, 695 + 250, 945 + 250]
-        );
+        assert_eq!(times, [65, 65 + 130, 195 + 250, 445 + 250, 695 + 250, 945 + 250]);
     }
 
     #[test]

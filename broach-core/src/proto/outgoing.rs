@@ -23,10 +23,7 @@ impl CallBytes {
     pub(crate) fn status(status: &Status) -> Self {
         let mut head = Vec::new();
         put_record(&mut head, RecordKind::Status, &status_to_wire(status));
-        Self {
-            head: head.into(),
-            body: Bytes::new(),
-        }
+        Self { head: head.into(), body: Bytes::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -60,12 +57,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) const fn new(bytes: CallBytes) -> Self {
-        Self {
-            bytes,
-            sent: 0,
-            lost: Ranges::new(),
-            arrived: Ranges::new(),
-        }
+        Self { bytes, sent: 0, lost: Ranges::new(), arrived: Ranges::new() }
     }
 
     pub(crate) const fn len(&self) -> u64 {
@@ -79,11 +71,7 @@ impl Outgoing {
 
     /// How many bytes are there to go out, at most: lost ones are counted as if they were all.
     pub(crate) const fn left(&self) -> u64 {
-        if self.lost.is_empty() {
-            self.len() - self.sent
-        } else {
-            self.len()
-        }
+        if self.lost.is_empty() { self.len() - self.sent } else { self.len() }
     }
 
     /// Where the next piece begins.
@@ -212,10 +200,7 @@ mod tests {
                     done = out.on_arrived(range);
                 }
             }
-            assert_eq!(
-                got.into_iter().collect::<Option<Vec<u8>>>().as_ref(),
-                Some(&body)
-            );
+            assert_eq!(got.into_iter().collect::<Option<Vec<u8>>>().as_ref(), Some(&body));
         }
     }
 }

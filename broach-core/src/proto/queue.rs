@@ -24,11 +24,7 @@ impl Queue {
 
     /// Adds a call that has `left` bytes to send.
     pub(crate) fn push(&mut self, call: CallId, left: u64) {
-        let queue = if left <= SMALL_BYTES {
-            &mut self.small
-        } else {
-            &mut self.bulk
-        };
+        let queue = if left <= SMALL_BYTES { &mut self.small } else { &mut self.bulk };
         queue.push_back(call);
     }
 
@@ -88,10 +84,7 @@ mod tests {
     fn a_small_call_is_not_cut_and_a_large_one_fills_what_is_left() {
         assert!(had_better_wait(100, 99, true));
         assert!(!had_better_wait(100, 100, true));
-        assert!(
-            !had_better_wait(100, 99, false),
-            "it would never fit otherwise"
-        );
+        assert!(!had_better_wait(100, 99, false), "it would never fit otherwise");
         assert!(!had_better_wait(1 << 20, 64, true));
         assert!(had_better_wait(1 << 20, 63, true));
     }

@@ -36,9 +36,7 @@ impl Ranges {
 
     pub(crate) fn contains(&self, number: u64) -> bool {
         let at = self.ranges.partition_point(|range| range.end <= number);
-        self.ranges
-            .get(at)
-            .is_some_and(|range| range.contains(&number))
+        self.ranges.get(at).is_some_and(|range| range.contains(&number))
     }
 
     /// Adds the numbers of a range.
@@ -55,24 +53,16 @@ impl Ranges {
         }
         // All ranges that touch the new one become one with it.
         let from = self.ranges.partition_point(|other| other.end < range.start);
-        let to = self
-            .ranges
-            .partition_point(|other| other.start <= range.end);
+        let to = self.ranges.partition_point(|other| other.start <= range.end);
         let touched = &self.ranges[from..to];
-        let start = touched
-            .first()
-            .map_or(range.start, |first| first.start.min(range.start));
-        let end = touched
-            .last()
-            .map_or(range.end, |last| last.end.max(range.end));
+        let start = touched.first().map_or(range.start, |first| first.start.min(range.start));
+        let end = touched.last().map_or(range.end, |last| last.end.max(range.end));
         self.ranges.splice(from..to, std::iter::once(start..end));
     }
 
     /// Removes the numbers of a range.
     pub(crate) fn remove(&mut self, range: Range<u64>) {
-        let from = self
-            .ranges
-            .partition_point(|other| other.end <= range.start);
+        let from = self.ranges.partition_point(|other| other.end <= range.start);
         let to = self.ranges.partition_point(|other| other.start < range.end);
         if range.is_empty() || to <= from {
             return;
@@ -126,10 +116,7 @@ mod tests {
                 let listed: Vec<u64> = ranges.iter().flatten().collect();
                 assert_eq!(listed, Vec::from_iter(model.iter().copied()));
                 assert!((0..80).all(|n| ranges.contains(n) == model.contains(&n)));
-                let gaps = ranges
-                    .ranges
-                    .windows(2)
-                    .all(|pair| pair[0].end < pair[1].start);
+                let gaps = ranges.ranges.windows(2).all(|pair| pair[0].end < pair[1].start);
                 assert!(gaps, "{ranges:?}");
             }
         }

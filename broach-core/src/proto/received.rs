@@ -27,14 +27,7 @@ pub(crate) struct Received {
 impl Received {
     pub(crate) const fn new() -> Self {
         let numbers = Ranges::new();
-        Self {
-            numbers,
-            floor: 0,
-            largest_at: Time::ZERO,
-            owed: 0,
-            due: None,
-            now: false,
-        }
+        Self { numbers, floor: 0, largest_at: Time::ZERO, owed: 0, due: None, now: false }
     }
 
     /// Whether the datagram has been here before, or may have been.
@@ -186,9 +179,7 @@ mod tests {
     #[test]
     fn what_the_other_side_knows_is_not_told_again() {
         let mut received = Received::new();
-        [0, 1, 3, 4, 7]
-            .into_iter()
-            .for_each(|number| arrive(&mut received, number));
+        [0, 1, 3, 4, 7].into_iter().for_each(|number| arrive(&mut received, number));
         received.on_ack_seen(4);
         assert_eq!(ranges(&received), [7..8, 4..5]);
         assert!(received.is_duplicate(PacketNumber(2)));

@@ -14,12 +14,7 @@ pub(crate) struct Rtt {
 impl Rtt {
     /// An estimator that has seen nothing yet and assumes `initial`.
     pub(crate) fn new(initial: Duration) -> Self {
-        Self {
-            smoothed: initial,
-            variation: initial / 2,
-            latest: initial,
-            min: None,
-        }
+        Self { smoothed: initial, variation: initial / 2, latest: initial, min: None }
     }
 
     /// Takes in a measurement. `ack_delay` is how long the other side says it kept the
@@ -38,11 +33,7 @@ impl Rtt {
         let min = min.min(sample);
         self.min = Some(min);
         // The delay is believed only as far as it leaves the smallest round trip ever seen.
-        let adjusted = if min + ack_delay <= sample {
-            sample - ack_delay
-        } else {
-            sample
-        };
+        let adjusted = if min + ack_delay <= sample { sample - ack_delay } else { sample };
         let difference = self.smoothed.abs_diff(adjusted);
         self.variation = (3 * self.variation + difference) / 4;
         self.smoothed = (7 * self.smoothed + adjusted) / 8;

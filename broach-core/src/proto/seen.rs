@@ -88,10 +88,7 @@ mod tests {
                 Ok(new) => assert_eq!(new, model.insert(id)),
                 Err(TooFarAhead) => {
                     let lowest = (0..).find(|id| !model.contains(id)).unwrap();
-                    assert!(
-                        lowest + WINDOW - 64 < id,
-                        "{id} was refused, {lowest} is missing"
-                    );
+                    assert!(lowest + WINDOW - 64 < id, "{id} was refused, {lowest} is missing");
                 }
             }
         }

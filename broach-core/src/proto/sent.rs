@@ -80,10 +80,7 @@ pub(crate) struct NeverSent;
 
 impl Sent {
     pub(crate) fn new() -> Self {
-        Self {
-            reordering: REORDERING_MIN,
-            ..Self::default()
-        }
+        Self { reordering: REORDERING_MIN, ..Self::default() }
     }
 
     /// A datagram goes out; its frames have been added with [`push`](Self::push) before.
@@ -121,11 +118,7 @@ impl Sent {
             return Err(NeverSent);
         }
         let mut report = AckReport::default();
-        self.acked_range(
-            ack.largest - ack.below..ack.largest + 1,
-            &mut report,
-            &mut arrived,
-        );
+        self.acked_range(ack.largest - ack.below..ack.largest + 1, &mut report, &mut arrived);
         let mut bottom = ack.largest - ack.below;
         for pair in ack.ranges.chunks_exact(2) {
             // A pair that goes below zero is nonsense, and so is all that follows.
@@ -141,10 +134,7 @@ impl Sent {
         if report.progress {
             self.largest_acked = self.largest_acked.max(Some(ack.largest));
         }
-        let newest = self
-            .packets
-            .iter()
-            .rfind(|packet| packet.number == ack.largest);
+        let newest = self.packets.iter().rfind(|packet| packet.number == ack.largest);
         if let Some(newest) = newest.filter(|_| report.sample.is_some()) {
             report.sample = Some(now.since(newest.sent_at));
         }
@@ -159,9 +149,7 @@ impl Sent {
         report: &mut AckReport,
         arrived: &mut impl FnMut(SentFrame),
     ) {
-        let from = self
-            .packets
-            .partition_point(|packet| packet.number < range.start);
+        let from = self.packets.partition_point(|packet| packet.number < range.start);
         for index in from..self.packets.len() {
             let frames = self.frames_of(index);
             let packet = &mut self.packets[index];
@@ -242,20 +230,14 @@ impl Sent {
 
     /// The frames of the oldest datagram in flight, to be sent again as a probe.
     pub(crate) fn oldest(&self) -> impl Iterator<Item = &SentFrame> {
-        let index = self
-            .packets
-            .iter()
-            .position(|packet| packet.fate == Fate::InFlight);
+        let index = self.packets.iter().position(|packet| packet.fate == Fate::InFlight);
         let frames = index.map_or(0..0, |index| self.frames_of(index));
         self.frames.range(frames)
     }
 
     /// When the oldest datagram in flight was sent.
     pub(crate) fn oldest_sent_at(&self) -> Option<Time> {
-        let oldest = self
-            .packets
-            .iter()
-            .find(|packet| packet.fate == Fate::InFlight);
+        let oldest = self.packets.iter().find(|packet| packet.fate == Fate::InFlight);
         oldest.map(|packet| packet.sent_at)
     }
 
@@ -323,10 +305,7 @@ mod tests {
     }
 
     fn frame(call: u64) -> SentFrame {
-        SentFrame::Piece {
-            call: CallId(call),
-            bytes: 0..1,
-        }
+        SentFrame::Piece { call: CallId(call), bytes: 0..1 }
     }
 
     /// Datagrams 0 to `count`, a millisecond apart, each with two frames of its number.
@@ -341,15 +320,9 @@ mod tests {
     }
 
     fn ack(sent: &mut Sent, now: Time, largest: u64, below: u64, ranges: &[u64]) -> Vec<SentFrame> {
-        let ack = schema::Ack {
-            largest,
-            delay_us: 0,
-            below,
-            ranges: ranges.to_vec(),
-        };
+        let ack = schema::Ack { largest, delay_us: 0, below, ranges: ranges.to_vec() };
         let mut arrived = Vec::new();
-        sent.on_ack(now, &ack, PacketNumber(1_000), |frame| arrived.push(frame))
-            .unwrap();
+        sent.on_ack(now, &ack, PacketNumber(1_000), |frame| arrived.push(frame)).unwrap();
         arrived
     }
 
@@ -374,17 +347,10 @@ mod tests {
     fn the_sample_is_of_the_newest_datagram_only() {
         let mut sent = sent(3);
         let none = |_| {};
-        let newest = schema::Ack {
-            largest: 2,
-            ..schema::Ack::default()
-        };
+        let newest = schema::Ack { largest: 2, ..schema::Ack::default() };
         let report = sent.on_ack(at(10), &newest, PacketNumber(3), none).unwrap();
         assert_eq!(report.sample, Some(Duration::from_millis(8)));
-        let older = schema::Ack {
-            largest: 2,
-            below: 2,
-            ..schema::Ack::default()
-        };
+        let older = schema::Ack { largest: 2, below: 2, ..schema::Ack::default() };
         let report = sent.on_ack(at(20), &older, PacketNumber(3), none).unwrap();
         assert_eq!(report.sample, None);
         assert!(report.progress);
@@ -394,10 +360,7 @@ mod tests {
     fn three_later_arrivals_make_a_loss() {
         let mut sent = sent(5);
         ack(&mut sent, at(4), 3, 0, &[]);
-        assert_eq!(
-            lost(&mut sent, at(4)),
-            [frame(0), SentFrame::Cancel(CallId(0))]
-        );
+        assert_eq!(lost(&mut sent, at(4)), [frame(0), SentFrame::Cancel(CallId(0))]);
         assert_eq!(sent.loss_at(), Some(at(1) + DELAY));
         assert_eq!(lost(&mut sent, at(7)).len(), 4, "1 and 2 are late by then");
         assert_eq!(sent.in_flight(), 1);
@@ -422,15 +385,8 @@ mod tests {
     fn an_acknowledgement_of_what_was_never_sent_is_refused() {
         let mut sent = sent(3);
         for ack in [
-            schema::Ack {
-                largest: 3,
-                ..schema::Ack::default()
-            },
-            schema::Ack {
-                largest: 1,
-                below: 2,
-                ..schema::Ack::default()
-            },
+            schema::Ack { largest: 3, ..schema::Ack::default() },
+            schema::Ack { largest: 1, below: 2, ..schema::Ack::default() },
         ] {
             let result = sent.on_ack(at(3), &ack, PacketNumber(3), |_| ());
             assert_eq!(result.unwrap_err(), NeverSent);

@@ -117,10 +117,7 @@ impl Session {
             local_ip: None,
             side,
             link: Link::new(Arc::clone(config), now, rtt),
-            peer_limits: PeerLimits {
-                datagram_bytes: BASE_DATAGRAM_BYTES,
-                idle: None,
-            },
+            peer_limits: PeerLimits { datagram_bytes: BASE_DATAGRAM_BYTES, idle: None },
             hello_due: true,
             ping_due: false,
             used_at: now,
@@ -138,10 +135,7 @@ impl Session {
 
     /// The other side, once its life is known.
     pub(crate) fn peer_node(&self) -> Option<Peer> {
-        self.peer_instance.map(|instance| Peer {
-            addr: self.peer,
-            instance,
-        })
+        self.peer_instance.map(|instance| Peer { addr: self.peer, instance })
     }
 
     /// Takes in a datagram that belongs here. `frames` is emptied.
@@ -170,8 +164,7 @@ impl Session {
             eliciting |= !matches!(frame, Frame::Ack(_) | Frame::Close(_));
             self.handle_frame(now, arrived, frame, shared, &mut effects)?;
         }
-        self.link
-            .on_datagram(now, header.number, eliciting, header.ack_now);
+        self.link.on_datagram(now, header.number, eliciting, header.ack_now);
         if eliciting {
             self.used_at = now;
         }
@@ -209,14 +202,8 @@ impl Session {
                     let call = CallId(cancel.call);
                     let stop = server.calls.on_cancel(call, &mut shared.budget);
                     if stop.map_err(|_| DropReason::Malformed)? {
-                        let serving = Serving {
-                            session: self.id,
-                            call,
-                        };
-                        shared.events.push_back(Event::Stop {
-                            serving,
-                            code: Code::Cancelled,
-                        });
+                        let serving = Serving { session: self.id, call };
+                        shared.events.push_back(Event::Stop { serving, code: Code::Cancelled });
                     }
                 }
             }
@@ -253,9 +240,7 @@ impl Session {
             return;
         }
         let (side, hello_due) = (&mut self.side, &mut self.hello_due);
-        let lost = self
-            .link
-            .detect_lost(now, |frame| side.resend(frame, hello_due));
+        let lost = self.link.detect_lost(now, |frame| side.resend(frame, hello_due));
         for _ in 0..lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
         }
@@ -279,29 +264,16 @@ impl Session {
         };
         let refusal = shared.refusal.as_ref();
         let budget = &mut shared.budget;
-        match server
-            .calls
-            .on_request(now, arrived, request, limits, budget, refusal)
-        {
+        match server.calls.on_request(now, arrived, request, limits, budget, refusal) {
             Step::None => {}
             Step::Complete(complete) => {
                 let instance = server.caller;
                 // The caller's own number for the session is what it knows the call by.
                 let session = self.peer_id.unwrap_or(self.id);
                 shared.events.push_back(Event::Call(Arrived {
-                    serving: Serving {
-                        session: self.id,
-                        call: complete.call,
-                    },
-                    peer: Peer {
-                        addr: self.peer,
-                        instance,
-                    },
-                    key: CallKey {
-                        instance,
-                        session,
-                        call: complete.call,
-                    },
+                    serving: Serving { session: self.id, call: complete.call },
+                    peer: Peer { addr: self.peer, instance },
+                    key: CallKey { instance, session, call: complete.call },
                     method: complete.method,
                     flags: complete.flags,
                     deadline: complete.deadline,
@@ -324,19 +296,13 @@ impl Session {
         let ended = client.calls.on_reply(reply, call_bytes_max(&shared.config));
         if let Some(Ended { ticket, result }) = ended {
             let peer = self.peer_node();
-            shared.events.push_back(Event::Ended {
-                ticket,
-                peer,
-                silent: false,
-                result,
-            });
+            shared.events.push_back(Event::Ended { ticket, peer, silent: false, result });
         }
     }
 
     fn on_hello(&mut self, hello: &schema::Hello, effects: &mut Effects) {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.link
-            .set_peer_ack_delay(Duration::from_micros(hello.max_ack_delay_us));
+        self.link.set_peer_ack_delay(Duration::from_micros(hello.max_ack_delay_us));
         self.peer_limits.datagram_bytes = bytes(hello.datagram_bytes).max(BASE_DATAGRAM_BYTES);
         self.peer_limits.idle = (hello.idle_ms != 0).then(|| Duration::from_millis(hello.idle_ms));
         if let Side::Client(client) = &mut self.side {
@@ -348,9 +314,7 @@ impl Session {
     /// Lets time pass. Returns why the session ends, if it does.
     pub(crate) fn handle_timeout(&mut self, now: Time, shared: &mut Shared) -> Option<CloseReason> {
         let (side, hello_due) = (&mut self.side, &mut self.hello_due);
-        let elapsed = self
-            .link
-            .on_timeout(now, |frame| side.resend(frame, hello_due));
+        let elapsed = self.link.on_timeout(now, |frame| side.resend(frame, hello_due));
         for _ in 0..elapsed.lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
         }
@@ -363,10 +327,7 @@ impl Session {
             return Some(CloseReason::Dead);
         }
         self.check_silence(now, quiet_since, shared);
-        if self
-            .keep_alive_at(&shared.config)
-            .is_some_and(|at| at <= now)
-        {
+        if self.keep_alive_at(&shared.config).is_some_and(|at| at <= now) {
             self.ping_due = true;
         }
         (self.idle_at(&shared.config)? <= now).then_some(CloseReason::Idle)
@@ -381,10 +342,7 @@ impl Session {
             }
             Side::Server(server) => {
                 for call in server.calls.expire(now, &mut shared.budget) {
-                    let serving = Serving {
-                        session: self.id,
-                        call,
-                    };
+                    let serving = Serving { session: self.id, call };
                     let code = Code::DeadlineExceeded;
                     shared.events.push_back(Event::Stop { serving, code });
                 }
@@ -418,14 +376,12 @@ impl Session {
         let peer = self.peer_node();
         let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
         let events = ended.into_iter();
-        shared
-            .events
-            .extend(events.map(|Ended { ticket, result }| Event::Ended {
-                ticket,
-                peer,
-                silent,
-                result,
-            }));
+        shared.events.extend(events.map(|Ended { ticket, result }| Event::Ended {
+            ticket,
+            peer,
+            silent,
+            result,
+        }));
     }
 
     /// Ends all that is under way, because the session ends. `dead_for` is for how long the other
@@ -444,14 +400,8 @@ impl Session {
             }
             Side::Server(server) => {
                 for call in server.calls.end_all(&mut shared.budget) {
-                    let serving = Serving {
-                        session: self.id,
-                        call,
-                    };
-                    shared.events.push_back(Event::Stop {
-                        serving,
-                        code: Code::Cancelled,
-                    });
+                    let serving = Serving { session: self.id, call };
+                    shared.events.push_back(Event::Stop { serving, code: Code::Cancelled });
                 }
             }
         }
@@ -498,14 +448,8 @@ impl Session {
             }
             Side::Server(_) => None,
         };
-        let rest = [
-            dead,
-            silent,
-            self.keep_alive_at(config),
-            self.idle_at(config),
-        ];
-        rest.into_iter()
-            .fold(earlier(self.link.next_timeout(now), calls), earlier)
+        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
+        rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
     }
 
     /// How long the other side may say nothing before calls go elsewhere.
@@ -529,10 +473,7 @@ impl Session {
             Side::Client(client) => {
                 // It had better end here first: a call that runs into a session that has just
                 // ended over there takes a round trip more.
-                let theirs = self
-                    .peer_limits
-                    .idle
-                    .map_or(Duration::MAX, |idle| idle / 4 * 3);
+                let theirs = self.peer_limits.idle.map_or(Duration::MAX, |idle| idle / 4 * 3);
                 (client.calls.is_busy(), config.idle_client.min(theirs))
             }
             Side::Server(server) => (server.calls.is_busy(), config.idle_server),
@@ -566,11 +507,7 @@ impl Side {
 
 impl Client {
     pub(crate) const fn new(calls: Caller, opening: Opening) -> Self {
-        Self {
-            calls,
-            opening: Some(opening),
-            silent: None,
-        }
+        Self { calls, opening: Some(opening), silent: None }
     }
 }
 

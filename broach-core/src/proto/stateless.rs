@@ -28,11 +28,7 @@ pub(crate) struct Answer {
 
 impl Answers {
     pub(crate) const fn new(now: Time) -> Self {
-        Self {
-            queue: VecDeque::new(),
-            limiter: Limiter::new(now),
-            next: PacketNumber(0),
-        }
+        Self { queue: VecDeque::new(), limiter: Limiter::new(now), next: PacketNumber(0) }
     }
 
     /// Adds an answer to a datagram of `asked` bytes, unless there have been too many or it would
@@ -52,11 +48,7 @@ impl Answers {
             return;
         }
         self.next = self.next.next();
-        self.queue.push_back(Answer {
-            to,
-            local_ip,
-            bytes,
-        });
+        self.queue.push_back(Answer { to, local_ip, bytes });
     }
 
     /// Adds a datagram that says goodbye to the other side of a session.
@@ -84,25 +76,10 @@ mod tests {
     fn an_answer_is_never_much_larger_than_the_question() {
         let mut answers = Answers::new(Time::ZERO);
         let to = "10.0.0.1:1".parse().unwrap();
-        let body = schema::Reset {
-            instance: 1,
-            echo: u64::MAX,
-            dead_for_us: u64::MAX,
-            reason: 1,
-        };
-        answers.push(
-            Time::ZERO,
-            (to, None, 10),
-            (Kind::Reset, SessionId(1)),
-            &body,
-        );
+        let body = schema::Reset { instance: 1, echo: u64::MAX, dead_for_us: u64::MAX, reason: 1 };
+        answers.push(Time::ZERO, (to, None, 10), (Kind::Reset, SessionId(1)), &body);
         assert!(answers.pop().is_none());
-        answers.push(
-            Time::ZERO,
-            (to, None, 24),
-            (Kind::Reset, SessionId(1)),
-            &body,
-        );
+        answers.push(Time::ZERO, (to, None, 24), (Kind::Reset, SessionId(1)), &body);
         assert!(answers.pop().unwrap().bytes.len() <= 72);
     }
 
@@ -112,12 +89,7 @@ mod tests {
         let to = "10.0.0.1:1".parse().unwrap();
         for _ in 0..2 * QUEUE_MAX {
             let body = schema::Versions { versions: vec![1] };
-            answers.push(
-                Time::ZERO,
-                (to, None, 1200),
-                (Kind::Versions, SessionId(1)),
-                &body,
-            );
+            answers.push(Time::ZERO, (to, None, 1200), (Kind::Versions, SessionId(1)), &body);
         }
         assert_eq!(std::iter::from_fn(|| answers.pop()).count(), QUEUE_MAX);
     }

@@ -79,11 +79,7 @@ impl Tokens {
         let by_age = (now - self.lifetime).since(made);
         // It may have been refused since an earlier raise; since the last one it surely has.
         let raised = made < self.raised_floor;
-        let by_raise = if raised {
-            now.since(self.raised_at)
-        } else {
-            Duration::ZERO
-        };
+        let by_raise = if raised { now.since(self.raised_at) } else { Duration::ZERO };
         Verdict::Old(by_age.max(by_raise))
     }
 
@@ -132,10 +128,7 @@ mod tests {
         let tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
         let here = addr("10.0.0.1:7400");
         let token = tokens.mint(at(5), here, CALLER);
-        assert_eq!(
-            tokens.check(at(6), here, CALLER, &token),
-            Verdict::Good(at(5))
-        );
+        assert_eq!(tokens.check(at(6), here, CALLER, &token), Verdict::Good(at(5)));
         for (other, caller) in [
             (addr("10.0.0.1:7401"), CALLER),
             (addr("10.0.0.2:7400"), CALLER),
@@ -145,10 +138,7 @@ mod tests {
             assert_eq!(tokens.check(at(6), other, caller, &token), Verdict::Foreign);
         }
         let restarted = Tokens::new(&mut Rng::from_seed(2), LIFETIME);
-        assert_eq!(
-            restarted.check(at(6), here, CALLER, &token),
-            Verdict::Foreign
-        );
+        assert_eq!(restarted.check(at(6), here, CALLER, &token), Verdict::Foreign);
     }
 
     #[test]
@@ -171,10 +161,7 @@ mod tests {
         let tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
         let here = addr("10.0.0.1:7400");
         let token = tokens.mint(at(5), here, CALLER);
-        assert_eq!(
-            tokens.check(at(605), here, CALLER, &token),
-            Verdict::Good(at(5))
-        );
+        assert_eq!(tokens.check(at(605), here, CALLER, &token), Verdict::Good(at(5)));
         let old = Verdict::Old(Duration::from_secs(1));
         assert_eq!(tokens.check(at(606), here, CALLER, &token), old);
     }
@@ -190,10 +177,6 @@ mod tests {
         assert_eq!(tokens.check(at(23), here, CALLER, &token), old);
         tokens.raise_floor(at(30), at(10));
         let old = Verdict::Old(Duration::from_secs(12));
-        assert_eq!(
-            tokens.check(at(32), here, CALLER, &token),
-            old,
-            "a floor is never lowered"
-        );
+        assert_eq!(tokens.check(at(32), here, CALLER, &token), old, "a floor is never lowered");
     }
 }

@@ -32,17 +32,10 @@ impl FixedList {
         for addr in addrs {
             if targets.iter().all(|target| target.addr != addr) {
                 let (silent_until, failures) = (AtomicU64::new(0), AtomicU32::new(0));
-                targets.push(Target {
-                    addr,
-                    silent_until,
-                    failures,
-                });
+                targets.push(Target { addr, silent_until, failures });
             }
         }
-        Self {
-            targets,
-            next: AtomicUsize::new(0),
-        }
+        Self { targets, next: AtomicUsize::new(0) }
     }
 
     /// How many nodes there are.
@@ -110,9 +103,7 @@ impl Target {
             return false;
         }
         let next = (now + SILENT_MIN).as_nanos();
-        self.silent_until
-            .compare_exchange(until, next, Relaxed, Relaxed)
-            .is_ok()
+        self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
     }
 }
 
@@ -133,9 +124,7 @@ mod tests {
     }
 
     fn picks(list: &FixedList, now: Time, count: usize) -> Vec<u16> {
-        (0..count)
-            .map(|_| list.pick(now, &[]).unwrap().port())
-            .collect()
+        (0..count).map(|_| list.pick(now, &[]).unwrap().port()).collect()
     }
 
     #[test]
@@ -158,11 +147,7 @@ mod tests {
         list.on_silent(at(10), addr(2));
         assert!(!picks(&list, at(500), 9).contains(&2));
         let later = picks(&list, at(1_010), 9);
-        assert_eq!(
-            later.iter().filter(|&&port| port == 2).count(),
-            1,
-            "{later:?}"
-        );
+        assert_eq!(later.iter().filter(|&&port| port == 2).count(), 1, "{later:?}");
         list.on_answer(addr(2));
         assert!(picks(&list, at(1_020), 3).contains(&2));
     }

@@ -63,20 +63,12 @@ impl Registry {
     /// If its name or the id of one of its methods is taken; nothing is changed then.
     pub(crate) fn add(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
         let spec = service.spec();
-        if self
-            .services
-            .iter()
-            .any(|other| other.spec().name == spec.name)
-        {
+        if self.services.iter().any(|other| other.spec().name == spec.name) {
             return Err(RegisterError::Twice { name: spec.name });
         }
         let mut methods = self.methods.clone();
         for (index, spec) in spec.methods.iter().enumerate() {
-            let entry = Entry {
-                service: self.services.len(),
-                index,
-                spec,
-            };
+            let entry = Entry { service: self.services.len(), index, spec };
             if let Some(taken) = methods.insert(spec.id(), entry) {
                 return Err(RegisterError::Collision {
                     one: taken.spec.full_name().to_owned(),
@@ -138,14 +130,9 @@ mod tests {
         MethodSpec::new(name, id, Shape::Unary, Idempotency::None)
     }
 
-    static ONE: ServiceSpec = ServiceSpec {
-        name: "a.One",
-        methods: &[method("a.One/X", 1), method("a.One/Y", 2)],
-    };
-    static OTHER: ServiceSpec = ServiceSpec {
-        name: "a.Other",
-        methods: &[method("a.Other/Z", 2)],
-    };
+    static ONE: ServiceSpec =
+        ServiceSpec { name: "a.One", methods: &[method("a.One/X", 1), method("a.One/Y", 2)] };
+    static OTHER: ServiceSpec = ServiceSpec { name: "a.Other", methods: &[method("a.Other/Z", 2)] };
 
     #[test]
     fn methods_are_found_by_id() {
@@ -166,10 +153,7 @@ mod tests {
             "service a.One is served twice: give serve() each service once"
         );
         let collision = registry.add(Arc::new(Service(&OTHER))).unwrap_err();
-        assert!(
-            collision.to_string().contains("a.One/Y and a.Other/Z"),
-            "{collision}"
-        );
+        assert!(collision.to_string().contains("a.One/Y and a.Other/Z"), "{collision}");
         assert_eq!(registry.names().count(), 1);
     }
 }

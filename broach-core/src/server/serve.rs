@@ -44,13 +44,7 @@ impl Serve {
         clock: Arc<dyn Clock>,
         observe: Observe,
     ) -> Self {
-        Self {
-            registry,
-            routes,
-            config,
-            clock,
-            observe,
-        }
+        Self { registry, routes, config, clock, observe }
     }
 
     async fn serve(self, call: Arrived) -> CallBytes {
@@ -58,35 +52,20 @@ impl Serve {
         let request = match self.request(call) {
             Ok(request) => request,
             Err(status) => {
-                self.observe.emit(Event::CallRefused {
-                    peer,
-                    code: status.code(),
-                });
+                self.observe.emit(Event::CallRefused { peer, code: status.code() });
                 return CallBytes::status(&status);
             }
         };
-        let Self {
-            routes,
-            config,
-            clock,
-            observe,
-            ..
-        } = self;
+        let Self { routes, config, clock, observe, .. } = self;
         let (method, deadline, trace) = (request.method.clone(), request.deadline, request.trace);
         let scope = HandlerScope::start(&observe, &clock, &method, peer, deadline, trace);
-        let request = Request {
-            trace: scope.trace(),
-            ..request
-        };
+        let request = Request { trace: scope.trace(), ..request };
         let handling = AssertUnwindSafe(routes.dispatch(request)).catch_unwind();
         let result = match handling.instrument(scope.span().clone()).await {
             Ok(result) => result,
             Err(panic) => {
-                let text = format!(
-                    "the handler of {} panicked: {}",
-                    method.full_name(),
-                    said(&*panic)
-                );
+                let text =
+                    format!("the handler of {} panicked: {}", method.full_name(), said(&*panic));
                 Err(Status::internal(text))
             }
         };
@@ -104,25 +83,16 @@ impl Serve {
         if found.method.shape() != Shape::Unary {
             return Err(no_streams(found.method.full_name(), found.method.shape()));
         }
-        let RequestRecords {
-            metadata,
-            trace,
-            message,
-        } = read_request(call.bytes, self.config.metadata_bytes_max)?;
-        let mut request = Request::new(
-            found.method,
-            Body::Message(message),
-            Arc::clone(&self.clock),
-        );
+        let RequestRecords { metadata, trace, message } =
+            read_request(call.bytes, self.config.metadata_bytes_max)?;
+        let mut request =
+            Request::new(found.method, Body::Message(message), Arc::clone(&self.clock));
         request.metadata = metadata;
         request.deadline = call.deadline.map(Deadline::at);
         request.idempotent = call.flags & Open::IDEMPOTENT != 0;
         request.retried = call.flags & Open::RETRY != 0;
         request.trace = trace;
-        request.origin = Some(Origin {
-            peer: call.peer,
-            key: call.key,
-        });
+        request.origin = Some(Origin { peer: call.peer, key: call.key });
         Ok(request)
     }
 }
@@ -193,9 +163,7 @@ impl Service<Request> for Routes {
 /// The bytes of a handler's reply.
 fn reply_bytes(reply: Reply, method: &str, config: &Transport) -> Result<CallBytes, Status> {
     let Body::Message(message) = reply.body else {
-        return Err(Status::internal(format!(
-            "{method} has one reply, but a stream came of it"
-        )));
+        return Err(Status::internal(format!("{method} has one reply, but a stream came of it")));
     };
     if config.message_bytes_max < message.len() {
         let (bytes, max) = (message.len(), config.message_bytes_max);
@@ -226,6 +194,5 @@ fn no_streams(method: &str, shape: Shape) -> Status {
 /// What a panic said.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }

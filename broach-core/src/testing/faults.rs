@@ -60,11 +60,7 @@ impl Faults {
     /// draws; each of them is left out in half of the seeds.
     pub fn drawn(rng: &mut Rng) -> Self {
         let mut share = |most: f64| {
-            if rng.chance(0.5) {
-                most * rng.fraction()
-            } else {
-                0.0
-            }
+            if rng.chance(0.5) { most * rng.fraction() } else { 0.0 }
         };
         let mut faults = Self {
             loss: share(0.3),
@@ -132,11 +128,7 @@ impl Way {
         // over all.
         let burst = faults.burst.max(1.0);
         let begins = faults.loss / (burst * (1.0 - faults.loss).max(1e-9));
-        self.losing = if self.losing {
-            !rng.chance(1.0 / burst)
-        } else {
-            rng.chance(begins)
-        };
+        self.losing = if self.losing { !rng.chance(1.0 / burst) } else { rng.chance(begins) };
         if self.losing {
             struck.lost += 1;
             return Vec::new();
@@ -181,76 +173,46 @@ mod tests {
         let mut way = Way::new(Rng::from_seed(9));
         let mut struck = Struck::default();
         let datagram = Bytes::from(vec![7; 100]);
-        let arrivals = (0..count)
-            .map(|_| way.carry(Time::ZERO, &datagram, faults, &mut struck))
-            .collect();
+        let arrivals =
+            (0..count).map(|_| way.carry(Time::ZERO, &datagram, faults, &mut struck)).collect();
         (struck, arrivals)
     }
 
     #[test]
     fn losses_come_at_their_rate_and_in_runs() {
         for burst in [1.0, 5.0] {
-            let faults = Faults {
-                loss: 0.2,
-                burst,
-                ..Faults::default()
-            };
+            let faults = Faults { loss: 0.2, burst, ..Faults::default() };
             let (struck, arrivals) = carry(&faults, 100_000);
             assert!((18_000..22_000).contains(&struck.lost), "{struck:?}");
             let lost: Vec<bool> = arrivals.iter().map(Vec::is_empty).collect();
             let runs = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
             let mean = struck.lost as f64 / runs;
-            assert!(
-                (mean - burst.max(1.0 / 0.8)).abs() < 0.5,
-                "{mean} instead of {burst}"
-            );
+            assert!((mean - burst.max(1.0 / 0.8)).abs() < 0.5, "{mean} instead of {burst}");
         }
     }
 
     #[test]
     fn copies_and_damage_come_at_their_rates() {
-        let faults = Faults {
-            duplicate: 0.1,
-            corrupt: 0.1,
-            truncate: 0.1,
-            ..Faults::default()
-        };
+        let faults = Faults { duplicate: 0.1, corrupt: 0.1, truncate: 0.1, ..Faults::default() };
         let (struck, arrivals) = carry(&faults, 10_000);
         for count in [struck.duplicated, struck.corrupted, struck.truncated] {
             assert!((800..1200).contains(&count), "{struck:?}");
         }
-        let whole = arrivals
-            .iter()
-            .flatten()
-            .filter(|(_, bytes)| bytes == &vec![7; 100])
-            .count();
+        let whole = arrivals.iter().flatten().filter(|(_, bytes)| bytes == &vec![7; 100]).count();
         assert!((8_900..9_500).contains(&whole), "{whole}");
     }
 
     #[test]
     fn jitter_lets_datagrams_overtake_each_other() {
-        let faults = Faults {
-            jitter: Duration::from_millis(1),
-            ..Faults::default()
-        };
+        let faults = Faults { jitter: Duration::from_millis(1), ..Faults::default() };
         let (_, arrivals) = carry(&faults, 1_000);
-        let times: Vec<Time> = arrivals
-            .into_iter()
-            .flatten()
-            .map(|(time, _)| time)
-            .collect();
+        let times: Vec<Time> = arrivals.into_iter().flatten().map(|(time, _)| time).collect();
         assert!(times.windows(2).any(|pair| pair[1] < pair[0]));
     }
 
     #[test]
     fn what_is_too_large_does_not_get_through() {
-        let (struck, arrivals) = carry(
-            &Faults {
-                mtu: 99,
-                ..Faults::default()
-            },
-            10,
-        );
+        let (struck, arrivals) = carry(&Faults { mtu: 99, ..Faults::default() }, 10);
         assert_eq!(struck.oversized, 10);
         assert!(arrivals.iter().all(Vec::is_empty));
     }

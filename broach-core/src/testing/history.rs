@@ -98,14 +98,7 @@ impl History {
 
     /// A call begins.
     pub fn call(&mut self, token: u64, idempotent: bool, deadline: Time) {
-        self.calls.insert(
-            token,
-            Call {
-                idempotent,
-                deadline,
-                end: None,
-            },
-        );
+        self.calls.insert(token, Call { idempotent, deadline, end: None });
     }
 
     /// A call has a reply; `right` tells whether it is the one that its request asks for.
@@ -125,10 +118,7 @@ impl History {
 
     /// A handler is started for a call.
     pub fn execution(&mut self, token: u64, expired: bool) {
-        self.executions
-            .entry(token)
-            .or_default()
-            .push(Execution { expired });
+        self.executions.entry(token).or_default().push(Execution { expired });
     }
 
     fn end(&mut self, token: u64, end: End) {
@@ -173,10 +163,7 @@ impl History {
             let runs = self.executions.get(&token).map_or(&[][..], Vec::as_slice);
             let mut found = |violation| violations.push(violation);
             if 1 < runs.len() && !call.idempotent {
-                found(Violation::RanTwice {
-                    token,
-                    times: runs.len(),
-                });
+                found(Violation::RanTwice { token, times: runs.len() });
             }
             if runs.iter().any(|run| run.expired) {
                 found(Violation::StartedExpired { token });
@@ -219,10 +206,7 @@ fn late(
     found: &mut impl FnMut(Violation),
 ) {
     if deadline + tolerance < at {
-        found(Violation::EndedLate {
-            token,
-            by: at.since(deadline),
-        });
+        found(Violation::EndedLate { token, by: at.since(deadline) });
     }
 }
 
@@ -290,14 +274,8 @@ mod tests {
             history(2, |history| history.dropped(1)),
             [Violation::RanTwice { token: 1, times: 2 }]
         );
-        assert_eq!(
-            history(1, failed(Outcome::NotExecuted)),
-            [Violation::RanAfterAll { token: 1 }]
-        );
-        assert_eq!(
-            history(0, failed(Outcome::Executed)),
-            [Violation::NeverRan { token: 1 }]
-        );
+        assert_eq!(history(1, failed(Outcome::NotExecuted)), [Violation::RanAfterAll { token: 1 }]);
+        assert_eq!(history(0, failed(Outcome::Executed)), [Violation::NeverRan { token: 1 }]);
         assert_eq!(
             history(0, |history| history.replied(1, at(5), true)),
             [Violation::NeverRan { token: 1 }]
@@ -308,19 +286,13 @@ mod tests {
         );
         assert_eq!(
             history(1, |history| history.replied(1, at(12), true)),
-            [Violation::EndedLate {
-                token: 1,
-                by: Duration::from_millis(2)
-            }]
+            [Violation::EndedLate { token: 1, by: Duration::from_millis(2) }]
         );
         let mut expired = History::new();
         expired.call(1, true, at(10));
         expired.execution(1, true);
         expired.failed(1, at(10), Code::DeadlineExceeded, Outcome::Unknown);
-        assert_eq!(
-            expired.judge(TOLERANCE),
-            [Violation::StartedExpired { token: 1 }]
-        );
+        assert_eq!(expired.judge(TOLERANCE), [Violation::StartedExpired { token: 1 }]);
     }
 
     #[test]

@@ -145,35 +145,15 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed,
-            calls,
-            replies,
-            executions,
-            elapsed,
-            crashes,
-            pauses,
-            ..
-        } = self;
-        writeln!(
-            f,
-            "seed {seed}: {calls} calls in {elapsed:.1?} of virtual time"
-        )?;
+        let Self { seed, calls, replies, executions, elapsed, crashes, pauses, .. } = self;
+        writeln!(f, "seed {seed}: {calls} calls in {elapsed:.1?} of virtual time")?;
         writeln!(f, "  replies {replies}, handlers started {executions}")?;
         for ((code, outcome), count) in &self.failures {
             writeln!(f, "  {code} ({outcome}): {count}")?;
         }
         writeln!(f, "  network: {:?}", self.struck)?;
-        writeln!(
-            f,
-            "  crashes {crashes}, pauses {pauses}, probes {}",
-            self.probes
-        )?;
-        writeln!(
-            f,
-            "  datagrams received {}, dropped {:?}",
-            self.received, self.dropped
-        )?;
+        writeln!(f, "  crashes {crashes}, pauses {pauses}, probes {}", self.probes)?;
+        writeln!(f, "  datagrams received {}, dropped {:?}", self.received, self.dropped)?;
         for violation in self.violations.iter().take(20) {
             writeln!(f, "  VIOLATION: {violation}")?;
         }
@@ -215,17 +195,9 @@ mod tests {
     fn a_quiet_network_loses_nothing() {
         let report = Storm::new(1).run();
         assert!(report.is_good(), "{report}");
-        assert_eq!(
-            (report.replies, report.executions),
-            (1_000, 1_000),
-            "{report}"
-        );
+        assert_eq!((report.replies, report.executions), (1_000, 1_000), "{report}");
         // Each client has to show each server a token once.
-        assert_eq!(
-            report.dropped,
-            BTreeMap::from([(DropReason::Token, 6)]),
-            "{report}"
-        );
+        assert_eq!(report.dropped, BTreeMap::from([(DropReason::Token, 6)]), "{report}");
     }
 
     #[test]
@@ -239,11 +211,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_run() {
         for seed in 0..5 {
-            assert_eq!(
-                wild(seed).run().trace,
-                wild(seed).run().trace,
-                "seed {seed}"
-            );
+            assert_eq!(wild(seed).run().trace, wild(seed).run().trace, "seed {seed}");
         }
     }
 }
@@ -274,12 +242,7 @@ mod scratch {
         let mut faults = Faults::default();
         (faults.loss, faults.duplicate, faults.jitter) = (0.1, 0.05, Duration::from_millis(2));
         let t = std::time::Instant::now();
-        let r = Storm {
-            calls: 100_000,
-            faults: faults.clone(),
-            ..Storm::new(1)
-        }
-        .run();
+        let r = Storm { calls: 100_000, faults: faults.clone(), ..Storm::new(1) }.run();
         println!("{:?} {r}", t.elapsed());
         let t = std::time::Instant::now();
         let r = Storm {

@@ -45,38 +45,14 @@ pub(crate) struct World {
 /// the same number.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Happening {
-    Arrive {
-        to: SocketAddr,
-        from: SocketAddr,
-        bytes: Bytes,
-    },
-    Timer {
-        node: usize,
-    },
-    Finish {
-        node: usize,
-        life: u64,
-        serving: (u64, u64),
-        reply: Bytes,
-    },
-    Make {
-        node: usize,
-        life: u64,
-    },
-    Drop {
-        node: usize,
-        life: u64,
-        token: u64,
-    },
-    Crash {
-        node: usize,
-    },
-    Pause {
-        node: usize,
-    },
-    Resume {
-        node: usize,
-    },
+    Arrive { to: SocketAddr, from: SocketAddr, bytes: Bytes },
+    Timer { node: usize },
+    Finish { node: usize, life: u64, serving: (u64, u64), reply: Bytes },
+    Make { node: usize, life: u64 },
+    Drop { node: usize, life: u64, token: u64 },
+    Crash { node: usize },
+    Pause { node: usize },
+    Resume { node: usize },
 }
 
 struct Node {
@@ -140,10 +116,7 @@ impl World {
             history: History::new(),
             forged: BTreeMap::new(),
             struck: Struck::default(),
-            report: Report {
-                seed: storm.seed,
-                ..Report::default()
-            },
+            report: Report { seed: storm.seed, ..Report::default() },
             trace: FxHasher::default(),
             buffer: Vec::new(),
             rng: rng.fork(),
@@ -171,10 +144,7 @@ impl World {
         // Safety: faults strike until the last call has been made.
         while self.next_token < self.storm.calls && self.step() {}
         // Liveness: without faults, everything that is under way comes to its end.
-        self.storm.faults = Faults {
-            delay: self.storm.faults.delay,
-            ..Faults::default()
-        };
+        self.storm.faults = Faults { delay: self.storm.faults.delay, ..Faults::default() };
         (self.storm.server_crash_every, self.storm.client_crash_every) = (None, None);
         (self.storm.pause_every, self.storm.forged) = (None, 0.0);
         let busy = |node: &Node| !node.calls.is_empty();
@@ -190,15 +160,11 @@ impl World {
             let counters = node.observe.counters();
             if node.endpoint.bytes_held() != (0, 0) {
                 let held = node.endpoint.bytes_held();
-                self.report
-                    .faults_found
-                    .push(format!("{} still holds {held:?} bytes", node.addr));
+                self.report.faults_found.push(format!("{} still holds {held:?} bytes", node.addr));
             }
             if counters.sessions_open() != 0 {
                 let open = counters.sessions_open();
-                self.report
-                    .faults_found
-                    .push(format!("{} still has {open} sessions", node.addr));
+                self.report.faults_found.push(format!("{} still has {open} sessions", node.addr));
             }
         }
         (0..self.nodes.len()).for_each(|index| self.count(index));
@@ -210,11 +176,7 @@ impl World {
         }
         let storm = &self.storm;
         let skew = storm.deadline * storm.clock_skew_ppm / 1_000_000;
-        let held_up = if self.report.pauses == 0 {
-            Duration::ZERO
-        } else {
-            storm.pause
-        };
+        let held_up = if self.report.pauses == 0 { Duration::ZERO } else { storm.pause };
         let tolerance = Duration::from_millis(1) + 2 * skew + held_up;
         Report {
             calls: self.history.calls(),
@@ -242,12 +204,7 @@ impl World {
                     self.turn(node);
                 }
             }
-            Happening::Finish {
-                node,
-                life,
-                serving,
-                reply,
-            } => {
+            Happening::Finish { node, life, serving, reply } => {
                 self.finish(node, life, serving, reply);
             }
             Happening::Make { node, life } if self.nodes[node].life == life => self.make(node),
@@ -283,10 +240,7 @@ impl World {
             ppm: self.rng.below(2 * skew + 1) as i64 - skew as i64,
         };
         let instance = Instance(self.rng.non_zero());
-        let identity = Identity {
-            instance,
-            cluster: ClusterHash(1),
-        };
+        let identity = Identity { instance, cluster: ClusterHash(1) };
         let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
         let config = Arc::new(self.storm.config.clone());
         let (now, rng) = (clock.local(self.now), self.rng.fork());
@@ -294,19 +248,7 @@ impl World {
         let (calls, handlers) = (BTreeMap::new(), BTreeSet::new());
         let inbox = VecDeque::new();
         let (timer, paused) = (None, false);
-        Node {
-            addr,
-            serves,
-            endpoint,
-            observe,
-            clock,
-            life,
-            timer,
-            paused,
-            inbox,
-            calls,
-            handlers,
-        }
+        Node { addr, serves, endpoint, observe, clock, life, timer, paused, inbox, calls, handlers }
     }
 
     /// A node dies and another one takes its address.
@@ -316,9 +258,7 @@ impl World {
         };
         self.report.crashes += 1;
         self.count(index);
-        let Node {
-            addr, serves, life, ..
-        } = self.nodes[index];
+        let Node { addr, serves, life, .. } = self.nodes[index];
         for (token, _) in std::mem::take(&mut self.nodes[index].calls).into_values() {
             self.history.dropped(token);
         }
@@ -326,13 +266,7 @@ impl World {
         self.plan(Some(every), Happening::Crash { node: index });
         if !serves {
             for _ in 0..self.storm.in_flight {
-                self.after(
-                    Duration::ZERO,
-                    Happening::Make {
-                        node: index,
-                        life: life + 1,
-                    },
-                );
+                self.after(Duration::ZERO, Happening::Make { node: index, life: life + 1 });
             }
         }
     }
@@ -350,9 +284,7 @@ impl World {
         let counters = self.nodes[index].observe.counters();
         let report = &mut self.report;
         if !counters.datagrams_add_up() {
-            report
-                .faults_found
-                .push(format!("datagrams do not add up: {counters:?}"));
+            report.faults_found.push(format!("datagrams do not add up: {counters:?}"));
         }
         report.received += counters.datagrams_received;
         report.probes += counters.probes_sent;
@@ -383,10 +315,7 @@ impl World {
     fn make(&mut self, index: usize) {
         if self.nodes[index].paused {
             let life = self.nodes[index].life;
-            self.after(
-                Duration::from_millis(10),
-                Happening::Make { node: index, life },
-            );
+            self.after(Duration::from_millis(10), Happening::Make { node: index, life });
             return;
         }
         if self.storm.calls <= self.next_token {
@@ -399,8 +328,7 @@ impl World {
         let request = magnitude(&mut self.rng, &self.storm.request_bytes);
         let reply = magnitude(&mut self.rng, &self.storm.reply_bytes);
         let to = self.nodes[server].addr;
-        self.history
-            .call(token, idempotent, self.now + self.storm.deadline);
+        self.history.call(token, idempotent, self.now + self.storm.deadline);
         let node = &mut self.nodes[index];
         let now = node.clock.local(self.now);
         let ticket = Ticket(token);
@@ -417,17 +345,12 @@ impl World {
             Ok(session) => {
                 node.calls.insert(ticket, (token, session));
             }
-            Err(status) => self
-                .history
-                .failed(token, self.now, status.code(), status.outcome()),
+            Err(status) => self.history.failed(token, self.now, status.code(), status.outcome()),
         }
         if self.rng.chance(self.storm.dropped) {
             let (node, life) = (index, self.nodes[index].life);
             let wait = self.rng.below(self.storm.deadline.as_nanos() as u64 / 10);
-            self.after(
-                Duration::from_nanos(wait),
-                Happening::Drop { node, life, token },
-            );
+            self.after(Duration::from_nanos(wait), Happening::Drop { node, life, token });
         }
         self.turn(index);
     }
@@ -438,8 +361,7 @@ impl World {
         let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
             return;
         };
-        node.endpoint
-            .cancel(node.clock.local(self.now), session, Ticket(token));
+        node.endpoint.cancel(node.clock.local(self.now), session, Ticket(token));
         self.history.dropped(token);
         self.next_call(index);
         self.turn(index);
@@ -452,12 +374,8 @@ impl World {
             return;
         }
         let (session, call) = serving;
-        let serving = Serving {
-            session: SessionId(session),
-            call: crate::ids::CallId(call),
-        };
-        node.endpoint
-            .reply(node.clock.local(self.now), serving, message(&reply));
+        let serving = Serving { session: SessionId(session), call: crate::ids::CallId(call) };
+        node.endpoint.reply(node.clock.local(self.now), serving, message(&reply));
         self.turn(index);
     }
 
@@ -470,12 +388,7 @@ impl World {
         let now = node.clock.local(self.now);
         while let Some((arrived, from, bytes)) = node.inbox.pop_front() {
             let arrived = node.clock.local(arrived);
-            let received = Received {
-                from,
-                local_ip: None,
-                arrived,
-                bytes,
-            };
+            let received = Received { from, local_ip: None, arrived, bytes };
             node.endpoint.handle_datagram(now, received);
         }
         if node.endpoint.poll_timeout().is_some_and(|due| due <= now) {
@@ -498,10 +411,7 @@ impl World {
             }
         }
         let node = &mut self.nodes[index];
-        let due = node
-            .endpoint
-            .poll_timeout()
-            .map(|due| node.clock.global(due).max(self.now));
+        let due = node.endpoint.poll_timeout().map(|due| node.clock.global(due).max(self.now));
         if due.is_some() && due != node.timer {
             node.timer = due;
             let wait = due.map_or(Duration::ZERO, |due| due.since(self.now));
@@ -517,12 +427,8 @@ impl World {
                 };
                 let failed = match result {
                     Ok(mut bytes) => match Record::take(&mut bytes) {
-                        Ok(Record {
-                            kind: RecordKind::Message,
-                            bytes,
-                        }) => {
-                            self.history
-                                .replied(token, self.now, is_reply_to(token, &bytes));
+                        Ok(Record { kind: RecordKind::Message, bytes }) => {
+                            self.history.replied(token, self.now, is_reply_to(token, &bytes));
                             None
                         }
                         Ok(Record { bytes, .. }) => status_from_wire(bytes).ok(),
@@ -534,8 +440,7 @@ impl World {
                     Err(status) => Some(status),
                 };
                 if let Some(status) = failed {
-                    self.history
-                        .failed(token, self.now, status.code(), status.outcome());
+                    self.history.failed(token, self.now, status.code(), status.outcome());
                 }
                 self.next_call(index);
             }
@@ -551,9 +456,7 @@ impl World {
     fn serve(&mut self, index: usize, mut arrived: Arrived) {
         let node = &mut self.nodes[index];
         let now = node.clock.local(self.now);
-        let body = Record::take(&mut arrived.bytes)
-            .expect("requests are whole records")
-            .bytes;
+        let body = Record::take(&mut arrived.bytes).expect("requests are whole records").bytes;
         let (token, reply) = read_request(&body);
         let expired = arrived.deadline.is_some_and(|deadline| deadline <= now);
         self.history.execution(token, expired);
@@ -561,15 +464,7 @@ impl World {
         node.handlers.insert(serving);
         let (life, reply) = (node.life, reply_body(token, reply));
         let service = Duration::from_nanos(self.rng.below(self.storm.service.as_nanos() as u64));
-        self.after(
-            service,
-            Happening::Finish {
-                node: index,
-                life,
-                serving,
-                reply,
-            },
-        );
+        self.after(service, Happening::Finish { node: index, life, serving, reply });
     }
 
     /// A client whose call has ended makes the next one.
@@ -581,22 +476,12 @@ impl World {
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         let rng = &mut self.rng;
-        let way = self
-            .ways
-            .entry((from, to))
-            .or_insert_with(|| Way::new(rng.fork()));
+        let way = self.ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
         let arrivals = way.carry(self.now, &bytes, &self.storm.faults, &mut self.struck);
         if self.rng.chance(self.storm.forged) {
             let forged = SocketAddr::from(([192, 0, 2, self.rng.below(200) as u8], 9));
             let bytes = bytes.clone();
-            self.after(
-                Duration::from_millis(1),
-                Happening::Arrive {
-                    to,
-                    from: forged,
-                    bytes,
-                },
-            );
+            self.after(Duration::from_millis(1), Happening::Arrive { to, from: forged, bytes });
         }
         for (time, bytes) in arrivals {
             let wait = time.since(self.now);
@@ -606,8 +491,7 @@ impl World {
 
     fn after(&mut self, wait: Duration, happening: Happening) {
         self.next_event += 1;
-        self.events
-            .push(Reverse((self.now + wait, self.next_event, happening)));
+        self.events.push(Reverse((self.now + wait, self.next_event, happening)));
     }
 
     /// Lets something happen after about this time, if it is to happen at all.
@@ -629,10 +513,7 @@ fn magnitude(rng: &mut Rng, range: &RangeInclusive<usize>) -> usize {
 fn message(body: &[u8]) -> CallBytes {
     let mut head = Vec::new();
     put_record_head(&mut head, RecordKind::Message, body.len());
-    CallBytes {
-        head: head.into(),
-        body: Bytes::copy_from_slice(body),
-    }
+    CallBytes { head: head.into(), body: Bytes::copy_from_slice(body) }
 }
 
 /// A request: its token, how long a reply it wants, and filling.
@@ -645,9 +526,7 @@ fn request_body(token: u64, filling: usize, reply: usize) -> Bytes {
 
 fn read_request(body: &[u8]) -> (u64, usize) {
     let number = |at: usize| {
-        let bytes = body[at..at + 8]
-            .try_into()
-            .expect("requests hold two numbers");
+        let bytes = body[at..at + 8].try_into().expect("requests hold two numbers");
         u64::from_be_bytes(bytes)
     };
     (number(0), number(8) as usize)

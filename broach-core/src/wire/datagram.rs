@@ -33,10 +33,7 @@ impl Datagram {
     ///
     /// If it is damaged, or none of ours. The checksum is looked at before anything is believed.
     pub(crate) fn decode(bytes: Bytes) -> Result<Self, Rejected> {
-        let reject = |reason| Rejected {
-            reason,
-            versions_to: None,
-        };
+        let reject = |reason| Rejected { reason, versions_to: None };
         if bytes.len() < HEADER_BYTES + TRAILER_BYTES {
             return Err(reject(DropReason::Truncated));
         }
@@ -55,11 +52,7 @@ impl Datagram {
             _ => None,
         };
         let body_from = content.len() - rest.remaining();
-        Ok(Self {
-            header,
-            init,
-            body: bytes.slice(body_from..content.len()),
-        })
+        Ok(Self { header, init, body: bytes.slice(body_from..content.len()) })
     }
 }
 
@@ -69,18 +62,10 @@ impl Datagram {
 /// follows it in an INIT. A caller's first INITs are padded to the base size, so a smaller datagram
 /// gets no answer, and the answer is always much smaller than what it answers.
 fn other_version(bytes: &[u8]) -> Rejected {
-    let sender = bytes
-        .get(HEADER_BYTES..HEADER_BYTES + 8)
-        .and_then(|id| id.try_into().ok());
+    let sender = bytes.get(HEADER_BYTES..HEADER_BYTES + 8).and_then(|id| id.try_into().ok());
     let is_init = bytes[1] >> 4 == Kind::Init as u8 && BASE_DATAGRAM_BYTES - 1 <= bytes.len();
-    let versions_to = sender
-        .filter(|_| is_init)
-        .map(u64::from_be_bytes)
-        .map(SessionId);
-    Rejected {
-        reason: DropReason::Version,
-        versions_to,
-    }
+    let versions_to = sender.filter(|_| is_init).map(u64::from_be_bytes).map(SessionId);
+    Rejected { reason: DropReason::Version, versions_to }
 }
 
 /// A whole datagram that belongs to no session: RETRY, RESET or VERSIONS.
@@ -91,15 +76,8 @@ pub(crate) fn stateless(
     body: &impl Message,
 ) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(HEADER_BYTES + body.encoded_len() + TRAILER_BYTES);
-    Header {
-        kind,
-        ack_now: false,
-        to,
-        number,
-    }
-    .put(&mut buffer);
-    body.encode(&mut buffer)
-        .expect("a Vec grows as needed, so encoding into one cannot fail");
+    Header { kind, ack_now: false, to, number }.put(&mut buffer);
+    body.encode(&mut buffer).expect("a Vec grows as needed, so encoding into one cannot fail");
     seal(&mut buffer, 0);
     buffer
 }
@@ -118,12 +96,7 @@ mod tests {
     use crate::wire::schema;
 
     fn sample() -> Vec<u8> {
-        let body = schema::Reset {
-            instance: 1,
-            echo: 2,
-            dead_for_us: 3,
-            reason: 1,
-        };
+        let body = schema::Reset { instance: 1, echo: 2, dead_for_us: 3, reason: 1 };
         stateless(Kind::Reset, SessionId(5), PacketNumber(6), &body)
     }
 
@@ -144,22 +117,15 @@ mod tests {
             assert!(Datagram::decode(bytes.into()).is_err(), "bit {bit}");
         }
         for len in 0..good.len() {
-            assert!(
-                Datagram::decode(good[..len].to_vec().into()).is_err(),
-                "{len} bytes"
-            );
+            assert!(Datagram::decode(good[..len].to_vec().into()).is_err(), "{len} bytes");
         }
     }
 
     #[test]
     fn only_a_full_init_of_another_version_is_answered() {
         let mut buffer = Vec::new();
-        let header = Header {
-            kind: Kind::Init,
-            ack_now: false,
-            to: SessionId(0),
-            number: PacketNumber(0),
-        };
+        let header =
+            Header { kind: Kind::Init, ack_now: false, to: SessionId(0), number: PacketNumber(0) };
         header.put(&mut buffer);
         let init = Init {
             from: SessionId(77),
@@ -171,20 +137,11 @@ mod tests {
         init.put(&mut buffer);
         buffer[0] = MAGIC << 4 | 9;
         let short = Datagram::decode(buffer.clone().into()).unwrap_err();
-        assert_eq!(
-            short,
-            Rejected {
-                reason: DropReason::Version,
-                versions_to: None
-            }
-        );
+        assert_eq!(short, Rejected { reason: DropReason::Version, versions_to: None });
         buffer.resize(BASE_DATAGRAM_BYTES, 0);
         let full = Datagram::decode(buffer.clone().into()).unwrap_err();
         assert_eq!(full.versions_to, Some(SessionId(77)));
         buffer[1] = 0;
-        assert_eq!(
-            Datagram::decode(buffer.into()).unwrap_err().versions_to,
-            None
-        );
+        assert_eq!(Datagram::decode(buffer.into()).unwrap_err().versions_to, None);
     }
 }

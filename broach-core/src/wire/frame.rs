@@ -50,9 +50,7 @@ impl Frames {
             if self.body.remaining() < len {
                 return Err(DropReason::Malformed);
             }
-            return frame(tag, self.body.split_to(len))
-                .map(Some)
-                .map_err(malformed);
+            return frame(tag, self.body.split_to(len)).map(Some).map_err(malformed);
         }
         Ok(None)
     }
@@ -97,19 +95,10 @@ mod tests {
     #[test]
     fn frames_come_out_as_the_schema_puts_them_in() {
         let packet = schema::Packet {
-            ack: Some(schema::Ack {
-                largest: 9,
-                delay_us: 5,
-                below: 3,
-                ranges: vec![1, 2],
-            }),
+            ack: Some(schema::Ack { largest: 9, delay_us: 5, below: 3, ranges: vec![1, 2] }),
             requests: vec![schema::Request {
                 call: 4,
-                open: Some(schema::Open {
-                    method: 1,
-                    timeout_us: 2,
-                    flags: 1,
-                }),
+                open: Some(schema::Open { method: 1, timeout_us: 2, flags: 1 }),
                 offset: 0,
                 fin: true,
                 data: Bytes::from_static(b"abc"),
@@ -121,14 +110,8 @@ mod tests {
                 data: Bytes::from_static(b"d"),
             }],
             cancels: vec![schema::Cancel { call: 1 }, schema::Cancel { call: 0 }],
-            hello: Some(schema::Hello {
-                features: vec![1, 300],
-                ..schema::Hello::default()
-            }),
-            close: Some(schema::Close {
-                code: 2,
-                reason: "bye".into(),
-            }),
+            hello: Some(schema::Hello { features: vec![1, 300], ..schema::Hello::default() }),
+            close: Some(schema::Close { code: 2, reason: "bye".into() }),
             ping: Some(schema::Ping {}),
             padding: Bytes::from_static(&[0; 100]),
         };

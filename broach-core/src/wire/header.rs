@@ -94,12 +94,7 @@ impl Header {
             _ => return Err(DropReason::Type),
         };
         let (to, number) = (SessionId(bytes.get_u64()), PacketNumber(bytes.get_u64()));
-        Ok(Self {
-            kind,
-            ack_now: second & 1 == 1,
-            to,
-            number,
-        })
+        Ok(Self { kind, ack_now: second & 1 == 1, to, number })
     }
 }
 
@@ -152,10 +147,7 @@ impl Init {
 impl Token {
     /// A token of these bytes; `None` if there are too many.
     pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
-        let mut token = Self {
-            bytes: [0; TOKEN_BYTES_MAX],
-            len: bytes.len() as u8,
-        };
+        let mut token = Self { bytes: [0; TOKEN_BYTES_MAX], len: bytes.len() as u8 };
         token.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(token)
     }
@@ -196,9 +188,7 @@ mod tests {
 
     #[test]
     fn a_header_that_is_none_is_told_apart() {
-        let good = [
-            0xb1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-        ];
+        let good = [0xb1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
         for (at, byte, reason) in [
             (0, 0xa1, DropReason::Magic),
             (0, 0xb2, DropReason::Version),
@@ -214,11 +204,7 @@ mod tests {
 
     #[test]
     fn an_init_goes_there_and_back() {
-        for token in [
-            None,
-            Token::new(&[7; 24]),
-            Token::new(&[1; TOKEN_BYTES_MAX]),
-        ] {
+        for token in [None, Token::new(&[7; 24]), Token::new(&[1; TOKEN_BYTES_MAX])] {
             let init = Init {
                 from: SessionId(1),
                 instance: Instance(2),
@@ -231,11 +217,7 @@ mod tests {
             assert_eq!(buffer.len(), init.bytes());
             assert_eq!(Init::take(&mut &buffer[..]), Ok(init));
             for len in 0..buffer.len() {
-                assert!(
-                    Init::take(&mut &buffer[..len]).is_err(),
-                    "{len} of {}",
-                    buffer.len()
-                );
+                assert!(Init::take(&mut &buffer[..len]).is_err(), "{len} of {}", buffer.len());
             }
         }
     }

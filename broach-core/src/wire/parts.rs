@@ -39,18 +39,11 @@ pub(crate) fn metadata_from_wire(
 ) -> Result<(Metadata, Option<TraceContext>), DropReason> {
     let wire = schema::Metadata::decode(bytes).map_err(|_| DropReason::Malformed)?;
     let trace = wire.trace.and_then(|trace| {
-        let (high, low) = (
-            u128::from(trace.trace_id_high),
-            u128::from(trace.trace_id_low),
-        );
+        let (high, low) = (u128::from(trace.trace_id_high), u128::from(trace.trace_id_low));
         let trace_id = high << 64 | low;
         let valid = trace_id != 0 && trace.span_id != 0;
         // Flags beyond the first byte belong to versions to come.
-        valid.then_some(TraceContext {
-            trace_id,
-            span_id: trace.span_id,
-            flags: trace.flags as u8,
-        })
+        valid.then_some(TraceContext { trace_id, span_id: trace.span_id, flags: trace.flags as u8 })
     });
     Ok((entries_from_wire(wire.entries)?, trace))
 }
@@ -92,9 +85,8 @@ pub(crate) fn status_from_wire(bytes: Bytes) -> Result<Status, DropReason> {
         schema::Outcome::Executed => Outcome::Executed,
     };
     let details = wire.details.into_iter();
-    let details = details
-        .map(|schema::Detail { type_url, value }| Detail { type_url, value })
-        .collect();
+    let details =
+        details.map(|schema::Detail { type_url, value }| Detail { type_url, value }).collect();
     let mut status = Status::new(Code::from_number(wire.code), wire.message)
         .with_outcome(outcome)
         .with_details(details)
@@ -148,11 +140,7 @@ mod tests {
         metadata.insert("bytes", vec![0, 255]).unwrap();
         metadata.insert_persistent("tenant", "acme").unwrap();
         metadata.insert("empty", "").unwrap();
-        let trace = TraceContext {
-            trace_id: 1 << 100 | 5,
-            span_id: 9,
-            flags: 1,
-        };
+        let trace = TraceContext { trace_id: 1 << 100 | 5, span_id: 9, flags: 1 };
         let wire = metadata_to_wire(&metadata, Some(trace)).unwrap();
         let back = metadata_from_wire(wire.encode_to_vec().into()).unwrap();
         assert_eq!(back, (metadata, Some(trace)));
@@ -163,10 +151,7 @@ mod tests {
     fn a_status_goes_there_and_back() {
         let mut metadata = Metadata::new();
         metadata.insert("k", "v").unwrap();
-        let detail = Detail {
-            type_url: "t/a.B".into(),
-            value: Bytes::from_static(b"x"),
-        };
+        let detail = Detail { type_url: "t/a.B".into(), value: Bytes::from_static(b"x") };
         for outcome in Outcome::ALL {
             let status = Status::not_found("tabs\t, lines\r\n, ü and 😈")
                 .with_outcome(outcome)
@@ -180,14 +165,8 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_in_metadata_is_refused() {
-        let entry = schema::MetadataEntry {
-            key: "Not Allowed".into(),
-            ..Default::default()
-        };
-        let wire = schema::Metadata {
-            entries: vec![entry],
-            trace: None,
-        };
+        let entry = schema::MetadataEntry { key: "Not Allowed".into(), ..Default::default() };
+        let wire = schema::Metadata { entries: vec![entry], trace: None };
         assert!(metadata_from_wire(wire.encode_to_vec().into()).is_err());
     }
 }

@@ -41,10 +41,7 @@ impl Record {
         if bytes.remaining() < len {
             return Err(DropReason::Malformed);
         }
-        Ok(Self {
-            kind,
-            bytes: bytes.split_to(len),
-        })
+        Ok(Self { kind, bytes: bytes.split_to(len) })
     }
 }
 
@@ -56,9 +53,7 @@ pub(crate) fn put_record_head(buffer: &mut Vec<u8>, kind: RecordKind, len: usize
 /// Appends a whole record that holds a message of the schema.
 pub(crate) fn put_record(buffer: &mut Vec<u8>, kind: RecordKind, message: &impl prost::Message) {
     put_record_head(buffer, kind, message.encoded_len());
-    message
-        .encode(buffer)
-        .expect("a Vec grows as needed, so encoding into one cannot fail");
+    message.encode(buffer).expect("a Vec grows as needed, so encoding into one cannot fail");
 }
 
 #[cfg(test)]
@@ -73,10 +68,7 @@ mod tests {
         put_record_head(&mut buffer, RecordKind::Message, 0);
         let mut bytes = Bytes::from(buffer);
         let first = Record::take(&mut bytes).unwrap();
-        assert_eq!(
-            (first.kind, &first.bytes[..]),
-            (RecordKind::Metadata, &b"ab"[..])
-        );
+        assert_eq!((first.kind, &first.bytes[..]), (RecordKind::Metadata, &b"ab"[..]));
         assert_eq!(Record::take(&mut bytes).unwrap().kind, RecordKind::Message);
         assert!(bytes.is_empty());
     }
@@ -84,10 +76,7 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused() {
         for bytes in [&[][..], &[0x08, 1][..], &[0x03][..], &[0xff; 11][..]] {
-            assert!(
-                Record::take(&mut Bytes::from_static(bytes)).is_err(),
-                "{bytes:?}"
-            );
+            assert!(Record::take(&mut Bytes::from_static(bytes)).is_err(), "{bytes:?}");
         }
     }
 }

@@ -64,11 +64,7 @@ impl<'a> Writer<'a> {
         if let Some(init) = init {
             init.put(buffer);
         }
-        Self {
-            limit: start + bytes_max - TRAILER_BYTES,
-            buffer,
-            start,
-        }
+        Self { limit: start + bytes_max - TRAILER_BYTES, buffer, start }
     }
 
     /// How many bytes of frames still fit.
@@ -101,11 +97,7 @@ impl<'a> Writer<'a> {
             pairs.extend([missing, arrived]);
             (pairs_len, previous) = (more, range.start);
         }
-        let pairs_framed = if pairs.is_empty() {
-            0
-        } else {
-            framed_len(pairs_len)
-        };
+        let pairs_framed = if pairs.is_empty() { 0 } else { framed_len(pairs_len) };
         let len = numbers + pairs_framed;
         if self.room() < framed_len(len) {
             return false;
@@ -198,8 +190,7 @@ impl<'a> Writer<'a> {
                 // The length always takes two bytes, longer than it need be for small ones, so that
                 // every size can be met exactly.
                 let zeros = missing - 3;
-                self.buffer
-                    .extend_from_slice(&[PADDING, 0x80 | zeros as u8, (zeros >> 7) as u8]);
+                self.buffer.extend_from_slice(&[PADDING, 0x80 | zeros as u8, (zeros >> 7) as u8]);
                 self.buffer.resize(self.buffer.len() + zeros, 0);
             }
         }
@@ -220,9 +211,7 @@ impl<'a> Writer<'a> {
             return false;
         }
         self.head(tag, len);
-        message
-            .encode(self.buffer)
-            .expect("a Vec grows as needed, so encoding cannot fail");
+        message.encode(self.buffer).expect("a Vec grows as needed, so encoding cannot fail");
         true
     }
 
@@ -245,11 +234,7 @@ impl<'a> Writer<'a> {
             self.head(tag, len);
             let before = self.buffer.len();
             copy(self.buffer);
-            debug_assert_eq!(
-                self.buffer.len() - before,
-                len,
-                "what was announced is written"
-            );
+            debug_assert_eq!(self.buffer.len() - before, len, "what was announced is written");
         }
     }
 }
@@ -259,11 +244,7 @@ const PADDING: u8 = 15 << 3 | 2;
 
 /// What a field of a number takes.
 const fn number_len(number: u64) -> usize {
-    if number == 0 {
-        0
-    } else {
-        1 + encoded_len_varint(number)
-    }
+    if number == 0 { 0 } else { 1 + encoded_len_varint(number) }
 }
 
 /// What a length-delimited field takes, for tags up to 15.
@@ -320,11 +301,7 @@ mod tests {
     /// A number of any magnitude, and often 0.
     fn number(rng: &mut Rng) -> u64 {
         let bits = rng.below(65);
-        if bits == 0 {
-            0
-        } else {
-            rng.next_u64() >> (64 - bits)
-        }
+        if bits == 0 { 0 } else { rng.next_u64() >> (64 - bits) }
     }
 
     fn piece(rng: &mut Rng) -> (Piece, Bytes) {
@@ -367,10 +344,7 @@ mod tests {
                 writer.request(piece, data.len(), |buffer| buffer.extend_from_slice(data));
             });
             let requests = vec![schema_request(&request)];
-            let packet = schema::Packet {
-                requests,
-                ..schema::Packet::default()
-            };
+            let packet = schema::Packet { requests, ..schema::Packet::default() };
             assert_eq!(bytes, packet.encode_to_vec(), "{request:?}");
         }
     }
@@ -384,16 +358,8 @@ mod tests {
                 writer.reply(&piece, data.len(), |buffer| buffer.extend_from_slice(&data));
             });
             let (call, offset, fin) = (piece.call.0, piece.offset, piece.fin);
-            let replies = vec![schema::Reply {
-                call,
-                offset,
-                fin,
-                data,
-            }];
-            let packet = schema::Packet {
-                replies,
-                ..schema::Packet::default()
-            };
+            let replies = vec![schema::Reply { call, offset, fin, data }];
+            let packet = schema::Packet { replies, ..schema::Packet::default() };
             assert_eq!(bytes, packet.encode_to_vec());
         }
     }
@@ -422,13 +388,9 @@ mod tests {
                 ranges: Vec::new(),
             };
             for pair in ranges.windows(2) {
-                ack.ranges
-                    .extend([pair[0].start - pair[1].end, pair[1].end - pair[1].start]);
+                ack.ranges.extend([pair[0].start - pair[1].end, pair[1].end - pair[1].start]);
             }
-            let packet = schema::Packet {
-                ack: Some(ack),
-                ..schema::Packet::default()
-            };
+            let packet = schema::Packet { ack: Some(ack), ..schema::Packet::default() };
             assert_eq!(bytes, packet.encode_to_vec(), "{ranges:?}");
         }
     }
@@ -447,11 +409,7 @@ mod tests {
             writer.request(&piece, room, |buffer| buffer.resize(buffer.len() + room, 0));
             writer.finish();
             assert!(buffer.len() <= limit, "{} of {limit}", buffer.len());
-            assert!(
-                room == 0 || limit <= buffer.len() + 2,
-                "{} of {limit}",
-                buffer.len()
-            );
+            assert!(room == 0 || limit <= buffer.len() + 2, "{} of {limit}", buffer.len());
         }
     }
 
@@ -474,24 +432,13 @@ mod tests {
         for data in 0..1_300 {
             let mut buffer = Vec::new();
             let mut writer = Writer::begin(&mut buffer, 2_000, test_header(0), None);
-            let piece = Piece {
-                call: CallId(1),
-                open: None,
-                offset: 0,
-                fin: true,
-            };
+            let piece = Piece { call: CallId(1), open: None, offset: 0, fin: true };
             writer.request(&piece, data, |buffer| buffer.resize(buffer.len() + data, 1));
             writer.finish_padded();
             assert!(BASE_DATAGRAM_BYTES - 1 <= buffer.len());
-            assert!(
-                buffer.len() <= BASE_DATAGRAM_BYTES || 1_150 < data,
-                "{data}"
-            );
+            assert!(buffer.len() <= BASE_DATAGRAM_BYTES || 1_150 < data, "{data}");
             let body = Datagram::decode(buffer.into()).unwrap().body;
-            assert_eq!(
-                schema::Packet::decode(body).unwrap().requests[0].data.len(),
-                data
-            );
+            assert_eq!(schema::Packet::decode(body).unwrap().requests[0].data.len(), data);
         }
     }
 }
