@@ -153,7 +153,7 @@ pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Cli
     // Only spreads retries over time, so it need not be hard to guess.
     let rng = Rng::from_seed(u64::from(shared.local_addr.port()));
     let transport = Box::new(Remote::new(handle, targets.iter().copied(), config.clone(), rng));
-    Channel::new(transport, config, shared.observe, shared.clock, names.join(","))
+    Channel::new(transport, config, shared.observe, names.join(","))
 }
 
 /// Where to bind a socket that only makes calls: to the loopback interface if nothing else is

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
-use tracing::Instrument;
 
 use crate::client::Channel;
-use crate::client::reply::Open;
+use crate::client::reply::{Envelope, Open};
 use crate::code::Outcome;
 use crate::deadline::Deadline;
-use crate::exchange::{Body, Context, Request};
+use crate::exchange::{Body, Context, Reply, Request};
 use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, Shape};
 use crate::observe::CallScope;
@@ -53,8 +52,18 @@ pub type RequestStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 
 enum State<Req, Rep> {
     Idle(Idle<Req, Rep>),
-    Running(BoxFuture<'static, Result<Response<Rep>, Status>>),
+    Running(Running<Rep>),
+    /// It cannot be made.
+    Failed(Status),
     Ended,
+}
+
+/// The call under way.
+struct Running<Rep> {
+    replying: BoxFuture<'static, Result<Reply, Status>>,
+    open: Open<Rep>,
+    deadline: Option<Deadline>,
+    scope: Arc<CallScope>,
 }
 
 /// All that is needed to make the call.
@@ -117,11 +126,8 @@ impl<Req, Rep> Call<Req, Rep> {
     }
 
     /// A call that cannot be made, because of a mistake of the caller.
-    pub(super) fn failed(status: Status) -> Self
-    where
-        Rep: Send + 'static,
-    {
-        Self { state: State::Running(futures::future::err(status).boxed()) }
+    pub(super) const fn failed(status: Status) -> Self {
+        Self { state: State::Failed(status) }
     }
 
     /// Gives the call this long, over all attempts. Within a handler the rest of the handler's own
@@ -179,35 +185,48 @@ impl<Req, Rep> Call<Req, Rep> {
         self
     }
 
-    fn poll_response(
+    fn poll_reply(
         &mut self,
         cx: &mut std::task::Context<'_>,
-    ) -> Poll<Result<Response<Rep>, Status>>
-    where
-        Rep: Send + 'static,
-    {
-        if let State::Idle(_) = self.state {
-            let State::Idle(idle) = std::mem::replace(&mut self.state, State::Ended) else {
-                unreachable!("it was idle one line ago");
+    ) -> Poll<Result<(Rep, Envelope), Status>> {
+        loop {
+            match &mut self.state {
+                State::Running(running) => {
+                    let result = futures::ready!(running.poll(cx));
+                    self.state = State::Ended;
+                    return Poll::Ready(result);
+                }
+                State::Idle(_) | State::Failed(_) => {}
+                State::Ended => panic!("a call was polled after it had ended"),
+            }
+            self.state = match std::mem::replace(&mut self.state, State::Ended) {
+                State::Idle(idle) => match idle.start() {
+                    Ok(running) => State::Running(running),
+                    Err(status) => State::Failed(status),
+                },
+                State::Failed(status) => return Poll::Ready(Err(status)),
+                other @ (State::Running(_) | State::Ended) => other,
             };
-            self.state = State::Running(idle.run());
         }
-        let State::Running(running) = &mut self.state else {
-            panic!("a call was polled after it had ended");
-        };
-        let result = futures::ready!(running.poll_unpin(cx));
-        self.state = State::Ended;
-        Poll::Ready(result)
     }
 }
 
-impl<Req, Rep: Send + 'static> Idle<Req, Rep> {
+impl<Rep> Running<Rep> {
+    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(Rep, Envelope), Status>> {
+        let span = self.scope.span();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
+        let result = futures::ready!(self.replying.poll_unpin(cx));
+        Poll::Ready((self.open)(&self.scope, self.deadline, result))
+    }
+}
+
+impl<Req, Rep> Idle<Req, Rep> {
     /// Encodes the request, settles what is inherited, and starts the call.
-    fn run(self) -> BoxFuture<'static, Result<Response<Rep>, Status>> {
+    fn start(self) -> Result<Running<Rep>, Status> {
         let Self { channel, method, message, encode, open, options } = self;
         if let Some(mistake) = options.mistake {
             let status = Status::invalid_argument(mistake.to_string());
-            return futures::future::err(status.with_outcome(Outcome::NotExecuted)).boxed();
+            return Err(status.with_outcome(Outcome::NotExecuted));
         }
         let streams = method.shape() != Shape::Unary;
         let mut request = Request::new(method, encode(message), Arc::clone(channel.clock()));
@@ -229,34 +248,23 @@ impl<Req, Rep: Send + 'static> Idle<Req, Rep> {
             timeout = Some(channel.config().timeout);
         }
         let now = channel.clock().now();
-        request.deadline = timeout.map(|timeout| Deadline::after(now, timeout));
-        let scope = Arc::new(CallScope::start(
-            channel.observe(),
-            channel.clock(),
-            &request.method,
-            channel.target(),
-            request.trace,
-        ));
+        let deadline = timeout.map(|timeout| Deadline::after(now, timeout));
+        request.deadline = deadline;
+        let (observe, target) = (channel.observe(), channel.target());
+        let scope = CallScope::start(observe, &request.method, target, now, request.trace);
+        let scope = Arc::new(scope);
         request.scope = Some(Arc::clone(&scope));
-        let span = scope.span().clone();
-        Box::pin(
-            async move {
-                let (method, deadline) = (request.method.clone(), request.deadline);
-                let result = channel.invoke(request).await;
-                open(method, deadline, scope, result)
-            }
-            .instrument(span),
-        )
+        Ok(Running { replying: channel.invoke(request), open, deadline, scope })
     }
 }
 
 impl<Req, Rep> Unpin for Call<Req, Rep> {}
 
-impl<Req, Rep: Send + 'static> Future for Call<Req, Rep> {
+impl<Req, Rep> Future for Call<Req, Rep> {
     type Output = Result<Rep, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        self.poll_response(cx).map_ok(|response| response.message)
+        self.poll_reply(cx).map_ok(|(message, _)| message)
     }
 }
 
@@ -268,11 +276,16 @@ pub struct ResponseFuture<Req, Rep> {
 
 impl<Req, Rep> Unpin for ResponseFuture<Req, Rep> {}
 
-impl<Req, Rep: Send + 'static> Future for ResponseFuture<Req, Rep> {
+impl<Req, Rep> Future for ResponseFuture<Req, Rep> {
     type Output = Result<Response<Rep>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        self.call.poll_response(cx)
+        self.call.poll_reply(cx).map_ok(|(message, envelope)| {
+            let Envelope { metadata, peer, failed, elapsed } = envelope;
+            let mut attempts = failed;
+            attempts.push(Attempt::new(peer.map(|peer| peer.addr), elapsed, Ok(())));
+            Response { message, metadata, peer, attempts }
+        })
     }
 }
 
@@ -285,7 +298,7 @@ impl<Req, Rep> fmt::Debug for Call<Req, Rep> {
                 .field("options", &idle.options)
                 .finish_non_exhaustive(),
             State::Running(_) => f.write_str("Call(running)"),
-            State::Ended => f.write_str("Call(ended)"),
+            State::Failed(_) | State::Ended => f.write_str("Call(ended)"),
         }
     }
 }

@@ -37,7 +37,6 @@ struct Inner {
     transport: Box<dyn Transport>,
     config: config::Client,
     observe: Observe,
-    clock: Arc<dyn Clock>,
     /// What calls are addressed to, for people.
     target: String,
 }
@@ -56,10 +55,9 @@ impl Channel {
         transport: Box<dyn Transport>,
         config: config::Client,
         observe: Observe,
-        clock: Arc<dyn Clock>,
         target: String,
     ) -> Self {
-        Self(Arc::new(Inner { transport, config, observe, clock, target }))
+        Self(Arc::new(Inner { transport, config, observe, target }))
     }
 
     /// A channel to one node. The channel has a socket of its own, on a port that is free, which its
@@ -111,9 +109,9 @@ impl Channel {
     pub fn in_process(service: impl Dispatch) -> Self {
         let target = service.spec().name.to_owned();
         // The ids of spans need not be hard to guess within one process.
-        let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
+        let observe = Observe::new(Vec::new(), None, TokioClock::shared(), Rng::from_seed(0));
         let transport = Box::new(Local::new(Arc::new(service)));
-        Self::new(transport, config::Client::default(), observe, TokioClock::shared(), target)
+        Self::new(transport, config::Client::default(), observe, target)
     }
 
     /// Calls a unary method by its name, with an encoded request and an encoded reply: for
@@ -198,16 +196,16 @@ impl Channel {
             Service<Request, Response = Reply, Error: Into<Status>> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
-        let Inner { config, observe, clock, target, .. } = &*self.0;
+        let Inner { config, observe, target, .. } = &*self.0;
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self.clone()), into_status);
         let transport = Box::new(Layered(BoxCloneSyncService::new(service)));
-        Self::new(transport, config.clone(), observe.clone(), Arc::clone(clock), target.clone())
+        Self::new(transport, config.clone(), observe.clone(), target.clone())
     }
 
     /// Sends a request on its way.
     pub(super) fn invoke(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
-        let (clock, deadline) = (Arc::clone(&self.0.clock), request.deadline);
+        let (clock, deadline) = (Arc::clone(self.clock()), request.deadline);
         let call = self.0.transport.call(request);
         if self.0.transport.keeps_deadline() {
             return call;
@@ -224,7 +222,7 @@ impl Channel {
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.clock
+        self.0.observe.clock()
     }
 
     pub(super) fn target(&self) -> &str {

@@ -27,7 +27,8 @@ impl Transport for Local {
     fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         let methods = self.service.spec().methods;
         let index = methods.iter().position(|spec| spec.id() == request.method.id());
-        let attempt = request.scope.as_ref().map(|scope| scope.attempt(None));
+        let now = request.clock.now();
+        let attempt = request.scope.as_ref().map(|scope| scope.attempt(now, None));
         request.trace = attempt.as_ref().map_or(request.trace, |attempt| attempt.trace());
         request.scope = None;
         let service = Arc::clone(&self.service);
@@ -41,14 +42,14 @@ impl Transport for Local {
         async move {
             let result = within_deadline(&*clock, deadline, handling).await;
             let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
-            let attempts = attempt.map(|attempt| {
-                let elapsed = attempt.end(code_of(&result), outcome);
-                Attempt::new(None, elapsed, result.as_ref().map(|_| ()))
-            });
-            let attempts = Vec::from_iter(attempts);
+            let elapsed = attempt.map(|attempt| attempt.end(code_of(&result), outcome));
+            let elapsed = elapsed.unwrap_or_default();
             match result {
-                Ok(reply) => Ok(Reply { attempts, ..reply }),
-                Err(status) => Err(status.with_attempts(attempts)),
+                Ok(reply) => Ok(Reply { elapsed, ..reply }),
+                Err(status) => {
+                    let attempt = Attempt::new(None, elapsed, Err(&status));
+                    Err(status.with_attempts(vec![attempt]))
+                }
             }
         }
         .boxed()

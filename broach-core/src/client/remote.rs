@@ -13,11 +13,12 @@ use crate::client::budget::RetryBudget;
 use crate::client::channel::Transport;
 use crate::code::{Code, Outcome};
 use crate::config;
-use crate::deadline::Deadline;
-use crate::exchange::{Reply, Request, check_metadata, code_of, message_bytes, read_reply};
+use crate::deadline::{Deadline, Time};
+use crate::exchange::{Body, Reply, Request, check_metadata, code_of, message_bytes, read_reply};
 use crate::method::Shape;
-use crate::net::{Ended, Handle, Outbound};
-use crate::observe::CallScope;
+use crate::net::{Ended, Handle, NoReply, Outbound};
+use crate::observe::{CallScope, TraceContext};
+use crate::proto::CallBytes;
 use crate::rng::Rng;
 use crate::routing::FixedList;
 use crate::status::{Attempt, Status};
@@ -39,10 +40,12 @@ struct Inner {
 /// A call under way: what has been tried of it.
 struct Trial {
     request: Request,
-    message: Bytes,
+    /// Taken while an attempt is under way; comes back if it fails.
+    message: Option<Bytes>,
     scope: Arc<CallScope>,
-    tried: Vec<SocketAddr>,
     attempts: Vec<Attempt>,
+    /// Where in them the present round begins: in one round no node is tried twice.
+    round: usize,
 }
 
 /// How an attempt ended.
@@ -50,6 +53,18 @@ struct Failed {
     status: Status,
     /// The node answered with it; otherwise it was made up here.
     answered: bool,
+}
+
+impl Trial {
+    /// Whether a node has been tried in this round.
+    fn has_tried(&self, addr: SocketAddr) -> bool {
+        self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))
+    }
+
+    /// How many nodes have been tried in this round.
+    const fn tried(&self) -> usize {
+        self.attempts.len() - self.round
+    }
 }
 
 /// Where a call is tried again.
@@ -100,21 +115,22 @@ impl Inner {
     /// Tries until the call has ended.
     async fn run(&self, trial: &mut Trial) -> Result<Reply, Status> {
         self.budget.on_call();
+        let mut now = trial.scope.started();
         loop {
-            let now = self.handle.shared().clock.now();
-            let Some(addr) = self.list.pick(now, &trial.tried) else {
+            let Some(addr) = self.list.pick(now, |addr| trial.has_tried(addr)) else {
                 // There is a node at first, and later only if another try was found worth while.
                 return Err(Status::internal("there is no node to call"));
             };
-            let failed = match self.attempt(trial, addr).await {
+            let failed = match self.attempt(now, trial, addr).await {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
-            match self.next(trial, &failed) {
+            now = self.handle.shared().clock.now();
+            match self.next(now, trial, &failed) {
                 Some(Next::Elsewhere) => {}
                 Some(Next::Again(wait)) => {
-                    trial.tried.clear();
-                    self.wait(trial.request.deadline, wait).await;
+                    trial.round = trial.attempts.len();
+                    now = self.wait(now, trial.request.deadline, wait).await;
                 }
                 None => {
                     let attempts = std::mem::take(&mut trial.attempts);
@@ -125,14 +141,14 @@ impl Inner {
     }
 
     /// Checks what can be checked before anything is sent.
-    fn begin(&self, request: Request) -> Result<Trial, Status> {
+    fn begin(&self, mut request: Request) -> Result<Trial, Status> {
         let shared = self.handle.shared();
-        let method = &request.method;
+        let name = request.method.full_name();
         let not_executed = |status: Status| status.with_outcome(Outcome::NotExecuted);
-        let message = match request.body.as_message() {
-            Some(message) if method.shape() == Shape::Unary => message.clone(),
+        let shape = request.method.shape();
+        let message = match &request.body {
+            Body::Message(message) if shape == Shape::Unary => message,
             _ => {
-                let (name, shape) = (method.full_name(), method.shape());
                 return Err(not_executed(Status::unimplemented(format!(
                     "{name} is {shape}: only unary calls go over the network so far"
                 ))));
@@ -141,48 +157,42 @@ impl Inner {
         let (bytes, max) = (message.len(), shared.config.message_bytes_max);
         if max < bytes {
             return Err(not_executed(Status::resource_exhausted(format!(
-                "the request of {} has {bytes} bytes, and {max} are allowed \
-                 (transport.message_bytes_max of this node)",
-                method.full_name()
+                "the request of {name} has {bytes} bytes, and {max} are allowed \
+                 (transport.message_bytes_max of this node)"
             ))));
         }
         check_metadata(&request.metadata, shared.config.metadata_bytes_max)?;
         // A request that came in over a layer of a server has no scope of its own here.
-        let scope = request.scope.clone().unwrap_or_else(|| {
-            let target = "(forwarded)";
-            let Request { method, clock, trace, .. } = &request;
-            Arc::new(CallScope::start(&shared.observe, clock, method, target, *trace))
+        let scope = request.scope.take().unwrap_or_else(|| {
+            let (target, now) = ("(forwarded)", shared.clock.now());
+            let Request { method, trace, .. } = &request;
+            Arc::new(CallScope::start(&shared.observe, method, target, now, *trace))
         });
-        Ok(Trial { request, message, scope, tried: Vec::new(), attempts: Vec::new() })
+        let message = match std::mem::replace(&mut request.body, Body::Message(Bytes::new())) {
+            Body::Message(message) => Some(message),
+            Body::Stream(_) => None,
+        };
+        Ok(Trial { request, message, scope, attempts: Vec::new(), round: 0 })
     }
 
     /// Tries one node.
-    async fn attempt(&self, trial: &mut Trial, addr: SocketAddr) -> Result<Reply, Failed> {
-        trial.tried.push(addr);
-        let Trial { request, message, scope, tried, attempts } = trial;
-        let attempt = scope.attempt(Some(addr));
-        let idempotent = if request.idempotent { Open::IDEMPOTENT } else { 0 };
-        let retry = if request.retried || !attempts.is_empty() { Open::RETRY } else { 0 };
-        let last = self.config.attempts_max as usize <= attempts.len() + 1;
-        let outbound = Outbound {
-            to: addr,
-            method: request.method.id(),
-            flags: idempotent | retry,
-            deadline: request.deadline.map(|deadline| deadline.time()),
-            bytes: message_bytes(&request.metadata, attempt.trace(), message.clone()),
-            yields: !last && !request.retried && tried.len() < self.list.len(),
-        };
-        let Ended { peer, silent, result } = self.handle.call(outbound).await;
+    async fn attempt(
+        &self,
+        now: Time,
+        trial: &mut Trial,
+        addr: SocketAddr,
+    ) -> Result<Reply, Failed> {
+        let attempt = trial.scope.attempt(now, Some(addr));
+        let outbound = self.outbound(trial, attempt.trace(), addr);
+        let Ended { peer, silent, result } = self.handle.call(now, outbound).await;
         let answered = result.is_ok();
-        let result = result.and_then(read_reply).map_err(|status| {
-            let unknown = status.code() == Code::Unimplemented && status.message().is_empty();
-            if unknown {
-                // The node knows the method by its number only.
-                let text = format!("{addr} does not serve {}", request.method.full_name());
-                return Status::unimplemented(text).with_outcome(status.outcome());
+        let result = match result {
+            Ok(bytes) => read_reply(bytes).map_err(|status| named(status, addr, &trial.request)),
+            Err(NoReply { status, bytes }) => {
+                trial.message = bytes.map(CallBytes::into_message);
+                Err(status)
             }
-            status
-        });
+        };
         if silent {
             self.list.on_silent(self.handle.shared().clock.now(), addr);
         } else if answered {
@@ -190,28 +200,53 @@ impl Inner {
         }
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = attempt.end(code_of(&result), outcome);
-        attempts.push(Attempt::new(Some(addr), elapsed, result.as_ref().map(|_| ())));
         match result {
-            Ok(reply) => Ok(Reply { peer, attempts: std::mem::take(attempts), ..reply }),
-            Err(status) => Err(Failed { status, answered }),
+            Ok(reply) => {
+                let failed = std::mem::take(&mut trial.attempts);
+                Ok(Reply { peer, failed, elapsed, ..reply })
+            }
+            Err(status) => {
+                trial.attempts.push(Attempt::new(Some(addr), elapsed, Err(&status)));
+                Err(Failed { status, answered })
+            }
+        }
+    }
+
+    /// What goes to the transport for the next attempt.
+    fn outbound(
+        &self,
+        trial: &mut Trial,
+        trace: Option<TraceContext>,
+        addr: SocketAddr,
+    ) -> Outbound {
+        let message = trial.message.take().unwrap_or_default();
+        let request = &trial.request;
+        let idempotent = if request.idempotent { Open::IDEMPOTENT } else { 0 };
+        let retry = if request.retried || !trial.attempts.is_empty() { Open::RETRY } else { 0 };
+        let last = self.config.attempts_max as usize <= trial.attempts.len() + 1;
+        Outbound {
+            to: addr,
+            method: request.method.id(),
+            flags: idempotent | retry,
+            deadline: request.deadline.map(Deadline::time),
+            bytes: message_bytes(&request.metadata, trace, message),
+            yields: !last && !request.retried && trial.tried() + 1 < self.list.len(),
         }
     }
 
     /// Whether and where a call is tried again.
-    fn next(&self, trial: &Trial, failed: &Failed) -> Option<Next> {
+    fn next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
         let Failed { status, answered } = failed;
-        let now = self.handle.shared().clock.now();
         // Someone further up tries again already; if everyone did, one failure would become many
         // calls.
         if trial.request.retried || self.config.attempts_max as usize <= trial.attempts.len() {
             return None;
         }
-        trial
-            .request
-            .deadline
-            .is_none_or(|deadline| deadline.remaining(now).is_some())
-            .then_some(())?;
-        let elsewhere = trial.tried.len() < self.list.len();
+        let over = |deadline: Deadline| deadline.remaining(now).is_none();
+        if trial.request.deadline.is_some_and(over) {
+            return None;
+        }
+        let elsewhere = trial.tried() < self.list.len();
         let next = match (status.outcome(), status.code()) {
             // What this node lacks another may have.
             (Outcome::NotExecuted, Code::Unimplemented | Code::FailedPrecondition) if elsewhere => {
@@ -247,15 +282,24 @@ impl Inner {
         asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
     }
 
-    /// Waits, but not beyond the deadline.
-    async fn wait(&self, deadline: Option<Deadline>, wait: Duration) {
-        if wait.is_zero() {
-            return;
+    /// Waits, but not beyond the deadline. Tells what time it is then.
+    async fn wait(&self, now: Time, deadline: Option<Deadline>, wait: Duration) -> Time {
+        let until = now + wait;
+        let until = deadline.map_or(until, |deadline| deadline.time().min(until));
+        if now < until {
+            self.handle.shared().clock.sleep_until(until).await;
         }
-        let clock = &self.handle.shared().clock;
-        let until = clock.now() + wait;
-        clock.sleep_until(deadline.map_or(until, |deadline| deadline.time().min(until))).await;
+        now.max(until)
     }
+}
+
+/// The status of a node that knows a method only by its number, with the method's name.
+fn named(status: Status, addr: SocketAddr, request: &Request) -> Status {
+    if status.code() != Code::Unimplemented || !status.message().is_empty() {
+        return status;
+    }
+    let text = format!("{addr} does not serve {}", request.method.full_name());
+    Status::unimplemented(text).with_outcome(status.outcome())
 }
 
 impl fmt::Debug for Inner {

@@ -3,103 +3,95 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt};
 use prost::Message;
 
-use crate::client::Response;
 use crate::code::{Code, Outcome};
 use crate::deadline::{Deadline, Sleep};
 use crate::exchange::{Body, Messages, Receiver, Reply, decode_reply};
-use crate::method::{Method, MethodSpec};
+use crate::metadata::Metadata;
+use crate::method::MethodSpec;
 use crate::observe::CallScope;
-use crate::status::Status;
+use crate::peer::Peer;
+use crate::status::{Attempt, Status};
 
 /// Makes what the caller awaits out of the reply.
 pub(super) type Open<Rep> =
-    fn(Method, Option<Deadline>, Arc<CallScope>, Result<Reply, Status>) -> Opened<Rep>;
+    fn(&Arc<CallScope>, Option<Deadline>, Result<Reply, Status>) -> Opened<Rep>;
 
-type Opened<Rep> = Result<Response<Rep>, Status>;
+type Opened<Rep> = Result<(Rep, Envelope), Status>;
+
+/// What came with a reply's message.
+pub(super) struct Envelope {
+    pub(super) metadata: Metadata,
+    pub(super) peer: Option<Peer>,
+    /// The attempts before the one that succeeded.
+    pub(super) failed: Vec<Attempt>,
+    /// How long that one took.
+    pub(super) elapsed: Duration,
+}
 
 /// One message, decoded. The call ends here.
 pub(super) fn one<M: Message + Default>(
-    method: Method,
+    scope: &Arc<CallScope>,
     _: Option<Deadline>,
-    scope: Arc<CallScope>,
     result: Result<Reply, Status>,
 ) -> Opened<M> {
     let result = result.and_then(|reply| {
-        let (bytes, response) = message(&method, reply)?;
-        Ok(response.with(decode_reply(&method, bytes)?))
+        let (bytes, envelope) = message(scope.method(), reply)?;
+        Ok((decode_reply(scope.method(), bytes)?, envelope))
     });
-    end(&scope, &result);
+    end(scope, &result);
     result
 }
 
 /// One message as it came. The call ends here.
 pub(super) fn raw(
-    method: Method,
+    scope: &Arc<CallScope>,
     _: Option<Deadline>,
-    scope: Arc<CallScope>,
     result: Result<Reply, Status>,
 ) -> Opened<Bytes> {
-    let result = result.and_then(|reply| {
-        let (bytes, response) = message(&method, reply)?;
-        Ok(response.with(bytes))
-    });
-    end(&scope, &result);
+    let result = result.and_then(|reply| message(scope.method(), reply));
+    end(scope, &result);
     result
 }
 
 /// A receiver of messages. The call ends with the stream, or at its deadline.
 pub(super) fn many<M: Message + Default + 'static>(
-    method: Method,
+    scope: &Arc<CallScope>,
     deadline: Option<Deadline>,
-    scope: Arc<CallScope>,
     result: Result<Reply, Status>,
 ) -> Opened<Receiver<M>> {
-    let mut reply = match result {
-        Ok(reply) => reply,
-        Err(status) => {
-            scope.end(status.code(), status.outcome());
-            return Err(status);
-        }
-    };
-    let messages = match reply.body {
+    let reply = result.inspect_err(|status| scope.end(status.code(), status.outcome()))?;
+    let (body, envelope) = split(reply);
+    let messages = match body {
         Body::Message(bytes) => futures::stream::once(async { Ok(bytes) }).boxed(),
         Body::Stream(messages) => messages,
     };
     let sleep = deadline.map(|deadline| scope.clock().sleep_until(deadline.time()));
-    let watched = Watched { messages, sleep, scope };
-    let metadata = std::mem::take(&mut reply.metadata);
+    let watched = Watched { messages, sleep, scope: Arc::clone(scope) };
+    let method = scope.method().clone();
     let decoded = watched.map(move |bytes| decode_reply(&method, bytes?));
-    let receiver = Receiver::new(decoded, metadata.clone());
-    Ok(Response { message: receiver, metadata, peer: reply.peer, attempts: reply.attempts })
+    Ok((Receiver::new(decoded, envelope.metadata.clone()), envelope))
 }
 
 /// The one message of a reply, and the rest of it.
-fn message(method: &MethodSpec, reply: Reply) -> Result<(Bytes, Response<()>), Status> {
-    let Body::Message(bytes) = reply.body else {
-        return Err(Status::internal(format!(
+fn message(method: &MethodSpec, reply: Reply) -> Result<(Bytes, Envelope), Status> {
+    match split(reply) {
+        (Body::Message(bytes), envelope) => Ok((bytes, envelope)),
+        (Body::Stream(_), _) => Err(Status::internal(format!(
             "{} has one reply, but a stream of them came",
             method.full_name()
-        )));
-    };
-    let response = Response {
-        message: (),
-        metadata: reply.metadata,
-        peer: reply.peer,
-        attempts: reply.attempts,
-    };
-    Ok((bytes, response))
+        ))),
+    }
 }
 
-impl Response<()> {
-    fn with<T>(self, message: T) -> Response<T> {
-        let Self { message: (), metadata, peer, attempts } = self;
-        Response { message, metadata, peer, attempts }
-    }
+fn split(reply: Reply) -> (Body, Envelope) {
+    let Reply { metadata, body, peer, failed, elapsed } = reply;
+    (body, Envelope { metadata, peer, failed, elapsed })
 }
 
 fn end<T>(scope: &CallScope, result: &Result<T, Status>) {

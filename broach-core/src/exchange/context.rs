@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::deadline::{Clock, Deadline, Time};
+use crate::deadline::{Clock, Deadline, Stopped};
 use crate::exchange::{Origin, Request};
 use crate::ids::CallKey;
 use crate::metadata::{Metadata, MetadataError, Value};
@@ -38,7 +38,7 @@ impl Context {
     /// A context for calling a handler directly in a test: no deadline, no metadata, no peer.
     pub fn test() -> Self {
         let method = MethodSpec::named("test.v1.Test/Test").expect("the name is well formed");
-        Self::with_metadata(method.into(), Metadata::new(), Arc::new(Stopped))
+        Self::with_metadata(method.into(), Metadata::new(), Stopped::shared())
     }
 
     fn with_metadata(method: Method, metadata: Metadata, clock: Arc<dyn Clock>) -> Self {
@@ -186,20 +186,6 @@ impl<'a> Inside<'a> {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|current| std::mem::swap(current, self.slot));
-    }
-}
-
-/// The clock of a context made for a test, which never has a deadline to measure.
-#[derive(Debug)]
-struct Stopped;
-
-impl Clock for Stopped {
-    fn now(&self) -> Time {
-        Time::ZERO
-    }
-
-    fn sleep_until(&self, _: Time) -> crate::deadline::Sleep {
-        Box::pin(std::future::pending())
     }
 }
 

@@ -2,6 +2,7 @@
 //! with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::code::Code;
 use crate::deadline::{Clock, Deadline};
@@ -111,13 +112,17 @@ pub struct Reply {
     /// The message or messages.
     pub body: Body,
     pub(crate) peer: Option<Peer>,
-    pub(crate) attempts: Vec<Attempt>,
+    /// The attempts before the one that gave this reply.
+    pub(crate) failed: Vec<Attempt>,
+    /// How long that one took.
+    pub(crate) elapsed: Duration,
 }
 
 impl Reply {
     /// A reply without metadata.
-    pub const fn new(body: Body) -> Self {
-        Self { metadata: Metadata::new(), body, peer: None, attempts: Vec::new() }
+    pub fn new(body: Body) -> Self {
+        let (metadata, failed) = (Metadata::new(), Vec::new());
+        Self { metadata, body, peer: None, failed, elapsed: Duration::ZERO }
     }
 }
 

@@ -27,12 +27,11 @@ pub(crate) fn message_bytes(
     trace: Option<TraceContext>,
     message: Bytes,
 ) -> CallBytes {
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    if let Some(wire) = metadata_to_wire(metadata, trace) {
-        put_record(&mut head, RecordKind::Metadata, &wire);
-    }
+    let Some(wire) = metadata_to_wire(metadata, trace) else { return CallBytes::message(message) };
+    let mut head = Vec::new();
+    put_record(&mut head, RecordKind::Metadata, &wire);
     put_record_head(&mut head, RecordKind::Message, message.len());
-    CallBytes { head: head.into(), body: message }
+    CallBytes::with_head(head, message)
 }
 
 /// Reads a unary request.
@@ -105,16 +104,9 @@ pub(crate) fn check_metadata(metadata: &Metadata, max: usize) -> Result<(), Stat
     Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted))
 }
 
-/// Most calls have no metadata, and a record's head is no longer than this.
-const HEAD_BYTES: usize = 10;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn joined(bytes: &CallBytes) -> Bytes {
-        [&bytes.head[..], &bytes.body[..]].concat().into()
-    }
 
     #[test]
     fn a_request_goes_there_and_back() {
@@ -123,7 +115,7 @@ mod tests {
         let trace = TraceContext { trace_id: 1, span_id: 2, flags: 1 };
         for (metadata, trace) in [(Metadata::new(), None), (metadata, Some(trace))] {
             let bytes = message_bytes(&metadata, trace, Bytes::from_static(b"message"));
-            let request = read_request(joined(&bytes), 1_000).unwrap();
+            let request = read_request(bytes.joined(), 1_000).unwrap();
             assert_eq!(request.metadata, metadata);
             assert_eq!(request.trace, trace);
             assert_eq!(request.message, "message");
@@ -133,17 +125,17 @@ mod tests {
     #[test]
     fn a_reply_or_a_status_goes_there_and_back() {
         let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
-        let reply = read_reply(joined(&bytes)).unwrap();
+        let reply = read_reply(bytes.joined()).unwrap();
         assert_eq!(reply.body.as_message().unwrap(), "message");
         let status = Status::not_found("no").with_outcome(Outcome::NotExecuted);
-        let back = read_reply(joined(&CallBytes::status(&status))).unwrap_err();
+        let back = read_reply(CallBytes::status(&status).joined()).unwrap_err();
         assert_eq!((back.code(), back.outcome()), (crate::Code::NotFound, Outcome::NotExecuted));
     }
 
     #[test]
     fn what_is_no_unary_call_is_refused() {
         let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
-        let good = joined(&bytes);
+        let good = bytes.joined();
         for len in 0..good.len() {
             assert!(read_request(good.slice(..len), 1_000).is_err());
             assert!(read_reply(good.slice(..len)).is_err());
@@ -158,7 +150,7 @@ mod tests {
         let mut metadata = Metadata::new();
         metadata.insert("k", "v".repeat(100)).unwrap();
         let bytes = message_bytes(&metadata, None, Bytes::new());
-        let status = read_request(joined(&bytes), 50).unwrap_err();
+        let status = read_request(bytes.joined(), 50).unwrap_err();
         assert_eq!(status.code(), crate::Code::ResourceExhausted);
         assert!(status.message().contains("109 bytes, and 50 are allowed"), "{status}");
     }

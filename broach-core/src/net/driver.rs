@@ -15,19 +15,19 @@ use crate::deadline::{Clock, Sleep, Time};
 use crate::ids::SessionId;
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
-use crate::net::inbox::{Command, Ended, Inbox};
+use crate::net::inbox::{Command, Ended, Inbox, NoReply};
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::observe::{Event as Seen, Observe};
-use crate::proto::{Arrived, CallBytes, Endpoint, Event, Identity, Received, Ticket};
+use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
 
 /// What serves the calls that come in.
 pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// The work on a call: a future that begins when it is polled, does not panic, and gives the
-    /// bytes of the reply.
-    fn handle(&self, call: Arrived) -> Work;
+    /// The work on a call that is begun now: a future that begins when it is polled, does not panic,
+    /// and gives the bytes of the reply.
+    fn handle(&self, now: Time, call: Arrived) -> Work;
 }
 
 /// See [`Handler::handle`].
@@ -130,23 +130,26 @@ impl Driver {
             if woken.by_inbox && 1 < self.waiters.len() + self.inbox.len() {
                 yield_now().await;
             }
-            self.handle_received();
+            let now = self.clock.now();
+            self.handle_received(now);
             if woken.by_timer {
-                self.endpoint.handle_timeout(self.clock.now());
+                self.endpoint.handle_timeout(now);
             }
             // Callers whose calls have ended together make their next ones together.
-            if 1 < self.handle_events() {
+            if 1 < self.handle_events(now) {
                 yield_now().await;
             }
-            self.handle_commands();
-            self.handle_events();
-            self.outbox.flush(&mut self.endpoint, self.clock.now());
-            self.timer.set(self.endpoint.poll_timeout());
+            let now = self.clock.now();
+            self.handle_commands(now);
+            self.handle_events(now);
+            self.outbox.flush(&mut self.endpoint, now);
+            self.timer.set(self.endpoint.poll_timeout(now));
             self.check_drained();
         }
-        self.endpoint.close_all(self.clock.now());
-        self.handle_events();
-        self.outbox.flush(&mut self.endpoint, self.clock.now());
+        let now = self.clock.now();
+        self.endpoint.close_all(now);
+        self.handle_events(now);
+        self.outbox.flush(&mut self.endpoint, now);
     }
 
     /// Waits for something to do. Datagrams that have arrived are in `received` then.
@@ -193,8 +196,7 @@ impl Driver {
         }
     }
 
-    fn handle_received(&mut self) {
-        let now = self.clock.now();
+    fn handle_received(&mut self, now: Time) {
         for datagram in self.received.drain(..) {
             let Datagram { from, local_ip, waited, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
@@ -203,10 +205,10 @@ impl Driver {
     }
 
     /// Acts upon what has happened; tells how many calls have ended.
-    fn handle_events(&mut self) -> usize {
+    fn handle_events(&mut self, now: Time) -> usize {
         let mut ended = 0;
         if let Some(handlers) = &mut self.handlers {
-            handlers.begin_turn();
+            handlers.begin_turn(now);
         }
         while let Some(event) = self.endpoint.poll_event() {
             match event {
@@ -214,6 +216,7 @@ impl Driver {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
                         ended += 1;
                         // Whoever waited may have gone; its cancellation is in the inbox then.
+                        let result = result.map_err(no_reply);
                         let _ = waiter.send(Ended { peer, silent, result });
                     }
                 }
@@ -223,7 +226,7 @@ impl Driver {
                         continue;
                     };
                     if let Some(bytes) = handlers.start(call) {
-                        self.endpoint.reply(self.clock.now(), serving, bytes);
+                        self.endpoint.reply(serving, bytes);
                     }
                 }
                 Event::Stop { serving, .. } => {
@@ -236,37 +239,33 @@ impl Driver {
         ended
     }
 
-    fn handle_commands(&mut self) {
+    fn handle_commands(&mut self, now: Time) {
         let mut commands = std::mem::take(&mut self.commands);
         self.inbox.take(&mut commands);
-        let now = self.clock.now();
         for command in commands.drain(..) {
             match command {
                 Command::Open { to, call, waiter } => {
-                    let ticket = call.ticket;
+                    let ticket = call.call.ticket;
                     match self.endpoint.open(now, to, call) {
                         Ok(session) => {
                             self.waiters.insert(ticket, (waiter, session));
                         }
-                        Err(status) => {
-                            let _ = waiter.send(Ended {
-                                peer: None,
-                                silent: false,
-                                result: Err(status),
-                            });
+                        Err(failed) => {
+                            let result = Err(no_reply(failed));
+                            let _ = waiter.send(Ended { peer: None, silent: false, result });
                         }
                     }
                 }
                 Command::Cancel(ticket) => {
                     if let Some((_, session)) = self.waiters.remove(&ticket) {
-                        self.endpoint.cancel(now, session, ticket);
+                        self.endpoint.cancel(session, ticket);
                     }
                 }
                 Command::Reply { serving, bytes } => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.on_reply(serving);
                     }
-                    self.endpoint.reply(now, serving, bytes);
+                    self.endpoint.reply(serving, bytes);
                 }
                 Command::Drain { refusal, drained } => {
                     self.endpoint.refuse_calls(refusal);
@@ -345,6 +344,10 @@ impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timer").field("due", &self.due).finish_non_exhaustive()
     }
+}
+
+fn no_reply(Failed { status, bytes }: Failed) -> NoReply {
+    NoReply { status, bytes: Some(bytes) }
 }
 
 /// The operating system's number for an error, 0 if it has none.

@@ -14,9 +14,9 @@ use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::inbox::{Command, Ended, Inbox, NotTaken};
+use crate::net::inbox::{Command, Ended, Inbox, NoReply, NotTaken};
 use crate::observe::Observe;
-use crate::proto::{CallBytes, NewCall, Ticket};
+use crate::proto::{Call, CallBytes, NewCall, Ticket};
 use crate::status::Status;
 
 /// A node's driver, as seen by those who make calls. When the last clone is dropped the driver ends
@@ -59,13 +59,13 @@ impl Handle {
     }
 
     /// Makes a call. It runs whether or not the future is polled; dropping the future cancels it.
-    pub(crate) fn call(&self, outbound: Outbound) -> Attempt {
+    pub(crate) fn call(&self, now: Time, outbound: Outbound) -> Attempt {
         let inner = &self.0;
         let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
         let (waiter, ended) = oneshot::channel();
         let Outbound { to, method, flags, deadline, bytes, yields } = outbound;
-        let made_at = inner.shared.clock.now();
-        let call = NewCall { ticket, method, flags, deadline, bytes, made_at, yields };
+        let call = Call { ticket, method, flags, deadline, made_at: now, yields };
+        let call = NewCall { call, bytes };
         let max = inner.shared.config.calls_waiting_max;
         let refused = match inner.inbox.push_below(max, Command::Open { to, call, waiter }) {
             Ok(()) => {
@@ -136,13 +136,17 @@ impl Future for Attempt {
             Ok(ended) => futures::ready!(ended.poll_unpin(cx)),
             Err(status) => {
                 let status = status.take().unwrap_or_else(stopped);
-                return Poll::Ready(Ended { peer: None, silent: false, result: Err(status) });
+                return Poll::Ready(Ended {
+                    peer: None,
+                    silent: false,
+                    result: Err(NoReply { status, bytes: None }),
+                });
             }
         };
         this.inbox = None;
         Poll::Ready(ended.unwrap_or_else(|_| {
             let status = stopped().with_outcome(Outcome::Unknown);
-            Ended { peer: None, silent: false, result: Err(status) }
+            Ended { peer: None, silent: false, result: Err(NoReply { status, bytes: None }) }
         }))
     }
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use rustc_hash::FxHashMap;
 use tokio::task::AbortHandle;
 
-use crate::deadline::Clock;
+use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
 use crate::net::driver::{Handler, Work};
 use crate::net::inbox::{Command, Inbox};
@@ -32,23 +32,26 @@ pub(super) struct Handlers {
     first_poll: FxHashMap<MethodId, Duration>,
     /// How long handlers may still be polled in place in this turn.
     left: Duration,
+    /// When the clock was last looked at in this turn.
+    now: Time,
 }
 
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
         let (running, first_poll) = (FxHashMap::default(), FxHashMap::default());
-        Self { handler, clock, inbox, running, first_poll, left: TURN_MAX }
+        let now = clock.now();
+        Self { handler, clock, inbox, running, first_poll, left: TURN_MAX, now }
     }
 
     /// A turn of the driver begins.
-    pub(super) const fn begin_turn(&mut self) {
-        self.left = TURN_MAX;
+    pub(super) const fn begin_turn(&mut self, now: Time) {
+        (self.left, self.now) = (TURN_MAX, now);
     }
 
     /// Starts the handler of a call; gives the reply if it is there at once.
     pub(super) fn start(&mut self, call: Arrived) -> Option<CallBytes> {
         let (serving, method) = (call.serving, call.method);
-        let mut work = self.handler.handle(call);
+        let mut work = self.handler.handle(self.now, call);
         let usual = self.first_poll.get(&method).copied().unwrap_or_default();
         if FIRST_POLL_MAX < usual || self.left.is_zero() {
             // It is measured again now and then: what made it slow may be over.
@@ -57,10 +60,10 @@ impl Handlers {
             self.spawn(serving, work);
             return None;
         }
-        let before = self.clock.now();
         // If it has to wait it is polled again by its own task, which then is what it wakes.
         let polled = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
-        let took = self.clock.now().since(before);
+        let before = std::mem::replace(&mut self.now, self.clock.now());
+        let took = self.now.since(before);
         self.left = self.left.saturating_sub(took);
         self.remember(method, usual, took);
         match polled {

@@ -92,7 +92,7 @@ impl Setup {
             None => Rng::from_secret(secret().map_err(refused)?),
         };
         let clock: Arc<dyn Clock> = TokioClock::shared();
-        let observe = Observe::new(self.observers, self.propagator, rng.fork());
+        let observe = Observe::new(self.observers, self.propagator, Arc::clone(&clock), rng.fork());
         let instance = Instance(rng.non_zero());
         let identity = Identity { instance, cluster: ClusterHash(hash64(&self.cluster)) };
         let shared = Shared { local_addr, config, clock, observe };

@@ -202,8 +202,7 @@ impl NodeBuilder {
         let routes = Routes::new(Arc::clone(&registry));
         let routes = self.layers.into_iter().fold(routes, |routes, wrap| wrap(routes));
         let shared = prepared.shared().clone();
-        let (config, clock, observe) = (shared.config, shared.clock, shared.observe);
-        let serve = Serve::new(Arc::clone(&registry), routes, config, clock, observe);
+        let serve = Serve::new(Arc::clone(&registry), routes, shared.config, shared.observe);
         let handle = match registry.is_empty() {
             true => prepared.start(None),
             false => prepared.start(Some(Arc::new(serve))),

@@ -19,6 +19,7 @@ pub use event::{CloseReason, DropReason, Event, Observer, Role};
 pub(crate) use scope::{CallScope, HandlerScope};
 pub use trace::{ParseTraceError, Propagator, TraceContext};
 
+use crate::deadline::Clock;
 use crate::rng::Rng;
 use counters::Live;
 
@@ -30,6 +31,7 @@ struct Inner {
     counters: Live,
     observers: Vec<Arc<dyn Observer>>,
     propagator: Option<Arc<dyn Propagator>>,
+    clock: Arc<dyn Clock>,
     /// For the ids of traces and spans; drawn from only while someone collects spans.
     rng: Mutex<Rng>,
 }
@@ -39,10 +41,16 @@ impl Observe {
     pub(crate) fn new(
         observers: Vec<Arc<dyn Observer>>,
         propagator: Option<Arc<dyn Propagator>>,
+        clock: Arc<dyn Clock>,
         rng: Rng,
     ) -> Self {
-        let counters = Live::default();
-        Self(Arc::new(Inner { counters, observers, propagator, rng: Mutex::new(rng) }))
+        let (counters, rng) = (Live::default(), Mutex::new(rng));
+        Self(Arc::new(Inner { counters, observers, propagator, clock, rng }))
+    }
+
+    /// What everything is timed by.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
 
     /// Reports that something happened.

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tracing::Span;
@@ -21,6 +21,8 @@ use crate::observe::{Event, Observe, TraceContext, span};
 pub(crate) struct CallScope {
     scope: Scope,
     attempts: AtomicUsize,
+    /// When the last attempt ended, in nanoseconds of the clock.
+    last_end: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -48,7 +50,6 @@ pub(crate) struct HandlerScope {
 #[derive(Debug)]
 struct Scope {
     observe: Observe,
-    clock: Arc<dyn Clock>,
     method: Method,
     started: Time,
     span: Span,
@@ -56,27 +57,32 @@ struct Scope {
 }
 
 impl CallScope {
-    /// A call of `method` begins; `target` names what it was addressed to, and `parent` is the
+    /// A call of `method` begins now; `target` names what it was addressed to, and `parent` is the
     /// trace that it continues.
     pub(crate) fn start(
         observe: &Observe,
-        clock: &Arc<dyn Clock>,
         method: &Method,
         target: &str,
+        now: Time,
         parent: Option<TraceContext>,
     ) -> Self {
         observe.emit(Event::CallStarted { method: method.full_name() });
         let span = span::call(method.full_name(), target);
         let trace = span::place(&span, parent, observe);
-        let scope = Scope {
-            observe: observe.clone(),
-            clock: Arc::clone(clock),
-            method: method.clone(),
-            started: clock.now(),
-            span,
-            trace,
-        };
-        Self { scope, attempts: AtomicUsize::new(0), ended: AtomicBool::new(false) }
+        let (observe, method) = (observe.clone(), method.clone());
+        let scope = Scope { observe, method, started: now, span, trace };
+        let (attempts, last_end) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { scope, attempts, last_end, ended: AtomicBool::new(false) }
+    }
+
+    /// The method that is called.
+    pub(crate) const fn method(&self) -> &Method {
+        &self.scope.method
+    }
+
+    /// When the call began.
+    pub(crate) const fn started(&self) -> Time {
+        self.scope.started
     }
 
     /// The span that covers the call.
@@ -85,26 +91,19 @@ impl CallScope {
     }
 
     /// The clock that the call is timed by.
-    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
-        &self.scope.clock
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        self.scope.observe.clock()
     }
 
-    /// The next attempt begins.
-    pub(crate) fn attempt(self: &Arc<Self>, peer: Option<SocketAddr>) -> AttemptScope {
-        let Scope { observe, clock, method, span: call, trace: parent, .. } = &self.scope;
+    /// The next attempt begins now.
+    pub(crate) fn attempt(self: &Arc<Self>, now: Time, peer: Option<SocketAddr>) -> AttemptScope {
+        let Scope { observe, method, span: call, trace: parent, .. } = &self.scope;
         let number = 1 + self.attempts.fetch_add(1, Relaxed);
         observe.emit(Event::AttemptStarted { method: method.full_name(), peer });
         let span = span::attempt(call, method.full_name(), number, peer);
         span::record_peer(call, peer);
         let trace = span::place(&span, *parent, observe);
-        AttemptScope {
-            call: Arc::clone(self),
-            peer,
-            started: clock.now(),
-            span,
-            trace,
-            ended: false,
-        }
+        AttemptScope { call: Arc::clone(self), peer, started: now, span, trace, ended: false }
     }
 
     /// The call has ended. Only the first time counts.
@@ -114,11 +113,16 @@ impl CallScope {
         }
         let scope = &self.scope;
         span::record_end(&scope.span, code);
+        // What comes after the last attempt takes no time that counts.
+        let ended = match self.last_end.load(Relaxed) {
+            0 => self.clock().now(),
+            nanos => Time::from_nanos(nanos),
+        };
         scope.observe.emit(Event::CallEnded {
             method: scope.method.full_name(),
             code,
             outcome,
-            elapsed: scope.clock.now().since(scope.started),
+            elapsed: ended.since(scope.started),
             attempts: self.attempts.load(Relaxed),
         });
     }
@@ -145,7 +149,9 @@ impl AttemptScope {
         self.ended = true;
         let scope = &self.call.scope;
         span::record_end(&self.span, code);
-        let elapsed = scope.clock.now().since(self.started);
+        let now = self.call.clock().now();
+        self.call.last_end.store(now.as_nanos(), Relaxed);
+        let elapsed = now.since(self.started);
         scope.observe.emit(Event::AttemptEnded {
             method: scope.method.full_name(),
             peer: self.peer,
@@ -166,12 +172,12 @@ impl Drop for AttemptScope {
 }
 
 impl HandlerScope {
-    /// A handler for a call of `method` begins; `parent` is the caller's place in the trace.
+    /// A handler for a call of `method` begins now; `parent` is the caller's place in the trace.
     pub(crate) fn start(
         observe: &Observe,
-        clock: &Arc<dyn Clock>,
         method: &Method,
         peer: SocketAddr,
+        now: Time,
         deadline: Option<Deadline>,
         parent: Option<TraceContext>,
     ) -> Self {
@@ -179,14 +185,8 @@ impl HandlerScope {
         let span = span::handler(method.full_name(), peer);
         span::adopt(&span, parent, observe);
         let trace = span::place(&span, parent, observe);
-        let scope = Scope {
-            observe: observe.clone(),
-            clock: Arc::clone(clock),
-            method: method.clone(),
-            started: clock.now(),
-            span,
-            trace,
-        };
+        let (observe, method) = (observe.clone(), method.clone());
+        let scope = Scope { observe, method, started: now, span, trace };
         Self { scope, peer, deadline, ended: false }
     }
 
@@ -213,7 +213,7 @@ impl HandlerScope {
             method: scope.method.full_name(),
             peer: self.peer,
             code,
-            elapsed: scope.clock.now().since(scope.started),
+            elapsed: scope.observe.clock().now().since(scope.started),
         });
     }
 }
@@ -222,7 +222,7 @@ impl Drop for HandlerScope {
     fn drop(&mut self) {
         if !self.ended {
             // It was stopped: at its deadline, or before because nobody waits for it any more.
-            let now = self.scope.clock.now();
+            let now = self.scope.observe.clock().now();
             let expired = self.deadline.is_some_and(|deadline| deadline.remaining(now).is_none());
             self.finish(if expired { Code::DeadlineExceeded } else { Code::Cancelled });
         }

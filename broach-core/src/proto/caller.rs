@@ -23,26 +23,32 @@ use rustc_hash::FxHashMap;
 use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::{CallId, MethodId};
-use crate::proto::Ticket;
 use crate::proto::incoming::Incoming;
 use crate::proto::link::Link;
 use crate::proto::outgoing::{CallBytes, Outgoing};
 use crate::proto::queue::{Queue, had_better_wait};
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
+use crate::proto::{Failed, Ticket};
 use crate::status::Status;
 use crate::wire::{Open, Piece, Writer, micros, schema};
 
-/// A call that is to be made.
-#[derive(Clone, Debug)]
+/// A call that is to be made, and the bytes of its request.
+#[derive(Debug)]
 pub(crate) struct NewCall {
+    pub(crate) call: Call,
+    pub(crate) bytes: CallBytes,
+}
+
+/// A call that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
     /// What the caller knows the call by.
     pub(crate) ticket: Ticket,
     pub(crate) method: MethodId,
     /// Of [`Open`].
     pub(crate) flags: u32,
     pub(crate) deadline: Option<Time>,
-    pub(crate) bytes: CallBytes,
     /// When the call was made, for what is said of it.
     pub(crate) made_at: Time,
     /// The caller has somewhere else to go if the other side falls silent.
@@ -53,7 +59,7 @@ pub(crate) struct NewCall {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) ticket: Ticket,
-    pub(crate) result: Result<Bytes, Status>,
+    pub(crate) result: Result<Bytes, Failed>,
 }
 
 /// The calls of a session.
@@ -75,7 +81,7 @@ pub(crate) struct Caller {
 
 #[derive(Debug)]
 struct Active {
-    call: NewCall,
+    call: Call,
     out: Outgoing,
     incoming: Incoming,
     /// When the other side could first have had all it needs to start the handler.
@@ -110,7 +116,7 @@ impl Caller {
 
     /// Adds a call.
     pub(crate) fn push(&mut self, call: NewCall) {
-        self.deadline = earlier(self.deadline, call.deadline);
+        self.deadline = earlier(self.deadline, call.call.deadline);
         self.waiting.push_back(call);
     }
 
@@ -184,7 +190,8 @@ impl Caller {
             let call = self.waiting.pop_front()?;
             let id = self.next;
             self.next = id.next();
-            let out = Outgoing::new(call.bytes.clone());
+            let NewCall { call, bytes } = call;
+            let out = Outgoing::new(bytes);
             let left = out.left();
             let incoming = Incoming::new();
             let active =
@@ -257,7 +264,7 @@ impl Caller {
 
     /// The caller has dropped a call; tells whether it was here.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
-        if let Some(index) = self.waiting.iter().position(|call| call.ticket == ticket) {
+        if let Some(index) = self.waiting.iter().position(|call| call.call.ticket == ticket) {
             self.waiting.remove(index);
             return true;
         }
@@ -318,32 +325,33 @@ impl Caller {
     }
 
     /// Ends the calls for which `end` has a status, in the order in which they were made.
-    fn end_if(&mut self, end: impl Fn(&NewCall, Progress) -> Option<Status>) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        self.active.retain(|&id, active| {
-            let Some(status) = end(&active.call, active.progress()) else {
-                return true;
-            };
-            ended.push((Some(id), Ended { ticket: active.call.ticket, result: Err(status) }));
-            false
-        });
+    fn end_if(&mut self, end: impl Fn(&Call, Progress) -> Option<Status>) -> Vec<Ended> {
+        let verdict =
+            |(&id, active): (&CallId, &Active)| Some((id, end(&active.call, active.progress())?));
+        let mut verdicts: Vec<(CallId, Status)> = self.active.iter().filter_map(verdict).collect();
         // The map has an order of its own, which must not decide what is told first.
-        ended.sort_unstable_by_key(|(id, _)| *id);
-        self.cancels.extend(ended.iter().filter_map(|(id, _)| *id));
-        self.waiting.retain(|call| {
-            let Some(status) = end(call, Progress::Waiting) else {
-                return true;
-            };
-            ended.push((None, Ended { ticket: call.ticket, result: Err(status) }));
-            false
-        });
-        ended.into_iter().map(|(_, ended)| ended).collect()
+        verdicts.sort_unstable_by_key(|(id, _)| *id);
+        let mut ended: Vec<Ended> =
+            verdicts.into_iter().filter_map(|(id, status)| self.give_up(id, status)).collect();
+        for new in std::mem::take(&mut self.waiting) {
+            match end(&new.call, Progress::Waiting) {
+                None => self.waiting.push_back(new),
+                Some(status) => {
+                    let NewCall { call, bytes } = new;
+                    let result = Err(Failed { status, bytes });
+                    ended.push(Ended { ticket: call.ticket, result });
+                }
+            }
+        }
+        ended
     }
 
+    /// Ends a call without its reply, and lets the other side know.
     fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
-        let active = self.active.remove(&id)?;
+        let Active { call, out, .. } = self.active.remove(&id)?;
         self.cancels.push_back(id);
-        Some(Ended { ticket: active.call.ticket, result: Err(status) })
+        let bytes = out.into_bytes();
+        Some(Ended { ticket: call.ticket, result: Err(Failed { status, bytes }) })
     }
 
     /// When [`expire`](Self::expire) may have something to do.
@@ -351,8 +359,11 @@ impl Caller {
         self.deadline
     }
 
-    fn all(&self) -> impl Iterator<Item = &NewCall> {
-        self.waiting.iter().chain(self.active.values().map(|active| &active.call))
+    fn all(&self) -> impl Iterator<Item = &Call> {
+        self.waiting
+            .iter()
+            .map(|call| &call.call)
+            .chain(self.active.values().map(|active| &active.call))
     }
 
     fn set_delivered(&mut self, id: CallId) {

@@ -21,7 +21,7 @@ use crate::proto::session::{Client, Opening, Session, Side};
 use crate::proto::stateless::{Answer, Answers};
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
-use crate::proto::{CallBytes, Event, Identity, NewCall, Serving, Ticket, Transmit};
+use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::status::Status;
 use crate::wire::{Frame, schema};
@@ -43,6 +43,8 @@ pub(crate) struct Endpoint {
     pub(super) closed: Closed,
     pub(super) answers: Answers,
     timers: Timers,
+    /// Sessions that have changed, and whose timer and place among the next ones are to be settled.
+    changed: Vec<usize>,
     /// Sessions that have something to send.
     ready: VecDeque<usize>,
     /// Of the datagram that is being handled.
@@ -89,6 +91,7 @@ impl Endpoint {
             closed,
             answers: Answers::new(now),
             timers: Timers::new(),
+            changed: Vec::new(),
             ready: VecDeque::new(),
             frames: Vec::new(),
             half_open: 0,
@@ -106,7 +109,7 @@ impl Endpoint {
         now: Time,
         to: SocketAddr,
         call: NewCall,
-    ) -> Result<SessionId, Status> {
+    ) -> Result<SessionId, Failed> {
         let index = match self.peers.get(to).session {
             Some(index) => index,
             None => self.connect(now, to),
@@ -120,40 +123,42 @@ impl Endpoint {
             let text = format!(
                 "{max} calls to {to} are waiting to be sent already (transport.calls_waiting_max)"
             );
-            return Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted));
+            let status = Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted);
+            return Err(Failed { status, bytes: call.bytes });
         }
         client.calls.push(call);
         let id = session.id;
-        self.touch(now, index);
+        self.touch(index);
         Ok(id)
     }
 
     /// Gives up a call that was made in `session`. No event follows.
-    pub(crate) fn cancel(&mut self, now: Time, session: SessionId, ticket: Ticket) {
+    pub(crate) fn cancel(&mut self, session: SessionId, ticket: Ticket) {
         let Some(&index) = self.by_id.get(&session) else {
             return;
         };
         if let Side::Client(client) = &mut self.sessions[index].side {
             client.calls.cancel(ticket);
         }
-        self.touch(now, index);
+        self.touch(index);
     }
 
     /// Gives the reply to a call that is served; ignored if the call has ended in the meantime.
-    pub(crate) fn reply(&mut self, now: Time, serving: Serving, bytes: CallBytes) {
+    pub(crate) fn reply(&mut self, serving: Serving, bytes: CallBytes) {
         let Some(&index) = self.by_id.get(&serving.session) else {
             return;
         };
         if let Side::Server(server) = &mut self.sessions[index].side {
             server.calls.reply(serving.call, bytes, &mut self.shared.budget);
         }
-        self.touch(now, index);
+        self.touch(index);
     }
 
     /// Lets time pass. To be called once [`poll_timeout`](Self::poll_timeout) has been reached, and
     /// after all datagrams that have arrived by then have been handled: an acknowledgement may be
     /// among them.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
+        self.settle(now);
         let woke = self.timers.next().is_some_and(|due| LATE < now.since(due));
         if woke {
             // The process was held up. What other nodes said in the meantime may not have been read
@@ -170,7 +175,7 @@ impl Endpoint {
             session.armed = None;
             match session.handle_timeout(now, &mut self.shared) {
                 Some(reason) => self.close(now, index, reason, Duration::ZERO, String::new()),
-                None => self.touch(now, index),
+                None => self.touch(index),
             }
         }
         let floor = self.shared.tokens.floor(now);
@@ -178,7 +183,8 @@ impl Endpoint {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
-    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+    pub(crate) fn poll_timeout(&mut self, now: Time) -> Option<Time> {
+        self.settle(now);
         self.timers.next()
     }
 
@@ -189,6 +195,7 @@ impl Endpoint {
 
     /// Writes datagrams for one node to the end of `buffer`, which should be empty.
     pub(crate) fn poll_transmit(&mut self, now: Time, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        self.settle(now);
         if let Some(Answer { to, local_ip, bytes }) = self.answers.pop() {
             buffer.extend_from_slice(&bytes);
             return Some(Transmit { to, local_ip, sizes: vec![bytes.len()] });
@@ -206,15 +213,13 @@ impl Endpoint {
                 };
                 sizes.push(size);
             }
-            self.touch(now, index);
-            if !sizes.is_empty() {
-                return Some(Transmit { to, local_ip, sizes });
+            if sizes.is_empty() {
+                // It wanted to send and could not, for want of room or of trust: it is looked at
+                // again when something changes.
+                continue;
             }
-            // A session that had nothing to write although it wanted to must not be asked for ever.
-            if let Some(session) = self.sessions.get_mut(index).filter(|session| session.queued) {
-                session.queued = false;
-                self.ready.retain(|&other| other != index);
-            }
+            self.touch(index);
+            return Some(Transmit { to, local_ip, sizes });
         }
         None
     }
@@ -332,15 +337,29 @@ impl Endpoint {
         self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
     }
 
-    /// Settles what a change of a session means for its timer and its place among those that have
-    /// something to send.
-    pub(super) fn touch(&mut self, now: Time, index: usize) {
+    /// A session has changed. What that means for its timer, and for its place among those that
+    /// have something to send, is settled once for all changes of a turn.
+    pub(super) fn touch(&mut self, index: usize) {
         let session = &mut self.sessions[index];
-        let due = session.next_timeout(now, &self.shared.config);
-        session.armed = self.timers.arm(index, session.armed, due);
-        if !session.queued && session.wants_to_send(now) {
-            session.queued = true;
-            self.ready.push_back(index);
+        if !session.changed {
+            session.changed = true;
+            self.changed.push(index);
+        }
+    }
+
+    fn settle(&mut self, now: Time) {
+        while let Some(index) = self.changed.pop() {
+            let Some(session) = self.sessions.get_mut(index) else { continue };
+            // The place may have been taken by another session since.
+            if !std::mem::take(&mut session.changed) {
+                continue;
+            }
+            let due = session.next_timeout(now, &self.shared.config);
+            session.armed = self.timers.arm(index, session.armed, due);
+            if !session.queued && session.wants_to_send(now) {
+                session.queued = true;
+                self.ready.push_back(index);
+            }
         }
     }
 

@@ -206,7 +206,7 @@ impl Endpoint {
         let result = decoded.and_then(|()| self.deliver_decoded(now, received, index, &datagram));
         // The session's state may have changed although the datagram was refused.
         if result.is_err() && self.sessions.contains(index) {
-            self.touch(now, index);
+            self.touch(index);
         }
         result
     }
@@ -232,7 +232,7 @@ impl Endpoint {
         }
         match effects.closed {
             Some((reason, said)) => self.close(now, index, reason, Duration::ZERO, said),
-            None => self.touch(now, index),
+            None => self.touch(index),
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Endpoint {
         if opening.token.is_none() {
             session.on_retry(instance, token);
             self.learn(received, instance, Some(token));
-            self.touch(now, index);
+            self.touch(index);
         } else if opening.shown_from.0 <= retry.echo {
             // The calls have gone out under a token that is not good any more; some may have run
             // while it was. A new session has to be opened under the new one.

@@ -57,7 +57,7 @@ use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
 
-pub(crate) use caller::NewCall;
+pub(crate) use caller::{Call, NewCall};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use outgoing::CallBytes;
 
@@ -110,7 +110,7 @@ pub(crate) enum Event {
         peer: Option<Peer>,
         /// The node says nothing any more: other calls had better go elsewhere.
         silent: bool,
-        result: Result<Bytes, Status>,
+        result: Result<Bytes, Failed>,
     },
     /// A call is to be served; [`Endpoint::reply`] ends it.
     Call(Arrived),
@@ -120,6 +120,14 @@ pub(crate) enum Event {
         /// Why.
         code: Code,
     },
+}
+
+/// A call that has failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) status: Status,
+    /// The bytes of its request, for another try.
+    pub(crate) bytes: CallBytes,
 }
 
 /// A call that is to be served.

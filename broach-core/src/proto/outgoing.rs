@@ -7,39 +7,91 @@ use bytes::Bytes;
 
 use crate::proto::ranges::Ranges;
 use crate::status::Status;
-use crate::wire::{RecordKind, put_record, status_to_wire};
+use crate::wire::{RECORD_HEAD_MAX, RecordKind, put_record, record_head, status_to_wire};
 
 /// All the bytes of one direction of a call: what stands before the message, and the message.
 ///
 /// Two parts, so that a message need not be copied to get its record's head.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct CallBytes {
-    pub(crate) head: Bytes,
-    pub(crate) body: Bytes,
+    head: Head,
+    body: Bytes,
+}
+
+/// The beginning of a call's bytes: most often no more than the head of a record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Head {
+    Short { bytes: [u8; RECORD_HEAD_MAX], len: u8 },
+    Long(Bytes),
 }
 
 impl CallBytes {
+    /// One message and nothing else.
+    pub(crate) fn message(message: Bytes) -> Self {
+        let (bytes, len) = record_head(RecordKind::Message, message.len());
+        Self { head: Head::Short { bytes, len }, body: message }
+    }
+
+    /// One message and what comes before it: whole records and the message's head.
+    pub(crate) fn with_head(head: Vec<u8>, message: Bytes) -> Self {
+        Self { head: Head::Long(head.into()), body: message }
+    }
+
     /// The bytes of a reply that is a status.
     pub(crate) fn status(status: &Status) -> Self {
         let mut head = Vec::new();
         put_record(&mut head, RecordKind::Status, &status_to_wire(status));
-        Self { head: head.into(), body: Bytes::new() }
+        Self::with_head(head, Bytes::new())
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }
 
+    /// The message, which other bytes of the same call can be made of.
+    pub(crate) fn into_message(self) -> Bytes {
+        self.body
+    }
+
     /// Appends some of the bytes to a buffer.
     fn copy(&self, range: Range<u64>, buffer: &mut Vec<u8>) {
         let (start, end) = (range.start as usize, range.end as usize);
-        let split = self.head.len();
+        let head = self.head.as_slice();
+        let split = head.len();
         if start < split {
-            buffer.extend_from_slice(&self.head[start..end.min(split)]);
+            buffer.extend_from_slice(&head[start..end.min(split)]);
         }
         if split < end {
             buffer.extend_from_slice(&self.body[start.max(split) - split..end - split]);
         }
+    }
+
+    /// All of the bytes in one piece.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn joined(&self) -> Bytes {
+        [self.head.as_slice(), &self.body].concat().into()
+    }
+}
+
+impl Head {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Short { len, .. } => *len as usize,
+            Self::Long(bytes) => bytes.len(),
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { bytes, len } => &bytes[..usize::from(*len)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::Short { bytes: [0; RECORD_HEAD_MAX], len: 0 }
     }
 }
 
@@ -62,6 +114,11 @@ impl Outgoing {
 
     pub(crate) const fn len(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    /// The bytes, for another try.
+    pub(crate) fn into_bytes(self) -> CallBytes {
+        self.bytes
     }
 
     /// Whether something is there to go out.
@@ -127,8 +184,7 @@ mod tests {
     use crate::rng::Rng;
 
     fn outgoing(head: &'static [u8], body: &'static [u8]) -> Outgoing {
-        let (head, body) = (Bytes::from_static(head), Bytes::from_static(body));
-        Outgoing::new(CallBytes { head, body })
+        Outgoing::new(CallBytes::with_head(head.to_vec(), Bytes::from_static(body)))
     }
 
     fn copied(outgoing: &Outgoing, range: Range<u64>) -> Vec<u8> {
@@ -178,10 +234,8 @@ mod tests {
         let body: Vec<u8> = (0..=255).cycle().take(10_000).collect();
         for seed in 0..50 {
             let mut rng = Rng::from_seed(seed);
-            let bytes = CallBytes {
-                head: Bytes::copy_from_slice(&body[..7]),
-                body: Bytes::copy_from_slice(&body[7..]),
-            };
+            let rest = Bytes::copy_from_slice(&body[7..]);
+            let bytes = CallBytes::with_head(body[..7].to_vec(), rest);
             let mut out = Outgoing::new(bytes);
             let (mut flying, mut got) = (Vec::new(), vec![None; body.len()]);
             let mut done = false;

@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) armed: Option<Time>,
     /// Whether it is among the sessions that have something to send.
     pub(crate) queued: bool,
+    /// Whether it is among the sessions that have changed.
+    pub(crate) changed: bool,
 }
 
 /// What is different between the one who calls and the one who serves.
@@ -123,6 +125,7 @@ impl Session {
             used_at: now,
             armed: None,
             queued: false,
+            changed: false,
         }
     }
 

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::code::Outcome;
 use crate::config::Transport;
-use crate::deadline::{Clock, Deadline};
+use crate::deadline::{Deadline, Time};
 use crate::exchange::{
     Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
     unimplemented,
@@ -28,26 +28,29 @@ use crate::wire::Open;
 
 /// Answers the calls that come to a node.
 #[derive(Clone, Debug)]
-pub(crate) struct Serve {
+pub(crate) struct Serve(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     registry: Arc<Registry>,
     routes: Routes,
     config: Arc<Transport>,
-    clock: Arc<dyn Clock>,
     observe: Observe,
 }
 
 impl Serve {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         registry: Arc<Registry>,
         routes: Routes,
         config: Arc<Transport>,
-        clock: Arc<dyn Clock>,
         observe: Observe,
     ) -> Self {
-        Self { registry, routes, config, clock, observe }
+        Self(Arc::new(Inner { registry, routes, config, observe }))
     }
+}
 
-    async fn serve(self, call: Arrived) -> CallBytes {
+impl Inner {
+    async fn serve(self: Arc<Self>, now: Time, call: Arrived) -> CallBytes {
         let peer = call.peer.addr;
         let request = match self.request(call) {
             Ok(request) => request,
@@ -56,11 +59,10 @@ impl Serve {
                 return CallBytes::status(&status);
             }
         };
-        let Self { routes, config, clock, observe, .. } = self;
         let (method, deadline, trace) = (request.method.clone(), request.deadline, request.trace);
-        let scope = HandlerScope::start(&observe, &clock, &method, peer, deadline, trace);
+        let scope = HandlerScope::start(&self.observe, &method, peer, now, deadline, trace);
         let request = Request { trace: scope.trace(), ..request };
-        let handling = AssertUnwindSafe(routes.dispatch(request)).catch_unwind();
+        let handling = AssertUnwindSafe(self.routes.dispatch(request)).catch_unwind();
         let result = match handling.instrument(scope.span().clone()).await {
             Ok(result) => result,
             Err(panic) => {
@@ -69,7 +71,7 @@ impl Serve {
                 Err(Status::internal(text))
             }
         };
-        let result = result.and_then(|reply| reply_bytes(reply, method.full_name(), &config));
+        let result = result.and_then(|reply| reply_bytes(reply, method.full_name(), &self.config));
         scope.end(code_of(&result));
         result.unwrap_or_else(|status| CallBytes::status(&status))
     }
@@ -86,7 +88,7 @@ impl Serve {
         let RequestRecords { metadata, trace, message } =
             read_request(call.bytes, self.config.metadata_bytes_max)?;
         let mut request =
-            Request::new(found.method, Body::Message(message), Arc::clone(&self.clock));
+            Request::new(found.method, Body::Message(message), Arc::clone(self.observe.clock()));
         request.metadata = metadata;
         request.deadline = call.deadline.map(Deadline::at);
         request.idempotent = call.flags & Open::IDEMPOTENT != 0;
@@ -98,8 +100,8 @@ impl Serve {
 }
 
 impl Handler for Serve {
-    fn handle(&self, call: Arrived) -> Work {
-        Box::pin(self.clone().serve(call))
+    fn handle(&self, now: Time, call: Arrived) -> Work {
+        Box::pin(Arc::clone(&self.0).serve(now, call))
     }
 }
 
@@ -134,10 +136,10 @@ impl Routes {
         Self(Way::Layered(BoxCloneSyncService::new(service)))
     }
 
-    fn dispatch(self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
-        let registry = match self.0 {
+    fn dispatch(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        let registry = match &self.0 {
             Way::Plain(registry) => registry,
-            Way::Layered(service) => return service.oneshot(request).boxed(),
+            Way::Layered(service) => return service.clone().oneshot(request).boxed(),
         };
         match registry.find(request.method.id()) {
             Some(found) => found.service.dispatch(Inbound::new(found.index, request)),
@@ -156,7 +158,7 @@ impl Service<Request> for Routes {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        self.clone().dispatch(request)
+        self.dispatch(request)
     }
 }
 

@@ -11,16 +11,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHasher;
 
-use crate::deadline::Time;
+use crate::deadline::{Stopped, Time};
 use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
 use crate::observe::Observe;
 use crate::proto::{
-    Arrived, CallBytes, Endpoint, Event, Identity, NewCall, Received, Serving, Ticket,
+    Arrived, Call, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, Serving, Ticket,
 };
 use crate::rng::Rng;
 use crate::testing::faults::Way;
 use crate::testing::{Faults, History, Report, Storm, Struck};
-use crate::wire::{Open, Record, RecordKind, put_record_head, status_from_wire};
+use crate::wire::{Open, Record, RecordKind, status_from_wire};
 
 /// All nodes and the network between them.
 pub(crate) struct World {
@@ -241,7 +241,7 @@ impl World {
         };
         let instance = Instance(self.rng.non_zero());
         let identity = Identity { instance, cluster: ClusterHash(1) };
-        let observe = Observe::new(Vec::new(), None, Rng::from_seed(0));
+        let observe = Observe::new(Vec::new(), None, Stopped::shared(), Rng::from_seed(0));
         let config = Arc::new(self.storm.config.clone());
         let (now, rng) = (clock.local(self.now), self.rng.fork());
         let endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
@@ -332,20 +332,22 @@ impl World {
         let node = &mut self.nodes[index];
         let now = node.clock.local(self.now);
         let ticket = Ticket(token);
-        let call = NewCall {
+        let call = Call {
             ticket,
             method: MethodId(1),
             flags: if idempotent { Open::IDEMPOTENT } else { 0 },
             deadline: Some(now + self.storm.deadline),
-            bytes: message(&request_body(token, request, reply)),
             made_at: now,
             yields: false,
         };
+        let call = NewCall { call, bytes: message(&request_body(token, request, reply)) };
         match node.endpoint.open(now, to, call) {
             Ok(session) => {
                 node.calls.insert(ticket, (token, session));
             }
-            Err(status) => self.history.failed(token, self.now, status.code(), status.outcome()),
+            Err(Failed { status, .. }) => {
+                self.history.failed(token, self.now, status.code(), status.outcome());
+            }
         }
         if self.rng.chance(self.storm.dropped) {
             let (node, life) = (index, self.nodes[index].life);
@@ -361,7 +363,7 @@ impl World {
         let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
             return;
         };
-        node.endpoint.cancel(node.clock.local(self.now), session, Ticket(token));
+        node.endpoint.cancel(session, Ticket(token));
         self.history.dropped(token);
         self.next_call(index);
         self.turn(index);
@@ -375,7 +377,7 @@ impl World {
         }
         let (session, call) = serving;
         let serving = Serving { session: SessionId(session), call: crate::ids::CallId(call) };
-        node.endpoint.reply(node.clock.local(self.now), serving, message(&reply));
+        node.endpoint.reply(serving, message(&reply));
         self.turn(index);
     }
 
@@ -391,7 +393,7 @@ impl World {
             let received = Received { from, local_ip: None, arrived, bytes };
             node.endpoint.handle_datagram(now, received);
         }
-        if node.endpoint.poll_timeout().is_some_and(|due| due <= now) {
+        if node.endpoint.poll_timeout(now).is_some_and(|due| due <= now) {
             node.endpoint.handle_timeout(now);
         }
         while let Some(event) = self.nodes[index].endpoint.poll_event() {
@@ -411,7 +413,7 @@ impl World {
             }
         }
         let node = &mut self.nodes[index];
-        let due = node.endpoint.poll_timeout().map(|due| node.clock.global(due).max(self.now));
+        let due = node.endpoint.poll_timeout(now).map(|due| node.clock.global(due).max(self.now));
         if due.is_some() && due != node.timer {
             node.timer = due;
             let wait = due.map_or(Duration::ZERO, |due| due.since(self.now));
@@ -437,7 +439,7 @@ impl World {
                             None
                         }
                     },
-                    Err(status) => Some(status),
+                    Err(failed) => Some(failed.status),
                 };
                 if let Some(status) = failed {
                     self.history.failed(token, self.now, status.code(), status.outcome());
@@ -510,10 +512,8 @@ fn magnitude(rng: &mut Rng, range: &RangeInclusive<usize>) -> usize {
     (drawn as usize - 1).clamp(*range.start(), *range.end())
 }
 
-fn message(body: &[u8]) -> CallBytes {
-    let mut head = Vec::new();
-    put_record_head(&mut head, RecordKind::Message, body.len());
-    CallBytes { head: head.into(), body: Bytes::copy_from_slice(body) }
+fn message(body: &Bytes) -> CallBytes {
+    CallBytes::message(body.clone())
 }
 
 /// A request: its token, how long a reply it wants, and filling.

@@ -30,7 +30,9 @@ pub(crate) use header::{Header, Init, Kind, Token};
 pub(crate) use parts::{
     metadata_from_wire, metadata_to_wire, micros, status_from_wire, status_to_wire,
 };
-pub(crate) use record::{Record, RecordKind, put_record, put_record_head};
+pub(crate) use record::{
+    RECORD_HEAD_MAX, Record, RecordKind, put_record, put_record_head, record_head,
+};
 pub(crate) use writer::{AckRange, Open, Piece, Writer};
 
 /// The version of the wire format that this crate speaks.

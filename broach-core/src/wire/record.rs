@@ -45,6 +45,18 @@ impl Record {
     }
 }
 
+/// What stands before a record's `len` bytes, and how much of it that is.
+pub(crate) fn record_head(kind: RecordKind, len: usize) -> ([u8; RECORD_HEAD_MAX], u8) {
+    let mut bytes = [0; RECORD_HEAD_MAX];
+    let mut rest = &mut bytes[..];
+    encode_varint((len as u64) << 2 | kind as u64, &mut rest);
+    let left = rest.len();
+    (bytes, (RECORD_HEAD_MAX - left) as u8)
+}
+
+/// No record's head is longer.
+pub(crate) const RECORD_HEAD_MAX: usize = 10;
+
 /// Appends what stands before a record's `len` bytes.
 pub(crate) fn put_record_head(buffer: &mut Vec<u8>, kind: RecordKind, len: usize) {
     encode_varint((len as u64) << 2 | kind as u64, buffer);
@@ -71,6 +83,16 @@ mod tests {
         assert_eq!((first.kind, &first.bytes[..]), (RecordKind::Metadata, &b"ab"[..]));
         assert_eq!(Record::take(&mut bytes).unwrap().kind, RecordKind::Message);
         assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn a_head_is_the_same_in_both_ways_of_writing_it() {
+        for len in [0, 1, 31, 32, 4_095, 4_096, 16 << 20, usize::MAX >> 2] {
+            let (bytes, count) = record_head(RecordKind::Message, len);
+            let mut buffer = Vec::new();
+            put_record_head(&mut buffer, RecordKind::Message, len);
+            assert_eq!(bytes[..usize::from(count)], buffer);
+        }
     }
 
     #[test]
