@@ -19,7 +19,9 @@ use crate::net::inbox::{Command, Ended, Inbox, NoReply};
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::observe::{Event as Seen, Observe};
-use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
+use crate::proto::{
+    Arrived, CallBytes, EARLY_MAX, Endpoint, Event, Failed, Identity, Received, Ticket,
+};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -74,6 +76,8 @@ struct Driver {
     commands: Vec<Command>,
     /// When the socket was last found empty: nothing in it can be older.
     emptied_at: Time,
+    /// There is more to act upon than the last turn allowed.
+    events_left: bool,
     /// How many turns have found something to receive, one after the other.
     busy_turns: u32,
     /// Receiving has failed: how long to wait before trying again, and until when.
@@ -115,6 +119,7 @@ impl Driver {
             received: Vec::new(),
             commands: Vec::new(),
             emptied_at: now,
+            events_left: false,
             busy_turns: 0,
             receive_pause: None,
             stopping: false,
@@ -141,7 +146,6 @@ impl Driver {
             }
             let now = self.clock.now();
             self.handle_commands(now);
-            self.handle_events(now);
             self.outbox.flush(&mut self.endpoint, now);
             self.timer.set(self.endpoint.poll_timeout(now));
             self.check_drained();
@@ -149,6 +153,9 @@ impl Driver {
         let now = self.clock.now();
         self.endpoint.close_all(now);
         self.handle_events(now);
+        while self.events_left {
+            self.handle_events(now);
+        }
         self.outbox.flush(&mut self.endpoint, now);
     }
 
@@ -164,7 +171,10 @@ impl Driver {
             woken.by_timer = true;
         }
         let nothing = !woken.by_inbox && !woken.by_timer && self.received.is_empty();
-        if nothing && !writable { Poll::Pending } else { Poll::Ready(woken) }
+        if nothing && !writable && !self.events_left {
+            return Poll::Pending;
+        }
+        Poll::Ready(woken)
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) {
@@ -204,13 +214,19 @@ impl Driver {
         }
     }
 
-    /// Acts upon what has happened; tells how many calls have ended.
+    /// Acts upon what has happened, as far as the turn allows; tells how many calls have ended.
     fn handle_events(&mut self, now: Time) -> usize {
         let mut ended = 0;
         if let Some(handlers) = &mut self.handlers {
             handlers.begin_turn(now);
         }
-        while let Some(event) = self.endpoint.poll_event() {
+        self.events_left = false;
+        loop {
+            if self.handlers.as_ref().is_some_and(Handlers::had_their_turn) {
+                self.events_left = true;
+                return ended;
+            }
+            let Some(event) = self.endpoint.poll_event() else { return ended };
             match event {
                 Event::Ended { ticket, peer, silent, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
@@ -222,21 +238,18 @@ impl Driver {
                 }
                 Event::Call(call) => {
                     let serving = call.serving;
-                    let Some(handlers) = &mut self.handlers else {
-                        continue;
-                    };
+                    let Some(handlers) = &mut self.handlers else { continue };
                     if let Some(bytes) = handlers.start(call) {
                         self.endpoint.reply(serving, bytes);
                     }
                 }
-                Event::Stop { serving, .. } => {
+                Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);
                     }
                 }
             }
         }
-        ended
     }
 
     fn handle_commands(&mut self, now: Time) {
@@ -296,8 +309,8 @@ impl Drop for Driver {
     }
 }
 
-/// The driver's one timer. It is moved only to earlier times, and looks again when it is reached:
-/// most of the time what it waits for has moved on by then.
+/// The driver's one timer. A wait that is a little too short is kept rather than set anew at every
+/// turn; see `proto::timers` for why it is not much too short.
 struct Timer {
     clock: Arc<dyn Clock>,
     /// When the driver has something to do.
@@ -329,7 +342,7 @@ impl Timer {
                 return true;
             }
             let (_, sleep) = match &mut self.sleep {
-                Some(sleep) if sleep.0 <= due => sleep,
+                Some(sleep) if sleep.0 <= due && due < sleep.0 + EARLY_MAX => sleep,
                 _ => self.sleep.insert((due, self.clock.sleep_until(due))),
             };
             if sleep.as_mut().poll(cx).is_pending() {

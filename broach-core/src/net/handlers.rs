@@ -48,12 +48,18 @@ impl Handlers {
         (self.left, self.now) = (TURN_MAX, now);
     }
 
+    /// Whether handlers have taken so long in this turn that the network should have its own again
+    /// before the next one is started.
+    pub(super) const fn had_their_turn(&self) -> bool {
+        self.left.is_zero()
+    }
+
     /// Starts the handler of a call; gives the reply if it is there at once.
     pub(super) fn start(&mut self, call: Arrived) -> Option<CallBytes> {
         let (serving, method) = (call.serving, call.method);
         let mut work = self.handler.handle(self.now, call);
         let usual = self.first_poll.get(&method).copied().unwrap_or_default();
-        if FIRST_POLL_MAX < usual || self.left.is_zero() {
+        if FIRST_POLL_MAX < usual {
             // It is measured again now and then: what made it slow may be over.
             let decayed = usual - usual / 64;
             self.first_poll.insert(method, decayed);
@@ -76,7 +82,9 @@ impl Handlers {
     }
 
     fn remember(&mut self, method: MethodId, usual: Duration, took: Duration) {
-        let smoothed = (7 * usual + took) / 8;
+        // The operating system may take the processor away in the middle of a poll; once does not
+        // make a method slow.
+        let smoothed = (7 * usual + took.min(3 * FIRST_POLL_MAX)) / 8;
         // Methods are those that this node serves, and unknown ones, which are many only if someone
         // makes them up.
         if self.first_poll.len() < METHODS_MAX || self.first_poll.contains_key(&method) {
@@ -123,8 +131,9 @@ impl Drop for Handlers {
 /// A method whose first polls take longer than this gets tasks from the start.
 const FIRST_POLL_MAX: Duration = Duration::from_micros(20);
 
-/// So long are handlers polled in place in one turn of the driver; the others of that turn get
-/// tasks.
+/// So long are handlers polled in place in one turn of the driver; the others wait for the next. (To
+/// give them tasks instead would cost more than they do: measured with 512 calls under way, twice
+/// the processor time per call.)
 const TURN_MAX: Duration = Duration::from_micros(100);
 
 /// More methods than a node ever serves.

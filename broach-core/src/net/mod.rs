@@ -20,6 +20,7 @@ mod inbox;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod outbox;
+mod readiness;
 mod setup;
 mod socket;
 mod udp;

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::Interest;
 
 use crate::config::Transport;
+use crate::net::readiness::Watched;
 use crate::net::socket::{Datagram, DatagramSocket, Datagrams};
 
 /// A UDP socket that receives and sends many datagrams with one system call.
 pub(crate) struct UdpSocket {
-    io: tokio::net::UdpSocket,
+    io: Watched,
     state: UdpSocketState,
     local: SocketAddr,
     ring: Mutex<Ring>,
@@ -52,8 +52,8 @@ impl UdpSocket {
         let _ = socket.set_recv_buffer_size(config.receive_buffer_bytes);
         let _ = socket.set_send_buffer_size(config.send_buffer_bytes);
         let state = UdpSocketState::new((&socket).into())?;
-        let io = tokio::net::UdpSocket::from_std(socket.into())?;
-        let local = io.local_addr()?;
+        let io = Watched::new(socket.into())?;
+        let local = io.socket().local_addr()?;
         let buffers = vec![0; BUFFERS * BUFFER_BYTES];
         let ring = Mutex::new(Ring { buffers, metas: [RecvMeta::default(); BUFFERS] });
         Ok(Self { io, state, local, ring })
@@ -76,24 +76,18 @@ impl DatagramSocket for UdpSocket {
     ) -> Poll<io::Result<()>> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let Ring { buffers, metas } = &mut *ring;
-        loop {
-            futures::ready!(self.io.poll_recv_ready(cx))?;
+        let read = self.io.poll_read(cx, |socket| {
             let mut parts = buffers.chunks_mut(BUFFER_BYTES);
             let mut slices: [IoSliceMut<'_>; BUFFERS] =
                 std::array::from_fn(|_| IoSliceMut::new(parts.next().unwrap_or_default()));
-            let result = self.io.try_io(Interest::READABLE, || {
-                self.state.recv((&self.io).into(), &mut slices, metas)
-            });
-            match result {
-                Ok(count) => {
-                    let filled = buffers.chunks(BUFFER_BYTES).zip(&*metas).take(count);
-                    filled.for_each(|(buffer, meta)| split(buffer, meta, received));
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+            let count = self.state.recv(socket.into(), &mut slices, metas)?;
+            // With room left in the ring there is nothing left in the socket.
+            Ok((count, count < BUFFERS))
+        });
+        let count = futures::ready!(read)?;
+        let filled = buffers.chunks(BUFFER_BYTES).zip(&*metas).take(count);
+        filled.for_each(|(buffer, meta)| split(buffer, meta, received));
+        Poll::Ready(Ok(()))
     }
 
     fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
@@ -107,11 +101,11 @@ impl DatagramSocket for UdpSocket {
             segment_size: (size < contents.len()).then_some(size),
             src_ip: src_ip.map(|ip| self.mapped((ip, 0).into()).ip()),
         };
-        self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit))
+        self.io.try_write(|socket| self.state.try_send(socket.into(), &transmit))
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_send_ready(cx)
+        self.io.poll_writable(cx)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

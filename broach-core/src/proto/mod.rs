@@ -51,7 +51,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::code::Code;
 use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
@@ -60,6 +59,7 @@ use crate::status::Status;
 pub(crate) use caller::{Call, NewCall};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use outgoing::CallBytes;
+pub(crate) use timers::EARLY_MAX;
 
 /// What a caller knows its call by. Chosen by the user of the endpoint, and never twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -115,11 +115,7 @@ pub(crate) enum Event {
     /// A call is to be served; [`Endpoint::reply`] ends it.
     Call(Arrived),
     /// A call that was to be served has ended without a reply: its handler is to be stopped.
-    Stop {
-        serving: Serving,
-        /// Why.
-        code: Code,
-    },
+    Stop(Serving),
 }
 
 /// A call that has failed.

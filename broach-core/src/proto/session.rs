@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::code::Code;
 use crate::config::{BASE_DATAGRAM_BYTES, Transport};
 use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, Instance, PacketNumber, SessionId};
@@ -206,7 +205,7 @@ impl Session {
                     let stop = server.calls.on_cancel(call, &mut shared.budget);
                     if stop.map_err(|_| DropReason::Malformed)? {
                         let serving = Serving { session: self.id, call };
-                        shared.events.push_back(Event::Stop { serving, code: Code::Cancelled });
+                        shared.events.push_back(Event::Stop(serving));
                     }
                 }
             }
@@ -346,8 +345,7 @@ impl Session {
             Side::Server(server) => {
                 for call in server.calls.expire(now, &mut shared.budget) {
                     let serving = Serving { session: self.id, call };
-                    let code = Code::DeadlineExceeded;
-                    shared.events.push_back(Event::Stop { serving, code });
+                    shared.events.push_back(Event::Stop(serving));
                 }
             }
         }
@@ -404,7 +402,7 @@ impl Session {
             Side::Server(server) => {
                 for call in server.calls.end_all(&mut shared.budget) {
                     let serving = Serving { session: self.id, call };
-                    shared.events.push_back(Event::Stop { serving, code: Code::Cancelled });
+                    shared.events.push_back(Event::Stop(serving));
                 }
             }
         }

@@ -447,7 +447,7 @@ impl World {
                 self.next_call(index);
             }
             Event::Call(arrived) => self.serve(index, arrived),
-            Event::Stop { serving, .. } => {
+            Event::Stop(serving) => {
                 let serving = (serving.session.0, serving.call.0);
                 self.nodes[index].handlers.remove(&serving);
             }
