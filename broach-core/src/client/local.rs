@@ -28,9 +28,8 @@ impl Transport for Local {
         let methods = self.service.spec().methods;
         let index = methods.iter().position(|spec| spec.id() == request.method.id());
         let now = request.clock.now();
-        let attempt = request.scope.as_ref().map(|scope| scope.attempt(now, None));
-        request.trace = attempt.as_ref().map_or(request.trace, |attempt| attempt.trace());
-        request.scope = None;
+        let attempt = request.scope.take().map(|scope| scope.attempt(now, None));
+        request.trace = attempt.as_ref().map_or(request.trace, |&(_, trace)| trace);
         let service = Arc::clone(&self.service);
         let (clock, deadline) = (Arc::clone(&request.clock), request.deadline);
         let handling = async move {
@@ -42,7 +41,7 @@ impl Transport for Local {
         async move {
             let result = within_deadline(&*clock, deadline, handling).await;
             let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
-            let elapsed = attempt.map(|attempt| attempt.end(code_of(&result), outcome));
+            let elapsed = attempt.map(|(mut attempt, _)| attempt.end(code_of(&result), outcome));
             let elapsed = elapsed.unwrap_or_default();
             match result {
                 Ok(reply) => Ok(Reply { elapsed, ..reply }),

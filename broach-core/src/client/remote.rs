@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,11 +15,12 @@ use crate::client::budget::RetryBudget;
 use crate::client::channel::Transport;
 use crate::code::{Code, Outcome};
 use crate::config;
-use crate::deadline::{Deadline, Time};
+use crate::deadline::{Deadline, Sleep, Time};
 use crate::exchange::{Body, Reply, Request, check_metadata, code_of, message_bytes, read_reply};
+use crate::metadata::Metadata;
 use crate::method::Shape;
-use crate::net::{Ended, Handle, NoReply, Outbound};
-use crate::observe::{CallScope, TraceContext};
+use crate::net::{Ended, Handle, NoReply, Outbound, Sent};
+use crate::observe::{AttemptScope, CallScope, TraceContext};
 use crate::proto::CallBytes;
 use crate::rng::Rng;
 use crate::routing::FixedList;
@@ -37,44 +40,6 @@ struct Inner {
     rng: Mutex<Rng>,
 }
 
-/// A call under way: what has been tried of it.
-struct Trial {
-    request: Request,
-    /// Taken while an attempt is under way; comes back if it fails.
-    message: Option<Bytes>,
-    scope: Arc<CallScope>,
-    attempts: Vec<Attempt>,
-    /// Where in them the present round begins: in one round no node is tried twice.
-    round: usize,
-}
-
-/// How an attempt ended.
-struct Failed {
-    status: Status,
-    /// The node answered with it; otherwise it was made up here.
-    answered: bool,
-}
-
-impl Trial {
-    /// Whether a node has been tried in this round.
-    fn has_tried(&self, addr: SocketAddr) -> bool {
-        self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))
-    }
-
-    /// How many nodes have been tried in this round.
-    const fn tried(&self) -> usize {
-        self.attempts.len() - self.round
-    }
-}
-
-/// Where a call is tried again.
-enum Next {
-    /// At another node.
-    Elsewhere,
-    /// At the same one, after a wait.
-    Again(Duration),
-}
-
 impl Remote {
     pub(super) fn new(
         handle: Handle,
@@ -90,8 +55,10 @@ impl Remote {
 
 impl Transport for Remote {
     fn call(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
-        let inner = Arc::clone(&self.0);
-        async move { inner.call(request).await }.boxed()
+        match self.0.check(&request) {
+            Ok(()) => Box::pin(RemoteCall::new(Arc::clone(&self.0), request)),
+            Err(status) => futures::future::err(status).boxed(),
+        }
     }
 
     fn keeps_deadline(&self) -> bool {
@@ -99,95 +66,203 @@ impl Transport for Remote {
     }
 }
 
-impl Inner {
-    async fn call(&self, request: Request) -> Result<Reply, Status> {
-        let forwarded = request.scope.is_none();
-        let mut trial = self.begin(request)?;
-        let result = self.run(&mut trial).await;
-        if forwarded {
-            // Otherwise whoever has made the scope ends it.
-            let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
-            trial.scope.end(code_of(&result), outcome);
-        }
-        result
-    }
+/// A call under way. Written as a state machine by hand: what the compiler makes of nested async
+/// functions was three times as large, and it is moved for every call.
+struct RemoteCall {
+    inner: Arc<Inner>,
+    trial: Trial,
+    /// Nobody else ends the call's scope.
+    forwarded: bool,
+    state: State,
+}
 
-    /// Tries until the call has ended.
-    async fn run(&self, trial: &mut Trial) -> Result<Reply, Status> {
-        self.budget.on_call();
-        let mut now = trial.scope.started();
-        loop {
-            let Some(addr) = self.list.pick(now, |addr| trial.has_tried(addr)) else {
-                // There is a node at first, and later only if another try was found worth while.
-                return Err(Status::internal("there is no node to call"));
-            };
-            let failed = match self.attempt(now, trial, addr).await {
-                Ok(reply) => return Ok(reply),
-                Err(failed) => failed,
-            };
-            now = self.handle.shared().clock.now();
-            match self.next(now, trial, &failed) {
-                Some(Next::Elsewhere) => {}
-                Some(Next::Again(wait)) => {
-                    trial.round = trial.attempts.len();
-                    now = self.wait(now, trial.request.deadline, wait).await;
-                }
-                None => {
-                    let attempts = std::mem::take(&mut trial.attempts);
-                    return Err(failed.status.with_attempts(attempts));
-                }
-            }
-        }
-    }
+enum State {
+    /// The next attempt can begin.
+    Ready(Time),
+    /// An attempt is under way.
+    Trying { sent: Sent, scope: AttemptScope, addr: SocketAddr },
+    /// The next attempt has to wait.
+    Waiting { sleep: Sleep, until: Time },
+}
 
-    /// Checks what can be checked before anything is sent.
-    fn begin(&self, mut request: Request) -> Result<Trial, Status> {
-        let shared = self.handle.shared();
-        let name = request.method.full_name();
-        let not_executed = |status: Status| status.with_outcome(Outcome::NotExecuted);
-        let shape = request.method.shape();
-        let message = match &request.body {
-            Body::Message(message) if shape == Shape::Unary => message,
-            _ => {
-                return Err(not_executed(Status::unimplemented(format!(
-                    "{name} is {shape}: only unary calls go over the network so far"
-                ))));
-            }
-        };
-        let (bytes, max) = (message.len(), shared.config.message_bytes_max);
-        if max < bytes {
-            return Err(not_executed(Status::resource_exhausted(format!(
-                "the request of {name} has {bytes} bytes, and {max} are allowed \
-                 (transport.message_bytes_max of this node)"
-            ))));
-        }
-        check_metadata(&request.metadata, shared.config.metadata_bytes_max)?;
+/// What has been tried of a call.
+struct Trial {
+    scope: Arc<CallScope>,
+    /// Taken while an attempt is under way; comes back if it fails.
+    message: Option<Bytes>,
+    metadata: Metadata,
+    deadline: Option<Deadline>,
+    idempotent: bool,
+    retried: bool,
+    attempts: Vec<Attempt>,
+    /// Where in them the present round begins: in one round no node is tried twice.
+    round: usize,
+}
+
+/// How an attempt failed.
+struct Failed {
+    status: Status,
+    /// The node answered with it; otherwise it was made up here.
+    answered: bool,
+}
+
+/// Where a call is tried again.
+enum Next {
+    /// At another node.
+    Elsewhere,
+    /// At the same one, after a wait.
+    Again(Duration),
+}
+
+impl RemoteCall {
+    fn new(inner: Arc<Inner>, request: Request) -> Self {
+        let Request { method, metadata, deadline, body, idempotent, retried, trace, scope, .. } =
+            request;
+        let forwarded = scope.is_none();
         // A request that came in over a layer of a server has no scope of its own here.
-        let scope = request.scope.take().unwrap_or_else(|| {
-            let (target, now) = ("(forwarded)", shared.clock.now());
-            let Request { method, trace, .. } = &request;
-            Arc::new(CallScope::start(&shared.observe, method, target, now, *trace))
+        let scope = scope.unwrap_or_else(|| {
+            let shared = inner.handle.shared();
+            let (observe, now) = (&shared.observe, shared.clock.now());
+            Arc::new(CallScope::start(observe, &method, "(forwarded)", now, trace))
         });
-        let message = match std::mem::replace(&mut request.body, Body::Message(Bytes::new())) {
+        let message = match body {
             Body::Message(message) => Some(message),
             Body::Stream(_) => None,
         };
-        Ok(Trial { request, message, scope, attempts: Vec::new(), round: 0 })
+        inner.budget.on_call();
+        let state = State::Ready(scope.started());
+        let attempts = Vec::new();
+        let trial =
+            Trial { scope, message, metadata, deadline, idempotent, retried, attempts, round: 0 };
+        Self { inner, trial, forwarded, state }
     }
 
-    /// Tries one node.
-    async fn attempt(
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
+        loop {
+            self.state = match &mut self.state {
+                State::Ready(now) => {
+                    let now = *now;
+                    let tried = |addr| self.trial.has_tried(addr);
+                    let Some(addr) = self.inner.list.pick(now, tried) else {
+                        // There is one at first, and later only if another try was found worth
+                        // while.
+                        let status = Status::internal("there is no node to call");
+                        return Poll::Ready(Err(status.with_outcome(Outcome::NotExecuted)));
+                    };
+                    let (scope, trace) = self.trial.scope.attempt(now, Some(addr));
+                    let outbound = self.inner.outbound(&mut self.trial, trace, addr);
+                    let sent = self.inner.handle.call(now, outbound);
+                    State::Trying { sent, scope, addr }
+                }
+                State::Trying { sent, scope, addr } => {
+                    let ended = futures::ready!(sent.poll_unpin(cx));
+                    let failed = match self.inner.settle(&mut self.trial, scope, *addr, ended) {
+                        Ok(reply) => return Poll::Ready(Ok(reply)),
+                        Err(failed) => failed,
+                    };
+                    let now = self.inner.handle.shared().clock.now();
+                    match self.inner.next(now, &self.trial, &failed) {
+                        Some(Next::Elsewhere) => State::Ready(now),
+                        Some(Next::Again(wait)) => {
+                            self.trial.round = self.trial.attempts.len();
+                            self.inner.wait(now, self.trial.deadline, wait)
+                        }
+                        None => {
+                            let attempts = std::mem::take(&mut self.trial.attempts);
+                            return Poll::Ready(Err(failed.status.with_attempts(attempts)));
+                        }
+                    }
+                }
+                State::Waiting { sleep, until } => {
+                    futures::ready!(sleep.poll_unpin(cx));
+                    State::Ready(*until)
+                }
+            };
+        }
+    }
+}
+
+impl Future for RemoteCall {
+    type Output = Result<Reply, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = futures::ready!(self.poll_reply(cx));
+        if self.forwarded {
+            let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
+            self.trial.scope.end(code_of(&result), outcome);
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl Trial {
+    /// Whether a node has been tried in this round.
+    fn has_tried(&self, addr: SocketAddr) -> bool {
+        self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))
+    }
+
+    /// How many nodes have been tried in this round.
+    const fn tried(&self) -> usize {
+        self.attempts.len() - self.round
+    }
+}
+
+impl Inner {
+    /// Checks what can be checked before anything is sent.
+    fn check(&self, request: &Request) -> Result<(), Status> {
+        let config = &self.handle.shared().config;
+        let (shape, name) = (request.method.shape(), request.method.full_name());
+        let refuse = |status: Status| Err(status.with_outcome(Outcome::NotExecuted));
+        let Body::Message(message) = &request.body else {
+            return refuse(no_streams(name, shape));
+        };
+        if shape != Shape::Unary {
+            return refuse(no_streams(name, shape));
+        }
+        let (bytes, max) = (message.len(), config.message_bytes_max);
+        if max < bytes {
+            return refuse(Status::resource_exhausted(format!(
+                "the request of {name} has {bytes} bytes, and {max} are allowed \
+                 (transport.message_bytes_max of this node)"
+            )));
+        }
+        check_metadata(&request.metadata, config.metadata_bytes_max)
+    }
+
+    /// What goes to the transport for the next attempt.
+    fn outbound(
         &self,
-        now: Time,
         trial: &mut Trial,
+        trace: Option<TraceContext>,
         addr: SocketAddr,
+    ) -> Outbound {
+        let message = trial.message.take().unwrap_or_default();
+        let idempotent = if trial.idempotent { Open::IDEMPOTENT } else { 0 };
+        let retry = if trial.retried || !trial.attempts.is_empty() { Open::RETRY } else { 0 };
+        let last = self.config.attempts_max as usize <= trial.attempts.len() + 1;
+        Outbound {
+            to: addr,
+            method: trial.scope.method().id(),
+            flags: idempotent | retry,
+            deadline: trial.deadline.map(Deadline::time),
+            bytes: message_bytes(&trial.metadata, trace, message),
+            yields: !last && !trial.retried && trial.tried() + 1 < self.list.len(),
+        }
+    }
+
+    /// Takes in how an attempt ended.
+    fn settle(
+        &self,
+        trial: &mut Trial,
+        scope: &mut AttemptScope,
+        addr: SocketAddr,
+        ended: Ended,
     ) -> Result<Reply, Failed> {
-        let attempt = trial.scope.attempt(now, Some(addr));
-        let outbound = self.outbound(trial, attempt.trace(), addr);
-        let Ended { peer, silent, result } = self.handle.call(now, outbound).await;
+        let Ended { peer, silent, result } = ended;
         let answered = result.is_ok();
         let result = match result {
-            Ok(bytes) => read_reply(bytes).map_err(|status| named(status, addr, &trial.request)),
+            Ok(bytes) => read_reply(bytes)
+                .map_err(|status| named(status, addr, trial.scope.method().full_name())),
             Err(NoReply { status, bytes }) => {
                 trial.message = bytes.map(CallBytes::into_message);
                 Err(status)
@@ -199,7 +274,7 @@ impl Inner {
             self.list.on_answer(addr);
         }
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
-        let elapsed = attempt.end(code_of(&result), outcome);
+        let elapsed = scope.end(code_of(&result), outcome);
         match result {
             Ok(reply) => {
                 let failed = std::mem::take(&mut trial.attempts);
@@ -212,38 +287,19 @@ impl Inner {
         }
     }
 
-    /// What goes to the transport for the next attempt.
-    fn outbound(
-        &self,
-        trial: &mut Trial,
-        trace: Option<TraceContext>,
-        addr: SocketAddr,
-    ) -> Outbound {
-        let message = trial.message.take().unwrap_or_default();
-        let request = &trial.request;
-        let idempotent = if request.idempotent { Open::IDEMPOTENT } else { 0 };
-        let retry = if request.retried || !trial.attempts.is_empty() { Open::RETRY } else { 0 };
-        let last = self.config.attempts_max as usize <= trial.attempts.len() + 1;
-        Outbound {
-            to: addr,
-            method: request.method.id(),
-            flags: idempotent | retry,
-            deadline: request.deadline.map(Deadline::time),
-            bytes: message_bytes(&request.metadata, trace, message),
-            yields: !last && !request.retried && trial.tried() + 1 < self.list.len(),
-        }
-    }
-
     /// Whether and where a call is tried again.
     fn next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
         let Failed { status, answered } = failed;
         // Someone further up tries again already; if everyone did, one failure would become many
-        // calls.
-        if trial.request.retried || self.config.attempts_max as usize <= trial.attempts.len() {
+        // calls. And without its message a call cannot be made again.
+        if trial.retried
+            || self.config.attempts_max as usize <= trial.attempts.len()
+            || trial.message.is_none() && !answered
+        {
             return None;
         }
         let over = |deadline: Deadline| deadline.remaining(now).is_none();
-        if trial.request.deadline.is_some_and(over) {
+        if trial.deadline.is_some_and(over) {
             return None;
         }
         let elsewhere = trial.tried() < self.list.len();
@@ -258,12 +314,9 @@ impl Inner {
             }
             (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
             (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
-            (_, Code::Unavailable) if trial.request.idempotent => {
-                if elsewhere {
-                    Next::Elsewhere
-                } else {
-                    Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
-                }
+            (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
+            (_, Code::Unavailable) if trial.idempotent => {
+                Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
             }
             _ => return None,
         };
@@ -282,24 +335,31 @@ impl Inner {
         asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
     }
 
-    /// Waits, but not beyond the deadline. Tells what time it is then.
-    async fn wait(&self, now: Time, deadline: Option<Deadline>, wait: Duration) -> Time {
+    /// Waits, but not beyond the deadline.
+    fn wait(&self, now: Time, deadline: Option<Deadline>, wait: Duration) -> State {
+        if wait.is_zero() {
+            return State::Ready(now);
+        }
         let until = now + wait;
         let until = deadline.map_or(until, |deadline| deadline.time().min(until));
-        if now < until {
-            self.handle.shared().clock.sleep_until(until).await;
-        }
-        now.max(until)
+        State::Waiting { sleep: self.handle.shared().clock.sleep_until(until), until }
     }
 }
 
 /// The status of a node that knows a method only by its number, with the method's name.
-fn named(status: Status, addr: SocketAddr, request: &Request) -> Status {
+fn named(status: Status, addr: SocketAddr, method: &str) -> Status {
     if status.code() != Code::Unimplemented || !status.message().is_empty() {
         return status;
     }
-    let text = format!("{addr} does not serve {}", request.method.full_name());
-    Status::unimplemented(text).with_outcome(status.outcome())
+    let outcome = status.outcome();
+    Status::unimplemented(format!("{addr} does not serve {method}")).with_outcome(outcome)
+}
+
+/// Why a stream does not go over the network.
+fn no_streams(method: &str, shape: Shape) -> Status {
+    Status::unimplemented(format!(
+        "{method} is {shape}: only unary calls go over the network so far"
+    ))
 }
 
 impl fmt::Debug for Inner {

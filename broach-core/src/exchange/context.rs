@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use crate::deadline::{Clock, Deadline, Stopped};
@@ -132,9 +130,10 @@ impl Context {
         std::mem::take(&mut metadata)
     }
 
-    /// Runs a future as part of this call: what it calls inherits from it.
-    pub(crate) const fn scope<F>(self, future: F) -> Scope<F> {
-        Scope { context: Some(self), future }
+    /// Does something as part of this call: calls made meanwhile inherit from it.
+    pub(crate) fn enter<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _inside = Inside::enter(self.clone());
+        act()
     }
 }
 
@@ -154,68 +153,47 @@ thread_local! {
     static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-/// A future during whose polls [`Context::current`] is set.
-pub(crate) struct Scope<F> {
-    /// Present between polls; during one it is in [`CURRENT`].
-    context: Option<Context>,
-    future: F,
+/// Puts back the context that was there before, also after a panic.
+struct Inside {
+    before: Option<Context>,
 }
 
-impl<F: Future + Unpin> Future for Scope<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
-        let this = &mut *self;
-        let _inside = Inside::enter(&mut this.context);
-        Pin::new(&mut this.future).poll(cx)
+impl Inside {
+    fn enter(context: Context) -> Self {
+        Self { before: CURRENT.replace(Some(context)) }
     }
 }
 
-/// Puts a context into [`CURRENT`], and back when dropped: after a panic too.
-struct Inside<'a> {
-    slot: &'a mut Option<Context>,
-}
-
-impl<'a> Inside<'a> {
-    fn enter(slot: &'a mut Option<Context>) -> Self {
-        CURRENT.with_borrow_mut(|current| std::mem::swap(current, slot));
-        Self { slot }
-    }
-}
-
-impl Drop for Inside<'_> {
+impl Drop for Inside {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|current| std::mem::swap(current, self.slot));
+        CURRENT.set(self.before.take());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt;
 
     #[test]
-    fn a_scope_is_seen_inside_and_gone_outside() {
-        let inside = Context::test().scope(Box::pin(async { Context::current().is_some() }));
-        assert!(inside.now_or_never().unwrap());
+    fn a_context_is_seen_inside_and_gone_outside() {
+        assert!(Context::test().enter(|| Context::current().is_some()));
         assert!(Context::current().is_none());
     }
 
     #[test]
-    fn scopes_nest() {
-        let depth = Box::pin(async {
-            let inner = Context::test().scope(Box::pin(async { Context::current().is_some() }));
-            inner.await && Context::current().is_some()
+    fn contexts_nest() {
+        let outer = Context::test();
+        outer.enter(|| {
+            assert!(Context::test().enter(|| Context::current().is_some()));
+            assert!(Context::current().is_some_and(|now| Arc::ptr_eq(&now.0, &outer.0)));
         });
-        assert!(Context::test().scope(depth).now_or_never().unwrap());
         assert!(Context::current().is_none());
     }
 
     #[test]
     fn a_panic_leaves_no_context_behind() {
-        let scope = Context::test().scope(Box::pin(async { panic!("on purpose") }));
-        let outcome = std::panic::AssertUnwindSafe(scope).catch_unwind().now_or_never();
-        assert!(outcome.unwrap().is_err());
+        let act = || Context::test().enter(|| panic!("on purpose"));
+        assert!(std::panic::catch_unwind(act).is_err());
         assert!(Context::current().is_none());
     }
 }

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use pin_project_lite::pin_project;
 use prost::Message;
 
 use crate::code::Outcome;
@@ -55,17 +56,13 @@ impl Inbound {
         Req: Message + Default,
         Rep: Message,
         H: FnOnce(Context, Req) -> F + Send + 'static,
-        F: Future<Output = Result<Rep, Status>> + Send,
+        F: Future<Output = Result<Rep, Status>> + Send + 'static,
     {
-        Box::pin(async move {
-            let (cx, body) = Context::of(self.request);
-            let request = one(cx.method(), body)?;
-            let reply = {
-                let handler = std::pin::pin!(handler(cx.clone(), request));
-                cx.clone().scope(handler).await
-            };
-            finish(&cx, reply)
-        })
+        let (cx, body) = Context::of(self.request);
+        match one(cx.method(), body) {
+            Ok(request) => Box::pin(OneReply { handler: handler(cx.clone(), request), cx }),
+            Err(status) => Box::pin(std::future::ready(Err(status))),
+        }
     }
 
     /// Hands the call to a handler of one request and any number of replies.
@@ -91,17 +88,11 @@ impl Inbound {
         Req: Message + Default + 'static,
         Rep: Message,
         H: FnOnce(Context, Receiver<Req>) -> F + Send + 'static,
-        F: Future<Output = Result<Rep, Status>> + Send,
+        F: Future<Output = Result<Rep, Status>> + Send + 'static,
     {
-        Box::pin(async move {
-            let (cx, body) = Context::of(self.request);
-            let requests = many(&cx, body);
-            let reply = {
-                let handler = std::pin::pin!(handler(cx.clone(), requests));
-                cx.clone().scope(handler).await
-            };
-            finish(&cx, reply)
-        })
+        let (cx, body) = Context::of(self.request);
+        let requests = many(&cx, body);
+        Box::pin(OneReply { handler: handler(cx.clone(), requests), cx })
     }
 
     /// Hands the call to a handler of any number of requests and replies.
@@ -155,6 +146,29 @@ fn many<M: Message + Default + 'static>(cx: &Context, body: Body) -> Receiver<M>
     Receiver::new(messages.map(move |bytes| decode_request(method.method(), bytes?)), metadata)
 }
 
+pin_project! {
+    /// A handler of one reply at work.
+    struct OneReply<F> {
+        #[pin]
+        handler: F,
+        cx: Context,
+    }
+}
+
+impl<M, F> Future for OneReply<F>
+where
+    M: Message,
+    F: Future<Output = Result<M, Status>>,
+{
+    type Output = Result<Reply, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let reply = futures::ready!(this.cx.enter(|| this.handler.poll(cx)));
+        Poll::Ready(finish(this.cx, reply))
+    }
+}
+
 /// A handler's one reply with the metadata it set, or its error with it.
 fn finish<M: Message>(cx: &Context, reply: Result<M, Status>) -> Result<Reply, Status> {
     let reply = reply.map_err(|status| with_metadata(cx, status))?;
@@ -180,8 +194,9 @@ where
     M: Message + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let handler = Some(cx.clone().scope(Box::pin(handler)));
-    let mut replies = Box::pin(Replies { handler, feed, failed: None }.peekable());
+    let handler = Some(Box::pin(handler));
+    let replies = Replies { cx: cx.clone(), handler, feed, failed: None };
+    let mut replies = Box::pin(replies.peekable());
     if let Some(Err(status)) = replies.as_mut().peek().await {
         return Err(with_metadata(&cx, status.clone()));
     }
@@ -192,6 +207,7 @@ where
 
 /// The replies of a handler, which runs only while they are asked for.
 struct Replies<M, H> {
+    cx: Context,
     /// `None` once the handler has returned.
     handler: Option<H>,
     feed: Feed<M>,
@@ -211,7 +227,7 @@ where
     ) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Some(handler) = &mut this.handler {
-            match Pin::new(handler).poll(cx) {
+            match this.cx.enter(|| Pin::new(handler).poll(cx)) {
                 Poll::Ready(result) => {
                     this.handler = None;
                     this.failed = result.err();

@@ -59,7 +59,7 @@ impl Handle {
     }
 
     /// Makes a call. It runs whether or not the future is polled; dropping the future cancels it.
-    pub(crate) fn call(&self, now: Time, outbound: Outbound) -> Attempt {
+    pub(crate) fn call(&self, now: Time, outbound: Outbound) -> Sent {
         let inner = &self.0;
         let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
         let (waiter, ended) = oneshot::channel();
@@ -70,7 +70,7 @@ impl Handle {
         let refused = match inner.inbox.push_below(max, Command::Open { to, call, waiter }) {
             Ok(()) => {
                 let inbox = Some(Arc::clone(&inner.inbox));
-                return Attempt { ended: Ok(ended), ticket, inbox };
+                return Sent { ended: Ok(ended), ticket, inbox };
             }
             Err(NotTaken::Closed) => stopped(),
             Err(NotTaken::Full) => Status::resource_exhausted(format!(
@@ -78,7 +78,7 @@ impl Handle {
             )),
         };
         let refused = refused.with_outcome(Outcome::NotExecuted);
-        Attempt { ended: Err(Some(refused)), ticket, inbox: None }
+        Sent { ended: Err(Some(refused)), ticket, inbox: None }
     }
 
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.
@@ -118,8 +118,8 @@ impl Drop for Inner {
 
 /// A call under way to a node. Dropping it cancels the call.
 #[derive(Debug)]
-#[must_use = "dropping an attempt cancels the call"]
-pub(crate) struct Attempt {
+#[must_use = "dropping it cancels the call"]
+pub(crate) struct Sent {
     /// Or why it was never begun.
     ended: Result<oneshot::Receiver<Ended>, Option<Status>>,
     ticket: Ticket,
@@ -127,7 +127,7 @@ pub(crate) struct Attempt {
     inbox: Option<Arc<Inbox>>,
 }
 
-impl Future for Attempt {
+impl Future for Sent {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -151,7 +151,7 @@ impl Future for Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(inbox) = &self.inbox {
             // If the driver has stopped the call has ended anyway.

@@ -29,7 +29,7 @@ pub use address::AddressError;
 pub(crate) use address::resolve;
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Handler, Work};
-pub(crate) use handle::{Handle, Outbound};
+pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::{Ended, NoReply};
 pub use setup::BindError;
 pub(crate) use setup::Setup;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counters::{Counters, Errnos};
 pub use event::{CloseReason, DropReason, Event, Observer, Role};
-pub(crate) use scope::{CallScope, HandlerScope};
+pub(crate) use scope::{AttemptScope, CallScope, HandlerScope};
 pub use trace::{ParseTraceError, Propagator, TraceContext};
 
 use crate::deadline::Clock;

@@ -33,7 +33,6 @@ pub(crate) struct AttemptScope {
     peer: Option<SocketAddr>,
     started: Time,
     span: Span,
-    trace: Option<TraceContext>,
     ended: bool,
 }
 
@@ -95,15 +94,20 @@ impl CallScope {
         self.scope.observe.clock()
     }
 
-    /// The next attempt begins now.
-    pub(crate) fn attempt(self: &Arc<Self>, now: Time, peer: Option<SocketAddr>) -> AttemptScope {
+    /// The next attempt begins now. Also tells what the called node has to know of the trace.
+    pub(crate) fn attempt(
+        self: &Arc<Self>,
+        now: Time,
+        peer: Option<SocketAddr>,
+    ) -> (AttemptScope, Option<TraceContext>) {
         let Scope { observe, method, span: call, trace: parent, .. } = &self.scope;
         let number = 1 + self.attempts.fetch_add(1, Relaxed);
         observe.emit(Event::AttemptStarted { method: method.full_name(), peer });
         let span = span::attempt(call, method.full_name(), number, peer);
         span::record_peer(call, peer);
         let trace = span::place(&span, *parent, observe);
-        AttemptScope { call: Arc::clone(self), peer, started: now, span, trace, ended: false }
+        let call = Arc::clone(self);
+        (AttemptScope { call, peer, started: now, span, ended: false }, trace)
     }
 
     /// The call has ended. Only the first time counts.
@@ -135,17 +139,8 @@ impl Drop for CallScope {
 }
 
 impl AttemptScope {
-    /// What the called node has to know of the trace.
-    pub(crate) const fn trace(&self) -> Option<TraceContext> {
-        self.trace
-    }
-
     /// The attempt has ended; tells how long it took.
-    pub(crate) fn end(mut self, code: Code, outcome: Outcome) -> Duration {
-        self.finish(code, outcome)
-    }
-
-    fn finish(&mut self, code: Code, outcome: Outcome) -> Duration {
+    pub(crate) fn end(&mut self, code: Code, outcome: Outcome) -> Duration {
         self.ended = true;
         let scope = &self.call.scope;
         span::record_end(&self.span, code);
@@ -166,7 +161,7 @@ impl AttemptScope {
 impl Drop for AttemptScope {
     fn drop(&mut self) {
         if !self.ended {
-            self.finish(Code::Cancelled, Outcome::Unknown);
+            self.end(Code::Cancelled, Outcome::Unknown);
         }
     }
 }
@@ -190,6 +185,11 @@ impl HandlerScope {
         Self { scope, peer, deadline, ended: false }
     }
 
+    /// The method that is served.
+    pub(crate) const fn method(&self) -> &Method {
+        &self.scope.method
+    }
+
     /// The span that covers the handler.
     pub(crate) const fn span(&self) -> &Span {
         &self.scope.span
@@ -201,11 +201,7 @@ impl HandlerScope {
     }
 
     /// The handler has ended.
-    pub(crate) fn end(mut self, code: Code) {
-        self.finish(code);
-    }
-
-    fn finish(&mut self, code: Code) {
+    pub(crate) fn end(&mut self, code: Code) {
         self.ended = true;
         let scope = &self.scope;
         span::record_end(&scope.span, code);
@@ -224,7 +220,7 @@ impl Drop for HandlerScope {
             // It was stopped: at its deadline, or before because nobody waits for it any more.
             let now = self.scope.observe.clock().now();
             let expired = self.deadline.is_some_and(|deadline| deadline.remaining(now).is_none());
-            self.finish(if expired { Code::DeadlineExceeded } else { Code::Cancelled });
+            self.end(if expired { Code::DeadlineExceeded } else { Code::Cancelled });
         }
     }
 }

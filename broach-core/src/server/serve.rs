@@ -1,7 +1,9 @@
 //! [`Serve`]: the work on one call that came over the network.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,7 +11,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{Layer, Service, ServiceExt};
-use tracing::Instrument;
 
 use crate::code::Outcome;
 use crate::config::Transport;
@@ -49,33 +50,53 @@ impl Serve {
     }
 }
 
-impl Inner {
-    async fn serve(self: Arc<Self>, now: Time, call: Arrived) -> CallBytes {
-        let peer = call.peer.addr;
-        let request = match self.request(call) {
-            Ok(request) => request,
-            Err(status) => {
-                self.observe.emit(Event::CallRefused { peer, code: status.code() });
-                return CallBytes::status(&status);
+/// The work on one call.
+struct Serving {
+    inner: Arc<Inner>,
+    scope: HandlerScope,
+    state: State,
+}
+
+enum State {
+    /// Has not begun.
+    Ready(Option<Request>),
+    Handling(BoxFuture<'static, Result<Reply, Status>>),
+}
+
+impl Future for Serving {
+    type Output = CallBytes;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallBytes> {
+        let Self { inner, scope, state } = &mut *self;
+        let span = scope.span().clone();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
+        // What runs in here is the user's: handlers, and layers around them.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                match state {
+                    State::Handling(handling) => return handling.as_mut().poll(cx),
+                    State::Ready(request) => {
+                        let request = request.take().expect("it is taken once, to go on");
+                        *state = State::Handling(inner.routes.dispatch(request));
+                    }
+                }
             }
-        };
-        let (method, deadline, trace) = (request.method.clone(), request.deadline, request.trace);
-        let scope = HandlerScope::start(&self.observe, &method, peer, now, deadline, trace);
-        let request = Request { trace: scope.trace(), ..request };
-        let handling = AssertUnwindSafe(self.routes.dispatch(request)).catch_unwind();
-        let result = match handling.instrument(scope.span().clone()).await {
-            Ok(result) => result,
+        }));
+        let method = scope.method().full_name();
+        let result = match polled {
+            Ok(polled) => futures::ready!(polled),
             Err(panic) => {
-                let text =
-                    format!("the handler of {} panicked: {}", method.full_name(), said(&*panic));
+                let text = format!("the handler of {method} panicked: {}", said(&*panic));
                 Err(Status::internal(text))
             }
         };
-        let result = result.and_then(|reply| reply_bytes(reply, method.full_name(), &self.config));
+        let result = result.and_then(|reply| reply_bytes(reply, method, &inner.config));
         scope.end(code_of(&result));
-        result.unwrap_or_else(|status| CallBytes::status(&status))
+        Poll::Ready(result.unwrap_or_else(|status| CallBytes::status(&status)))
     }
+}
 
+impl Inner {
     /// Makes a request out of a call.
     fn request(&self, call: Arrived) -> Result<Request, Status> {
         let Some(found) = self.registry.find(call.method) else {
@@ -101,7 +122,18 @@ impl Inner {
 
 impl Handler for Serve {
     fn handle(&self, now: Time, call: Arrived) -> Work {
-        Box::pin(Arc::clone(&self.0).serve(now, call))
+        let (inner, peer) = (Arc::clone(&self.0), call.peer.addr);
+        let mut request = match inner.request(call) {
+            Ok(request) => request,
+            Err(status) => {
+                inner.observe.emit(Event::CallRefused { peer, code: status.code() });
+                return Box::pin(ready(CallBytes::status(&status)));
+            }
+        };
+        let Request { method, deadline, trace, .. } = &request;
+        let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
+        request.trace = scope.trace();
+        Box::pin(Serving { inner, scope, state: State::Ready(Some(request)) })
     }
 }
 
