@@ -18,10 +18,12 @@
 //! * Two methods that differ only in case or underscores are an error, and so are two messages,
 //!   two fields or two values of an enum: it names both, with their places.
 
+mod docs;
 mod error;
 mod ids;
 mod names;
 
+pub use docs::clean as clean_comment;
 pub use error::{Place, Position, Problem};
 pub use ids::method_id;
 pub use names::{EnumPrefix, Names};
