@@ -4,6 +4,28 @@
 //! messages, and writes what comes out. Here is no file and no process: what a service becomes
 //! depends on its descriptor and nothing else.
 //!
+//! # Input and output
+//!
+//! ```text
+//! package greeter.v1;                    pub static GREETER: ServiceSpec = ..;
+//!
+//! // Greets people.                      /// Greets people.
+//! service Greeter {                      pub trait Greeter: Send + Sync + 'static {
+//!   // Greets one person.                    /// Greets one person.
+//!   rpc SayHello(HelloRequest)               async fn say_hello(&self, cx: Context, request: HelloRequest)
+//!       returns (HelloReply);                    -> Result<HelloReply, Status> { /* Unimplemented */ }
+//!   rpc Languages(HelloRequest)              async fn languages(&self, cx: Context, request: HelloRequest,
+//!       returns (stream HelloReply);             replies: Sender<HelloReply>) -> Result<(), Status> { .. }
+//!   rpc Everyone(stream HelloRequest)        async fn everyone(&self, cx: Context,
+//!       returns (HelloReply);                    requests: Receiver<HelloRequest>) -> Result<HelloReply, Status> { .. }
+//! }                                      }
+//!
+//!                                        pub struct GreeterServer<T: ?Sized> { .. }  // new, From<Arc<T>>, Dispatch
+//!                                        pub struct GreeterClient { .. }             // new, say_hello, languages, ..
+//! ```
+//!
+//! A method is one line in the server and one in the client; all else is in `broach_core`.
+//!
 //! # Names
 //!
 //! Messages and enums are named by prost-build, and services give way to them.
@@ -17,13 +39,41 @@
 //!   be raw gets an underscore (`self_`).
 //! * Two methods that differ only in case or underscores are an error, and so are two messages,
 //!   two fields or two values of an enum: it names both, with their places.
+//!
+//! # Example
+//!
+//! ```
+//! use broach_codegen::{Names, Options};
+//!
+//! # fn example(
+//! #     files: &[prost_types::FileDescriptorProto],
+//! #     service: &prost_build::Service,
+//! # ) -> Result<(), Vec<broach_codegen::Problem>> {
+//! let names = Names::of(files, Default::default())?;
+//! let text = broach_codegen::generate(service, &names, &Options::default());
+//! # Ok(())
+//! # }
+//! ```
 
 mod docs;
+mod emit;
 mod error;
 mod ids;
+mod model;
 mod names;
+mod options;
 
 pub use docs::clean as clean_comment;
 pub use error::{Place, Position, Problem};
 pub use ids::method_id;
 pub use names::{EnumPrefix, Names};
+pub use options::{Options, Sides};
+
+/// Generates what belongs to one service: its description, and the trait, server and client that
+/// the options ask for.
+///
+/// The text belongs into the module of the service's package, beside its messages. It is legal
+/// Rust, but not formatted.
+pub fn generate(service: &prost_build::Service, names: &Names, options: &Options) -> String {
+    emit::service(&model::Service::new(service, names), options)
+}
