@@ -49,6 +49,8 @@ impl Edit {
 /// The text without the indentation that all its lines share, without blank lines around it, and
 /// without characters that rustc does not allow in comments.
 fn plain(comment: &str) -> String {
+    // The second star of `/**`: text has a space before it.
+    let comment = comment.strip_prefix('*').unwrap_or(comment);
     let lines: Vec<String> = comment
         .lines()
         .map(|line| {
@@ -82,6 +84,12 @@ fn edits(text: &str) -> Vec<Edit> {
         None
     };
     let events = Parser::new_with_broken_link_callback(text, OPTIONS, Some(&mut note_unknown));
+    for (_, definition) in events.reference_definitions().iter() {
+        // rustdoc looks up where they lead even if nothing refers to them.
+        if !is_address(LinkType::Reference, &definition.dest) {
+            edits.push(Edit::insert(definition.span.start, "\\"));
+        }
+    }
     // Within a link or a block of code a URL is part of it.
     let mut inside = 0_u32;
     let mut run: Option<Range<usize>> = None;
@@ -267,6 +275,7 @@ mod tests {
             "One.\n\n - two\n - three"
         );
         assert_eq!(cleaned("\n\t tabbed\r\n\n"), "tabbed");
+        assert_eq!(cleaned("*\n Javadoc.\n\n * list\n"), "Javadoc.\n\n* list");
         assert_eq!(cleaned(""), "");
     }
 
@@ -300,7 +309,7 @@ mod tests {
         assert_eq!(cleaned("a [b] c [d][e] [f]"), r"a \[b] c \[d]\[e] \[f]");
         assert_eq!(cleaned("[x](Foo::bar)"), r"\[x](Foo::bar)");
         assert_eq!(cleaned("[x](https://x.org)"), "[x](https://x.org)");
-        assert_eq!(cleaned("[x][y]\n\n[y]: Foo"), "\\[x]\\[y]\n\n[y]: Foo");
+        assert_eq!(cleaned("[x][y]\n\n[y]: Foo"), "\\[x]\\[y]\n\n\\[y]: Foo");
         assert_eq!(cleaned("in `[code]`"), "in `[code]`");
     }
 
@@ -328,7 +337,7 @@ mod tests {
             cleaned("http://, https:// and http"),
             "http://, https:// and http"
         );
-        assert_eq!(cleaned("*https://a.org*"), "*<https://a.org>*");
+        assert_eq!(cleaned("a *https://a.org*"), "a *<https://a.org>*");
     }
 
     #[test]
