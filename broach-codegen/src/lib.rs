@@ -35,8 +35,10 @@
 //!   names, all of them get `Service`: `GreeterService`, `GreeterServiceClient`,
 //!   `GreeterServiceServer`, `GREETER_SERVICE`. If those are taken too, it is an error.
 //! * A method `SayHello` becomes `say_hello`. A client is made with `new`, so `New` becomes `new_`;
-//!   no other name is reserved. A keyword becomes a raw identifier (`r#move`), and one that cannot
-//!   be raw gets an underscore (`self_`).
+//!   every type has `into` and `try_into`, which the compiler would take instead, so `Into` and
+//!   `TryInto` become `into_` and `try_into_`. No other name is reserved: `Clone` becomes `clone`,
+//!   and `Clone::clone(&client)` still clones the client. A keyword becomes a raw identifier
+//!   (`r#move`), and one that cannot be raw gets an underscore (`self_`).
 //! * Two methods that differ only in case or underscores are an error, and so are two messages,
 //!   two fields or two values of an enum: it names both, with their places.
 //!

@@ -24,7 +24,7 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     let _ = writeln!(
         text,
         "#[derive(Debug)]
-        pub struct {server}<{t}: ?Sized> {{
+        pub struct {server}<{t}: ?::core::marker::Sized> {{
             service: {arc}<{t}>,
         }}
 
@@ -35,13 +35,13 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
             }}
         }}
 
-        {allow}impl<{t}: {service_name} + ?Sized> ::core::convert::From<{arc}<{t}>> for {server}<{t}> {{
+        {allow}impl<{t}: {service_name} + ?::core::marker::Sized> ::core::convert::From<{arc}<{t}>> for {server}<{t}> {{
             fn from(service: {arc}<{t}>) -> Self {{
                 Self {{ service }}
             }}
         }}
 
-        {allow_calls}impl<{t}: {service_name} + ?Sized> {codegen}::Dispatch for {server}<{t}> {{
+        {allow_calls}impl<{t}: {service_name} + ?::core::marker::Sized> {codegen}::Dispatch for {server}<{t}> {{
             fn spec(&self) -> &'static {codegen}::ServiceSpec {{
                 &{}
             }}

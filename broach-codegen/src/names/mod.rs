@@ -127,15 +127,14 @@ impl Names {
 }
 
 /// The name of a method on traits and clients, and why it is not the usual one.
-///
-/// Clients are made with `new`, so a method of that name is called `new_`.
 pub(crate) fn method_name(usual: &str) -> (String, Option<&'static str>) {
-    if usual == "new" {
-        let why = "`new` makes a client";
-        ("new_".to_owned(), Some(why))
-    } else {
-        (usual.to_owned(), None)
-    }
+    let why = match usual {
+        "new" => "`new` makes a client",
+        // Taking its receiver by value, it is found before any method of a client itself.
+        "into" | "try_into" => "every type has a method of this name",
+        _ => return (usual.to_owned(), None),
+    };
+    (format!("{usual}_"), Some(why))
 }
 
 /// `package.name`, or `name` where there is no package.

@@ -32,7 +32,7 @@ pub trait Bare: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `Bare` with an implementation of [`Bare`].
 #[derive(Debug)]
-pub struct BareServer<T: ?Sized> {
+pub struct BareServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -45,13 +45,15 @@ impl<T: Bare> BareServer<T> {
     }
 }
 
-impl<T: Bare + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for BareServer<T> {
+impl<T: Bare + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for BareServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Bare + ?Sized> ::broach_core::codegen::Dispatch for BareServer<T> {
+impl<T: Bare + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for BareServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BARE
     }
@@ -110,7 +112,7 @@ pub trait Nothing: ::core::marker::Send + ::core::marker::Sync + 'static {}
 ///
 /// Serves `Nothing` with an implementation of [`Nothing`].
 #[derive(Debug)]
-pub struct NothingServer<T: ?Sized> {
+pub struct NothingServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -123,14 +125,15 @@ impl<T: Nothing> NothingServer<T> {
     }
 }
 
-impl<T: Nothing + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: Nothing + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for NothingServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Nothing + ?Sized> ::broach_core::codegen::Dispatch for NothingServer<T> {
+impl<T: Nothing + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for NothingServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &NOTHING
     }

@@ -79,7 +79,7 @@ pub trait Boxes: ::core::marker::Send + ::core::marker::Sync + 'static {
 ///
 /// Serves `awkward.boxes.Boxes` with an implementation of [`Boxes`].
 #[derive(Debug)]
-pub struct BoxesServer<T: ?Sized> {
+pub struct BoxesServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -92,13 +92,15 @@ impl<T: Boxes> BoxesServer<T> {
     }
 }
 
-impl<T: Boxes + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for BoxesServer<T> {
+impl<T: Boxes + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for BoxesServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Boxes + ?Sized> ::broach_core::codegen::Dispatch for BoxesServer<T> {
+impl<T: Boxes + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for BoxesServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BOXES
     }

@@ -36,7 +36,7 @@ pub trait LampService: ::core::marker::Send + ::core::marker::Sync + 'static {
 ///
 /// Named with `Service` because `LampClient` is message `awkward.clashes.LampClient`.
 #[derive(Debug)]
-pub struct LampServiceServer<T: ?Sized> {
+pub struct LampServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -49,14 +49,15 @@ impl<T: LampService> LampServiceServer<T> {
     }
 }
 
-impl<T: LampService + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: LampService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for LampServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: LampService + ?Sized> ::broach_core::codegen::Dispatch for LampServiceServer<T> {
+impl<T: LampService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for LampServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &LAMP_SERVICE
     }
@@ -136,7 +137,7 @@ pub trait TpuService: ::core::marker::Send + ::core::marker::Sync + 'static {
 ///
 /// Named with `Service` because `Tpu` is message `awkward.clashes.TPU`.
 #[derive(Debug)]
-pub struct TpuServiceServer<T: ?Sized> {
+pub struct TpuServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -149,14 +150,15 @@ impl<T: TpuService> TpuServiceServer<T> {
     }
 }
 
-impl<T: TpuService + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: TpuService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for TpuServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: TpuService + ?Sized> ::broach_core::codegen::Dispatch for TpuServiceServer<T> {
+impl<T: TpuService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for TpuServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &TPU_SERVICE
     }
@@ -229,7 +231,7 @@ pub trait Door: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `awkward.clashes.Door` with an implementation of [`Door`].
 #[derive(Debug)]
-pub struct DoorServer<T: ?Sized> {
+pub struct DoorServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -242,13 +244,15 @@ impl<T: Door> DoorServer<T> {
     }
 }
 
-impl<T: Door + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for DoorServer<T> {
+impl<T: Door + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for DoorServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Door + ?Sized> ::broach_core::codegen::Dispatch for DoorServer<T> {
+impl<T: Door + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for DoorServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR
     }
@@ -327,7 +331,7 @@ pub trait DoorServerService: ::core::marker::Send + ::core::marker::Sync + 'stat
 ///
 /// Named with `Service` because `DoorServer` is the server of service `awkward.clashes.Door`.
 #[derive(Debug)]
-pub struct DoorServerServiceServer<T: ?Sized> {
+pub struct DoorServerServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -340,14 +344,15 @@ impl<T: DoorServerService> DoorServerServiceServer<T> {
     }
 }
 
-impl<T: DoorServerService + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
-for DoorServerServiceServer<T> {
+impl<
+    T: DoorServerService + ?::core::marker::Sized,
+> ::core::convert::From<::std::sync::Arc<T>> for DoorServerServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: DoorServerService + ?Sized> ::broach_core::codegen::Dispatch
+impl<T: DoorServerService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for DoorServerServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR_SERVER_SERVICE

@@ -119,7 +119,7 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
 ///
 /// Serves `awkward.comments.Comments` with an implementation of [`Comments`].
 #[derive(Debug)]
-pub struct CommentsServer<T: ?Sized> {
+pub struct CommentsServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -132,14 +132,15 @@ impl<T: Comments> CommentsServer<T> {
     }
 }
 
-impl<T: Comments + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: Comments + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for CommentsServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Comments + ?Sized> ::broach_core::codegen::Dispatch for CommentsServer<T> {
+impl<T: Comments + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for CommentsServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &COMMENTS
     }

@@ -50,7 +50,7 @@ pub trait Partly: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `awkward.old.Partly` with an implementation of [`Partly`].
 #[derive(Debug)]
-pub struct PartlyServer<T: ?Sized> {
+pub struct PartlyServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -63,14 +63,16 @@ impl<T: Partly> PartlyServer<T> {
     }
 }
 
-impl<T: Partly + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for PartlyServer<T> {
+impl<T: Partly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for PartlyServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
 #[allow(deprecated)]
-impl<T: Partly + ?Sized> ::broach_core::codegen::Dispatch for PartlyServer<T> {
+impl<T: Partly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for PartlyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &PARTLY
     }
@@ -154,7 +156,7 @@ pub trait Wholly: ::core::marker::Send + ::core::marker::Sync + 'static {
 /// Serves `awkward.old.Wholly` with an implementation of [`Wholly`].
 #[deprecated]
 #[derive(Debug)]
-pub struct WhollyServer<T: ?Sized> {
+pub struct WhollyServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -169,14 +171,16 @@ impl<T: Wholly> WhollyServer<T> {
 }
 
 #[allow(deprecated)]
-impl<T: Wholly + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for WhollyServer<T> {
+impl<T: Wholly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for WhollyServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
 #[allow(deprecated)]
-impl<T: Wholly + ?Sized> ::broach_core::codegen::Dispatch for WhollyServer<T> {
+impl<T: Wholly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for WhollyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &WHOLLY
     }

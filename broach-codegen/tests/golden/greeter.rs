@@ -97,7 +97,7 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
 ///
 /// Serves `greeter.v1.Greeter` with an implementation of [`Greeter`].
 #[derive(Debug)]
-pub struct GreeterServer<T: ?Sized> {
+pub struct GreeterServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -110,14 +110,15 @@ impl<T: Greeter> GreeterServer<T> {
     }
 }
 
-impl<T: Greeter + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: Greeter + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for GreeterServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Greeter + ?Sized> ::broach_core::codegen::Dispatch for GreeterServer<T> {
+impl<T: Greeter + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for GreeterServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &GREETER
     }

@@ -9,6 +9,12 @@ pub static METHODS: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen
             ::broach_core::codegen::Idempotency::None,
         ),
         ::broach_core::codegen::MethodSpec::new(
+            "awkward.methods.Methods/Into",
+            0xf811_fe13_92ac_6409,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
             "awkward.methods.Methods/Clone",
             0xb817_8edf_9396_2903,
             ::broach_core::codegen::Shape::Unary,
@@ -79,6 +85,20 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
             ::broach_core::codegen::unimplemented(&METHODS.methods[0]),
         )
     }
+    /// Every type has `into`.
+    ///
+    /// RPC `awkward.methods.Methods/Into`: unary.
+    /// Named `into_` because every type has a method of this name.
+    async fn into_(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: M,
+    ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
+        let _ = (cx, request);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&METHODS.methods[1]),
+        )
+    }
     /// RPC `awkward.methods.Methods/Clone`: unary.
     async fn clone(
         &self,
@@ -87,7 +107,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[1]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[2]),
         )
     }
     /// RPC `awkward.methods.Methods/Drop`: unary.
@@ -98,7 +118,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[2]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[3]),
         )
     }
     /// RPC `awkward.methods.Methods/Channel`: unary.
@@ -109,7 +129,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[3]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[4]),
         )
     }
     /// RPC `awkward.methods.Methods/Move`: server streaming.
@@ -121,7 +141,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
         let _ = (cx, request, replies);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[4]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[5]),
         )
     }
     /// RPC `awkward.methods.Methods/Self`: client streaming.
@@ -132,7 +152,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, requests);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[5]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[6]),
         )
     }
     /// RPC `awkward.methods.Methods/Gen`: bidirectional streaming.
@@ -144,7 +164,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
         let _ = (cx, requests, replies);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[6]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[7]),
         )
     }
     /// RPC `awkward.methods.Methods/HTTPGet2`: unary.
@@ -155,7 +175,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[7]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[8]),
         )
     }
     /// RPC `awkward.methods.Methods/lower_case`: unary.
@@ -166,14 +186,14 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[8]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[9]),
         )
     }
 }
 
 /// Serves `awkward.methods.Methods` with an implementation of [`Methods`].
 #[derive(Debug)]
-pub struct MethodsServer<T: ?Sized> {
+pub struct MethodsServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -186,14 +206,15 @@ impl<T: Methods> MethodsServer<T> {
     }
 }
 
-impl<T: Methods + ?Sized> ::core::convert::From<::std::sync::Arc<T>>
+impl<T: Methods + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for MethodsServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Methods + ?Sized> ::broach_core::codegen::Dispatch for MethodsServer<T> {
+impl<T: Methods + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for MethodsServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &METHODS
     }
@@ -210,40 +231,45 @@ impl<T: Methods + ?Sized> ::broach_core::codegen::Dispatch for MethodsServer<T> 
             }
             1 => {
                 call.unary(|cx, request| async move {
-                    T::clone(&service, cx, request).await
+                    T::into_(&service, cx, request).await
                 })
             }
             2 => {
                 call.unary(|cx, request| async move {
-                    T::drop(&service, cx, request).await
+                    T::clone(&service, cx, request).await
                 })
             }
             3 => {
                 call.unary(|cx, request| async move {
-                    T::channel(&service, cx, request).await
+                    T::drop(&service, cx, request).await
                 })
             }
             4 => {
+                call.unary(|cx, request| async move {
+                    T::channel(&service, cx, request).await
+                })
+            }
+            5 => {
                 call.server_streaming(|cx, request, replies| async move {
                     T::r#move(&service, cx, request, replies).await
                 })
             }
-            5 => {
+            6 => {
                 call.client_streaming(|cx, requests| async move {
                     T::self_(&service, cx, requests).await
                 })
             }
-            6 => {
+            7 => {
                 call.bidirectional(|cx, requests, replies| async move {
                     T::r#gen(&service, cx, requests, replies).await
                 })
             }
-            7 => {
+            8 => {
                 call.unary(|cx, request| async move {
                     T::http_get2(&service, cx, request).await
                 })
             }
-            8 => {
+            9 => {
                 call.unary(|cx, request| async move {
                     T::lower_case(&service, cx, request).await
                 })
@@ -271,24 +297,31 @@ impl MethodsClient {
     pub fn new_(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&METHODS.methods[0], request)
     }
+    /// Every type has `into`.
+    ///
+    /// RPC `awkward.methods.Methods/Into`: unary.
+    /// Named `into_` because every type has a method of this name.
+    pub fn into_(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
+        self.channel.unary(&METHODS.methods[1], request)
+    }
     /// RPC `awkward.methods.Methods/Clone`: unary.
     pub fn clone(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[1], request)
+        self.channel.unary(&METHODS.methods[2], request)
     }
     /// RPC `awkward.methods.Methods/Drop`: unary.
     pub fn drop(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[2], request)
+        self.channel.unary(&METHODS.methods[3], request)
     }
     /// RPC `awkward.methods.Methods/Channel`: unary.
     pub fn channel(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[3], request)
+        self.channel.unary(&METHODS.methods[4], request)
     }
     /// RPC `awkward.methods.Methods/Move`: server streaming.
     pub fn r#move(
         &self,
         request: M,
     ) -> ::broach_core::codegen::Call<M, ::broach_core::codegen::Receiver<M>> {
-        self.channel.server_streaming(&METHODS.methods[4], request)
+        self.channel.server_streaming(&METHODS.methods[5], request)
     }
     /// RPC `awkward.methods.Methods/Self`: client streaming.
     pub fn self_(
@@ -297,7 +330,7 @@ impl MethodsClient {
             Item = M,
         > + ::core::marker::Send + 'static,
     ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<M>, M> {
-        self.channel.client_streaming(&METHODS.methods[5], requests)
+        self.channel.client_streaming(&METHODS.methods[6], requests)
     }
     /// RPC `awkward.methods.Methods/Gen`: bidirectional streaming.
     pub fn r#gen(
@@ -309,15 +342,15 @@ impl MethodsClient {
         ::broach_core::codegen::RequestStream<M>,
         ::broach_core::codegen::Receiver<M>,
     > {
-        self.channel.bidirectional(&METHODS.methods[6], requests)
+        self.channel.bidirectional(&METHODS.methods[7], requests)
     }
     /// RPC `awkward.methods.Methods/HTTPGet2`: unary.
     pub fn http_get2(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[7], request)
+        self.channel.unary(&METHODS.methods[8], request)
     }
     /// RPC `awkward.methods.Methods/lower_case`: unary.
     pub fn lower_case(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[8], request)
+        self.channel.unary(&METHODS.methods[9], request)
     }
 }
 
@@ -353,7 +386,7 @@ pub trait T: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `awkward.methods.T` with an implementation of [`T`](trait@T).
 #[derive(Debug)]
-pub struct TServer<S: ?Sized> {
+pub struct TServer<S: ?::core::marker::Sized> {
     service: ::std::sync::Arc<S>,
 }
 
@@ -366,13 +399,14 @@ impl<S: T> TServer<S> {
     }
 }
 
-impl<S: T + ?Sized> ::core::convert::From<::std::sync::Arc<S>> for TServer<S> {
+impl<S: T + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<S>>
+for TServer<S> {
     fn from(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
 }
 
-impl<S: T + ?Sized> ::broach_core::codegen::Dispatch for TServer<S> {
+impl<S: T + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for TServer<S> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &T
     }
@@ -443,7 +477,7 @@ pub trait Self_: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `awkward.methods.self` with an implementation of [`Self_`].
 #[derive(Debug)]
-pub struct SelfServer<T: ?Sized> {
+pub struct SelfServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -456,13 +490,15 @@ impl<T: Self_> SelfServer<T> {
     }
 }
 
-impl<T: Self_ + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for SelfServer<T> {
+impl<T: Self_ + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for SelfServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Self_ + ?Sized> ::broach_core::codegen::Dispatch for SelfServer<T> {
+impl<T: Self_ + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for SelfServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &SELF
     }

@@ -126,7 +126,7 @@ pub trait Types: ::core::marker::Send + ::core::marker::Sync + 'static {
 
 /// Serves `awkward.types.v1.Types` with an implementation of [`Types`].
 #[derive(Debug)]
-pub struct TypesServer<T: ?Sized> {
+pub struct TypesServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
 }
 
@@ -139,13 +139,15 @@ impl<T: Types> TypesServer<T> {
     }
 }
 
-impl<T: Types + ?Sized> ::core::convert::From<::std::sync::Arc<T>> for TypesServer<T> {
+impl<T: Types + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for TypesServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }
 
-impl<T: Types + ?Sized> ::broach_core::codegen::Dispatch for TypesServer<T> {
+impl<T: Types + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for TypesServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &TYPES
     }
