@@ -58,18 +58,35 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
         .collect();
     marks.sort_by_key(|mark| importance(&mark.label));
     if marks.is_empty() {
-        // The parser marks nothing when the file ends too early, as there is nothing to mark.
-        let at_end = message.contains("end of file");
-        let end = text.source.trim_end().len();
-        let at = if at_end { end } else { 0 };
-        let label = if at_end { "the file ends here" } else { "" };
-        marks.push(Mark::new(text, at..at, label));
+        marks.push(unmarked(&message, text));
     }
     let help = diagnostic.help().map(|help| help.to_string());
     Problem {
         help: help.or_else(|| missing_import(&message)),
         message,
         marks,
+    }
+}
+
+/// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
+/// of the values of a map, which has no position of its own.
+fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
+    let source = &text.source;
+    if message.contains("end of file") {
+        let end = source.trim_end().len();
+        return Mark::new(text, end..end, "the file ends here");
+    }
+    let name = message.split('\'').nth(1).unwrap_or_default();
+    let mut found = source
+        .match_indices(name)
+        .map(|(at, _)| at..at + name.len());
+    let in_a_map = found.find(|range| {
+        source[..range.start].trim_end().ends_with(',')
+            && source[range.end..].trim_start().starts_with('>')
+    });
+    match in_a_map {
+        Some(range) => Mark::new(text, range, "found here"),
+        None => Mark::new(text, 0..0, ""),
     }
 }
 

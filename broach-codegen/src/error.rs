@@ -79,13 +79,24 @@ impl Place {
             label: label.into(),
         })
     }
+}
 
-    /// The same place under another label.
-    pub(crate) fn labelled(&self, label: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            ..self.clone()
-        }
+/// An element of a file, which is looked for only if there is something to say of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot<'a> {
+    pub(crate) file: &'a FileDescriptorProto,
+    /// Its path in the descriptor.
+    pub(crate) path: Vec<i32>,
+}
+
+impl<'a> Spot<'a> {
+    pub(crate) fn new(file: &'a FileDescriptorProto, path: &[i32]) -> Self {
+        let path = path.to_vec();
+        Self { file, path }
+    }
+
+    pub(crate) fn place(&self, label: impl Into<String>) -> Option<Place> {
+        Place::find(self.file, &self.path, label)
     }
 }
 

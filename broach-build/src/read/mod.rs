@@ -91,7 +91,9 @@ impl Reader<'_> {
     fn given(&mut self, path: &Path) {
         match self.includes.locate(path) {
             Ok(found) => {
-                self.file(found);
+                if self.google(&found.name).is_none() {
+                    self.file(found);
+                }
             }
             Err(problem) => self.sources.problems.push(problem),
         }
@@ -113,6 +115,9 @@ impl Reader<'_> {
     }
 
     /// Reads one of the files that come with Protobuf.
+    ///
+    /// These are always our own: a copy among the user's files may be newer than the parser, and
+    /// what it declares comes from prost anyway.
     fn google(&mut self, name: &str) -> Option<Known> {
         let key = Key::Google(name.to_owned());
         if let Some(known) = self.known.get(&key) {
@@ -183,12 +188,12 @@ impl Reader<'_> {
 
     /// Reads what an `import` names. The problem, if there is one, is with the import itself.
     fn import(&mut self, import: &str) -> Result<Known, Problem> {
-        let known = match self.includes.find(import)? {
-            Some(found) => self.file(found),
-            None => match self.google(import) {
-                Some(known) => known,
-                None => return Err(self.includes.not_found(import)),
-            },
+        let known = if let Some(known) = self.google(import) {
+            known
+        } else if let Some(found) = self.includes.find(import)? {
+            self.file(found)
+        } else {
+            return Err(self.includes.not_found(import));
         };
         if known.state == State::Open {
             let from = self.open.iter().position(|name| *name == known.name);

@@ -6,15 +6,15 @@ use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
 };
 
-use crate::error::{Place, Problem};
+use crate::error::{Problem, Spot};
 use crate::names::scope::{Kind, ModulePath, Owner, Scopes};
 use crate::names::{EnumPrefix, ident, join, module_of, unnameable};
 
 /// A walk over the types of one file, which takes their names.
-pub(super) struct Walk<'a> {
-    file: &'a FileDescriptorProto,
+pub(super) struct Walk<'a, 'f> {
+    file: &'f FileDescriptorProto,
     prefix: EnumPrefix,
-    scopes: &'a mut Scopes,
+    scopes: &'a mut Scopes<'f>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -29,11 +29,11 @@ struct At {
     full_name: String,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, 'f> Walk<'a, 'f> {
     pub(super) const fn new(
-        file: &'a FileDescriptorProto,
+        file: &'f FileDescriptorProto,
         prefix: EnumPrefix,
-        scopes: &'a mut Scopes,
+        scopes: &'a mut Scopes<'f>,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         Self {
@@ -62,13 +62,13 @@ impl<'a> Walk<'a> {
     fn message(&mut self, outer: &At, tag: i32, index: i32, message: &DescriptorProto) {
         let at = outer.inside(&[tag, index], message.name());
         let what = format!("message `{}`", at.full_name);
-        let place = self.place(&at.path, &[1]);
+        let spot = self.spot(&at.path, &[1]);
         if !ident::is_nameable(message.name()) {
-            self.problems.push(unnameable(&what, place));
+            self.problems.push(unnameable(&what, &spot));
             return;
         }
         let name = ident::camel(message.name());
-        self.take(&outer.scope, name, &what, place.clone(), Kind::Type);
+        self.take(&outer.scope, name, &what, spot.clone(), Kind::Type);
         self.fields(&at, message);
 
         let nested = || {
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
         }
         let module = ident::snake(message.name());
         let types_of = format!("the types nested in {what}");
-        self.take(&outer.scope, module.clone(), &types_of, place, Kind::Nested);
+        self.take(&outer.scope, module.clone(), &types_of, spot, Kind::Nested);
         let mut inner = at.clone();
         inner.scope.push(module);
         for (index, nested) in nested() {
@@ -112,15 +112,15 @@ impl<'a> Walk<'a> {
             rust_name.push_str("OneOf");
         }
         let what = format!("oneof `{}`", join(&at.full_name, name));
-        let place = self.place(&at.path, &[8, index, 1]);
-        self.take(&at.scope, rust_name, &what, place, Kind::Type);
+        let spot = self.spot(&at.path, &[8, index, 1]);
+        self.take(&at.scope, rust_name, &what, spot, Kind::Type);
 
         let mut variants = Siblings::default();
         for (field_index, field) in (0..).zip(&message.field) {
             if field.oneof_index == Some(index) && ident::is_nameable(field.name()) {
-                let place = self.place(&at.path, &[2, field_index, 1]);
+                let spot = self.spot(&at.path, &[2, field_index, 1]);
                 let variant = ident::camel(field.name());
-                let clash = variants.add(variant, field.name(), place, &what);
+                let clash = variants.add(variant, field.name(), spot, &what);
                 self.problems.extend(clash);
             }
         }
@@ -138,12 +138,12 @@ impl<'a> Walk<'a> {
             .into_iter()
             .map(|(index, name)| ([8, index, 1], name, true));
         for (path, name, in_struct) in plain.chain(oneofs) {
-            let place = self.place(&at.path, &path);
+            let spot = self.spot(&at.path, &path);
             if !ident::is_nameable(name) {
                 let field = format!("field `{}`", join(&at.full_name, name));
-                self.problems.push(unnameable(&field, place));
+                self.problems.push(unnameable(&field, &spot));
             } else if in_struct {
-                let clash = fields.add(ident::snake(name), name, place, &what);
+                let clash = fields.add(ident::snake(name), name, spot, &what);
                 self.problems.extend(clash);
             }
         }
@@ -152,21 +152,21 @@ impl<'a> Walk<'a> {
     fn enumeration(&mut self, outer: &At, tag: i32, index: i32, item: &EnumDescriptorProto) {
         let at = outer.inside(&[tag, index], item.name());
         let what = format!("enum `{}`", at.full_name);
-        let place = self.place(&at.path, &[1]);
+        let spot = self.spot(&at.path, &[1]);
         if !ident::is_nameable(item.name()) {
-            self.problems.push(unnameable(&what, place));
+            self.problems.push(unnameable(&what, &spot));
             return;
         }
         let enum_name = ident::camel(item.name());
-        self.take(&outer.scope, enum_name.clone(), &what, place, Kind::Type);
+        self.take(&outer.scope, enum_name.clone(), &what, spot, Kind::Type);
 
         let mut variants = Siblings::default();
         let mut numbers = std::collections::BTreeSet::new();
         for (index, value) in (0..).zip(&item.value) {
-            let place = self.place(&at.path, &[2, index, 1]);
+            let spot = self.spot(&at.path, &[2, index, 1]);
             if !ident::is_nameable(value.name()) {
                 let value = format!("value `{}` of {what}", value.name());
-                self.problems.push(unnameable(&value, place));
+                self.problems.push(unnameable(&value, &spot));
                 continue;
             }
             // An alias of a number gets no variant of its own.
@@ -178,26 +178,19 @@ impl<'a> Walk<'a> {
                 EnumPrefix::Stripped => ident::variant(&enum_name, &camel),
                 EnumPrefix::Kept => camel,
             };
-            let clash = variants.add(variant, value.name(), place, &what);
+            let clash = variants.add(variant, value.name(), spot, &what);
             self.problems.extend(clash);
         }
     }
 
-    fn take(
-        &mut self,
-        scope: &[String],
-        name: String,
-        what: &str,
-        place: Option<Place>,
-        kind: Kind,
-    ) {
-        let owner = Owner::new(what.to_owned(), place, kind);
+    fn take(&mut self, scope: &[String], name: String, what: &str, spot: Spot<'f>, kind: Kind) {
+        let owner = Owner::new(what.to_owned(), spot, kind);
         self.problems
             .extend(self.scopes.take(scope, name, owner).err());
     }
 
-    fn place(&self, path: &[i32], rest: &[i32]) -> Option<Place> {
-        Place::find(self.file, &[path, rest].concat(), "")
+    fn spot(&self, path: &[i32], rest: &[i32]) -> Spot<'f> {
+        Spot::new(self.file, &[path, rest].concat())
     }
 }
 
@@ -214,7 +207,7 @@ impl At {
 /// The names of the fields of one struct, or of the variants of one enum.
 #[derive(Default)]
 struct Siblings<'a> {
-    known: BTreeMap<String, (&'a str, Option<Place>)>,
+    known: BTreeMap<String, (&'a str, Spot<'a>)>,
 }
 
 impl<'a> Siblings<'a> {
@@ -223,21 +216,18 @@ impl<'a> Siblings<'a> {
         &mut self,
         rust_name: String,
         name: &'a str,
-        place: Option<Place>,
+        spot: Spot<'a>,
         of: &str,
     ) -> Option<Problem> {
-        let Some((first, first_place)) = self.known.get(&rust_name) else {
-            self.known.insert(rust_name, (name, place));
+        let Some((first, first_spot)) = self.known.get(&rust_name) else {
+            self.known.insert(rust_name, (name, spot));
             return None;
         };
-        let second_label = format!("this is `{rust_name}` in Rust ...");
         Some(Problem::new(
             format!("`{first}` and `{name}` of {of} are both `{rust_name}` in Rust"),
             [
-                place.map(|place| place.labelled(second_label)),
-                first_place
-                    .as_ref()
-                    .map(|place| place.labelled("... and so is this")),
+                spot.place(format!("this is `{rust_name}` in Rust ...")),
+                first_spot.place("... and so is this"),
             ],
             "rename one of them",
         ))

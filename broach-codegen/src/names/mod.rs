@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use prost_build::Module;
 use prost_types::{FileDescriptorProto, ServiceDescriptorProto};
 
-use crate::error::{Place, Problem};
+use crate::error::{Problem, Spot};
 use crate::ids::{Ids, method_id};
 use crate::names::messages::Walk;
 use crate::names::scope::{Kind, Owner, Scopes};
@@ -81,24 +81,24 @@ impl Names {
             .unwrap_or_else(|| ServiceNames::usual(&service.proto_name))
     }
 
-    fn add_services(
+    fn add_services<'a>(
         &mut self,
-        file: &FileDescriptorProto,
-        scopes: &mut Scopes,
+        file: &'a FileDescriptorProto,
+        scopes: &mut Scopes<'a>,
         statics: &mut Statics,
-        ids: &mut Ids<(String, Option<Place>)>,
+        ids: &mut Ids<(String, Spot<'a>)>,
         problems: &mut Vec<Problem>,
     ) {
         let scope = module_of(file.package());
         for (index, service) in (0..).zip(&file.service) {
             let full_name = join(file.package(), service.name());
-            let place = Place::find(file, &[6, index, 1], "");
+            let spot = Spot::new(file, &[6, index, 1]);
             let what = format!("service `{full_name}`");
             if !ident::is_nameable(service.name()) {
-                problems.push(unnameable(&what, place));
+                problems.push(unnameable(&what, &spot));
                 continue;
             }
-            let owner = Owner::new(what, place, Kind::Service);
+            let owner = Owner::new(what, spot, Kind::Service);
             match services::choose(scopes, statics, &scope, service.name(), &owner) {
                 Ok(names) => {
                     self.services.insert(full_name.clone(), names);
@@ -112,7 +112,7 @@ impl Names {
     fn hide_boxes<'a>(
         &mut self,
         files: impl Iterator<Item = &'a FileDescriptorProto>,
-        scopes: &Scopes,
+        scopes: &Scopes<'_>,
     ) {
         for file in files {
             let hidden = scopes.owner(&module_of(file.package()), "Box").is_some();
@@ -147,66 +147,69 @@ pub(crate) fn join(package: &str, name: &str) -> String {
 }
 
 /// Reports methods of a service that are one in Rust or on the wire.
-fn check_methods(
-    file: &FileDescriptorProto,
+fn check_methods<'a>(
+    file: &'a FileDescriptorProto,
     service_index: i32,
-    service: &ServiceDescriptorProto,
+    service: &'a ServiceDescriptorProto,
     service_name: &str,
-    ids: &mut Ids<(String, Option<Place>)>,
+    ids: &mut Ids<(String, Spot<'a>)>,
     problems: &mut Vec<Problem>,
 ) {
-    let mut known: BTreeMap<String, (&str, Option<Place>)> = BTreeMap::new();
+    let mut known: BTreeMap<String, (&str, Spot<'_>)> = BTreeMap::new();
     for (index, method) in (0..).zip(&service.method) {
-        let place = Place::find(file, &[6, service_index, 2, index, 1], "");
+        let spot = Spot::new(file, &[6, service_index, 2, index, 1]);
         let full_name = format!("{service_name}/{}", method.name());
         if !ident::is_nameable(method.name()) {
-            problems.push(unnameable(&format!("method `{full_name}`"), place));
+            problems.push(unnameable(&format!("method `{full_name}`"), &spot));
             continue;
         }
         let (rust_name, _) = method_name(&ident::snake(method.name()));
-        let label = |place: &Option<Place>, label: &str| Some(place.as_ref()?.labelled(label));
-        if let Some((first, first_place)) = known.get(&rust_name) {
+        if let Some((first, first_spot)) = known.get(&rust_name) {
             problems.push(Problem::new(
                 format!(
                     "methods `{first}` and `{}` of `{service_name}` are both `{rust_name}` in Rust",
                     method.name()
                 ),
                 [
-                    label(&place, &format!("this is `{rust_name}` in Rust ...")),
-                    label(first_place, "... and so is this"),
+                    spot.place(format!("this is `{rust_name}` in Rust ...")),
+                    first_spot.place("... and so is this"),
                 ],
                 "rename one of them",
             ));
         }
         let id = method_id(&full_name);
-        if let Some((first, first_place)) = ids.add(id, (full_name.clone(), place.clone())) {
+        if let Some((first, first_spot)) = ids.add(id, (full_name.clone(), spot.clone())) {
             problems.push(Problem::new(
                 format!("methods `{first}` and `{full_name}` both have the id {id:016x}"),
                 [
-                    label(&place, "this method ..."),
-                    label(&first_place, "... and this one"),
+                    spot.place("this method ..."),
+                    first_spot.place("... and this one"),
                 ],
                 "rename one of them: an id is the hash of the full name",
             ));
         }
-        known.insert(rust_name, (method.name(), place));
+        known.insert(rust_name, (method.name(), spot));
     }
 }
 
 /// Takes the names of the modules that lead to a file's package.
-fn take_packages(scopes: &mut Scopes, file: &FileDescriptorProto, problems: &mut Vec<Problem>) {
-    let place = Place::find(file, &[2], "");
+fn take_packages<'a>(
+    scopes: &mut Scopes<'a>,
+    file: &'a FileDescriptorProto,
+    problems: &mut Vec<Problem>,
+) {
+    let spot = Spot::new(file, &[2]);
     let mut scope = Vec::new();
     let mut package = String::new();
     for segment in file.package().split('.').filter(|part| !part.is_empty()) {
         package = join(&package, segment);
         let what = format!("package `{package}`");
         if !ident::is_nameable(segment) {
-            problems.push(unnameable(&what, place));
+            problems.push(unnameable(&what, &spot));
             return;
         }
         let name = ident::snake(segment);
-        let owner = Owner::new(what, place.clone(), Kind::Package);
+        let owner = Owner::new(what, spot.clone(), Kind::Package);
         problems.extend(scopes.take(&scope, name.clone(), owner).err());
         scope.push(name);
     }
@@ -218,10 +221,10 @@ fn module_of(package: &str) -> Vec<String> {
     module.parts().map(str::to_owned).collect()
 }
 
-fn unnameable(what: &str, place: Option<Place>) -> Problem {
+fn unnameable(what: &str, spot: &Spot<'_>) -> Problem {
     Problem::new(
         format!("{what} cannot be named in Rust"),
-        [place.map(|place| place.labelled("has no letter and no digit"))],
+        [spot.place("has no letter and no digit")],
         "give it a name with a letter",
     )
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Place, Problem};
+use crate::error::{Problem, Spot};
 
 /// The types and modules of every generated module. In Rust these two share one namespace.
 #[derive(Debug, Default)]
-pub(super) struct Scopes {
-    taken: BTreeMap<ModulePath, BTreeMap<String, Owner>>,
+pub(super) struct Scopes<'a> {
+    taken: BTreeMap<ModulePath, BTreeMap<String, Owner<'a>>>,
 }
 
 /// A module's path from where the generated code is included.
@@ -15,10 +15,10 @@ pub(super) type ModulePath = Vec<String>;
 
 /// Something in a `.proto` that has a name in Rust.
 #[derive(Clone, Debug)]
-pub(super) struct Owner {
+pub(super) struct Owner<'a> {
     /// What it is, for people: ``message `shop.v1.Order` ``.
     pub(super) what: String,
-    pub(super) place: Option<Place>,
+    pub(super) spot: Spot<'a>,
     pub(super) kind: Kind,
 }
 
@@ -34,9 +34,9 @@ pub(super) enum Kind {
     Service,
 }
 
-impl Scopes {
+impl<'a> Scopes<'a> {
     /// Who has a name.
-    pub(super) fn owner(&self, scope: &[String], name: &str) -> Option<&Owner> {
+    pub(super) fn owner(&self, scope: &[String], name: &str) -> Option<&Owner<'a>> {
         self.taken.get(scope)?.get(name)
     }
 
@@ -49,7 +49,7 @@ impl Scopes {
         &mut self,
         scope: &[String],
         name: String,
-        owner: Owner,
+        owner: Owner<'a>,
     ) -> Result<(), Problem> {
         let scope_names = self.taken.entry(scope.to_vec()).or_default();
         match scope_names.get(&name) {
@@ -63,22 +63,22 @@ impl Scopes {
     }
 }
 
-impl Owner {
-    pub(super) const fn new(what: String, place: Option<Place>, kind: Kind) -> Self {
-        Self { what, place, kind }
+impl<'a> Owner<'a> {
+    pub(super) const fn new(what: String, spot: Spot<'a>, kind: Kind) -> Self {
+        Self { what, spot, kind }
     }
 
     fn clash_with(&self, second: &Self, rust_name: &str) -> Problem {
-        let (first_what, second_what) = (&self.what, &second.what);
-        let place_of = |owner: &Self, label: String| {
-            let place = owner.place.as_ref()?;
-            Some(place.labelled(label))
-        };
         Problem::new(
-            format!("{second_what} and {first_what} are both `{rust_name}` in Rust"),
+            format!(
+                "{} and {} are both `{rust_name}` in Rust",
+                second.what, self.what
+            ),
             [
-                place_of(second, format!("this is `{rust_name}` in Rust ...")),
-                place_of(self, "... and so is this".to_owned()),
+                second
+                    .spot
+                    .place(format!("this is `{rust_name}` in Rust ...")),
+                self.spot.place("... and so is this"),
             ],
             "rename one of them: upper and lower case and underscores do not tell names apart \
              in Rust's spelling",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Place, Problem};
+use crate::error::{Problem, Spot};
 use crate::names::ident;
 use crate::names::scope::{Kind, Owner, Scopes, path_of};
 
@@ -52,12 +52,12 @@ pub(super) type Statics = BTreeSet<(Vec<String>, String)>;
 /// # Errors
 ///
 /// If both sets of names are taken.
-pub(super) fn choose(
-    scopes: &mut Scopes,
+pub(super) fn choose<'a>(
+    scopes: &mut Scopes<'a>,
     statics: &mut Statics,
     scope: &[String],
     proto_name: &str,
-    owner: &Owner,
+    owner: &Owner<'a>,
 ) -> Result<ServiceNames, Problem> {
     let usual = ServiceNames::usual(proto_name);
     let Some(first) = in_the_way(scopes, statics, scope, &usual) else {
@@ -75,24 +75,24 @@ pub(super) fn choose(
 }
 
 /// What has a name that a service would like to have.
-struct InTheWay {
+struct InTheWay<'a> {
     rust_name: String,
     what: String,
-    place: Option<Place>,
+    spot: Option<Spot<'a>>,
 }
 
-fn in_the_way(
-    scopes: &Scopes,
+fn in_the_way<'a>(
+    scopes: &Scopes<'a>,
     statics: &Statics,
     scope: &[String],
     names: &ServiceNames,
-) -> Option<InTheWay> {
+) -> Option<InTheWay<'a>> {
     for name in names.types() {
         if let Some(owner) = scopes.owner(scope, name) {
             return Some(InTheWay {
                 rust_name: name.to_owned(),
                 what: owner.what.clone(),
-                place: owner.place.clone(),
+                spot: Some(owner.spot.clone()),
             });
         }
     }
@@ -100,21 +100,21 @@ fn in_the_way(
     is_taken.then(|| InTheWay {
         rust_name: names.spec.clone(),
         what: "the description of another service".to_owned(),
-        place: None,
+        spot: None,
     })
 }
 
-fn take(
-    scopes: &mut Scopes,
+fn take<'a>(
+    scopes: &mut Scopes<'a>,
     statics: &mut Statics,
     scope: &[String],
     names: ServiceNames,
-    owner: &Owner,
+    owner: &Owner<'a>,
 ) -> ServiceNames {
     let roles = ["the trait of", "the client of", "the server of"];
     for (name, role) in names.types().into_iter().zip(roles) {
         let what = format!("{role} {}", owner.what);
-        let owner = Owner::new(what, owner.place.clone(), Kind::Service);
+        let owner = Owner::new(what, owner.spot.clone(), Kind::Service);
         let result = scopes.take(scope, name.to_owned(), owner);
         debug_assert!(result.is_ok(), "the name was free one moment ago");
     }
@@ -122,8 +122,12 @@ fn take(
     names
 }
 
-fn no_name(scope: &[String], owner: &Owner, first: &InTheWay, second: &InTheWay) -> Problem {
-    let service_place = owner.place.as_ref();
+fn no_name(
+    scope: &[String],
+    owner: &Owner<'_>,
+    first: &InTheWay<'_>,
+    second: &InTheWay<'_>,
+) -> Problem {
     let first_label = format!("this is `{}` in Rust", first.rust_name);
     Problem::new(
         format!(
@@ -133,11 +137,8 @@ fn no_name(scope: &[String], owner: &Owner, first: &InTheWay, second: &InTheWay)
             first.what,
         ),
         [
-            service_place.map(|place| place.labelled("this service")),
-            first
-                .place
-                .as_ref()
-                .map(|place| place.labelled(first_label)),
+            owner.spot.place("this service"),
+            first.spot.as_ref().and_then(|spot| spot.place(first_label)),
         ],
         format!(
             "rename the service or {}; `{}` would have done too, but is {}",
