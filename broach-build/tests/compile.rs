@@ -156,6 +156,24 @@ fn imports_are_compiled_too() {
 }
 
 #[test]
+fn public_imports_are_passed_on_without_end() {
+    let project = Project::new(&[
+        (
+            "a.proto",
+            "package a; import \"b.proto\"; message A { d.D d = 1; }",
+        ),
+        ("b.proto", "package b; import public \"c.proto\";"),
+        (
+            "c.proto",
+            "package c; import public \"d.proto\"; message C { d.D d = 1; }",
+        ),
+        ("d.proto", "package d; message D {}"),
+    ]);
+    project.compile(configure(), &["a.proto"]);
+    assert!(project.read("a.rs").contains("super::d::D"));
+}
+
+#[test]
 fn the_first_directory_that_has_an_import_wins_if_they_were_chosen() {
     let project = Project::new(&[
         (

@@ -147,29 +147,21 @@ impl Reader<'_> {
         for index in 0..descriptor.dependency.len() {
             let import = &descriptor.dependency[index];
             let range = |index| file::import_range(&text, &descriptor, index);
-            let result = self.import(import).map_err(|problem| {
-                let mut problem = problem;
-                problem.marks.insert(
-                    0,
-                    crate::error::Mark::new(&text, range(index), "imported here"),
-                );
-                problem
-            });
-            match result {
+            match self.import(import) {
                 Ok(known) if known.state == State::Failed => state = State::Failed,
-                Ok(known) => {
-                    if let Some(first) = imported.insert(known.name.clone(), index) {
+                Ok(known) => match imported.insert(known.name.clone(), index) {
+                    None => descriptor.dependency[index] = known.name,
+                    Some(first) => {
+                        let problem = Problem::new(format!("`{import}` is imported twice"))
+                            .at(&text, range(index), "imported again here")
+                            .at(&text, range(first), "imported first here")
+                            .help("take one of the two lines out");
                         state = State::Failed;
-                        self.sources.problems.push(
-                            Problem::new(format!("`{import}` is imported twice"))
-                                .at(&text, range(index), "imported again here")
-                                .at(&text, range(first), "imported first here")
-                                .help("take one of the two lines out"),
-                        );
+                        self.sources.problems.push(problem);
                     }
-                    descriptor.dependency[index] = known.name;
-                }
+                },
                 Err(problem) => {
+                    let problem = problem.at(&text, range(index), "imported here");
                     state = State::Failed;
                     self.sources.problems.push(problem);
                 }
