@@ -53,8 +53,8 @@ impl Config {
     /// Adds a directory that imports start from, as in `import "shop/v1/shop.proto"`. The first
     /// that has a file wins, and each file given must be in one.
     ///
-    /// Without any, imports are looked up in the directory that holds all the files given and
-    /// beside each of them.
+    /// Without any, imports are looked up in the directory that holds all the files given, beside
+    /// each of them, and in `proto` if a file of package `shop.v1` is in `proto/shop/v1`.
     pub fn include(mut self, dir: impl Into<PathBuf>) -> Self {
         self.includes.push(dir.into());
         self
@@ -126,10 +126,10 @@ impl Config {
             return Err(Problem::new("no .proto file was given").into());
         }
         if self.includes.is_empty() {
-            return Ok(read::read(paths, &Includes::guessed(paths)));
+            return Ok(read::read(paths, Includes::guessed(paths)));
         }
         match Includes::chosen(&self.includes, paths) {
-            Ok(includes) => Ok(read::read(paths, &includes)),
+            Ok(includes) => Ok(read::read(paths, includes)),
             Err(problems) => Error::unless_empty(problems).map(|()| Sources::default()),
         }
     }

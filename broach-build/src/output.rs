@@ -106,7 +106,7 @@ mod tests {
         let deep = file("deep.proto", "");
         file("unused.proto", "");
         let paths = [given.clone(), used.clone()];
-        let sources = read::read(&paths, &Includes::guessed(&paths));
+        let sources = read::read(&paths, Includes::guessed(&paths));
         let expected = [deep, given, used];
         let expected = expected.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
         assert_eq!(rerun_lines(&sources.files), expected);

@@ -156,6 +156,23 @@ fn imports_are_compiled_too() {
 }
 
 #[test]
+fn directories_named_like_the_package_say_where_imports_start() {
+    let project = Project::new(&[
+        (
+            "proto/shop/v1/a.proto",
+            "package shop.v1; import \"money/v1/b.proto\"; message A { money.v1.B b = 1; }",
+        ),
+        (
+            "proto/money/v1/b.proto",
+            "package money.v1; import \"money/v1/c.proto\"; message B { C c = 1; }",
+        ),
+        ("proto/money/v1/c.proto", "package money.v1; message C {}"),
+    ]);
+    project.compile(configure(), &["proto/shop/v1/a.proto"]);
+    assert_eq!(project.files(), ["mod.rs", "money.v1.rs", "shop.v1.rs"]);
+}
+
+#[test]
 fn public_imports_are_passed_on_without_end() {
     let project = Project::new(&[
         (

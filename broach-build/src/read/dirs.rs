@@ -70,6 +70,24 @@ impl Includes {
         }
     }
 
+    /// Learns from a file of this package where imports start: a file of `shop.v1` in
+    /// `proto/shop/v1` says that they do in `proto`.
+    pub(super) fn learn(&mut self, path: &Path, package: &str) {
+        let mut dir = strip_dots(parent_of(path));
+        if self.chosen || package.is_empty() {
+            return;
+        }
+        for segment in package.rsplit('.') {
+            match dir.file_name() {
+                Some(name) if name == segment => dir = parent_of(dir),
+                _ => return,
+            }
+        }
+        if !self.dirs.iter().any(|known| known == dir) {
+            self.dirs.push(dir.to_owned());
+        }
+    }
+
     /// Finds the name of a file that the build script names.
     pub(super) fn locate(&self, path: &Path) -> Result<Found, Problem> {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
@@ -117,12 +135,8 @@ impl Includes {
     pub(super) fn not_found(&self, import: &str) -> Problem {
         let dirs: Vec<String> = self.dirs.iter().map(|dir| shown(dir)).collect();
         let looked = dirs.join(", ");
-        let ancestors = self.parents.iter().flat_map(|parent| parent.ancestors());
-        let elsewhere = ancestors
-            .filter(|dir| {
-                !dir.as_os_str().is_empty() || self.parents.iter().all(|p| p.is_relative())
-            })
-            .find(|dir| or_here(dir).join(import).is_file());
+        let mut ancestors = self.parents.iter().flat_map(|parent| parent.ancestors());
+        let elsewhere = ancestors.find(|dir| or_here(dir).join(import).is_file());
         let (advice, dir) = match elsewhere.map(shown) {
             Some(dir) => (format!("there is one in {dir}:"), dir),
             None if import.starts_with("google/") => (

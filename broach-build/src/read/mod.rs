@@ -38,7 +38,7 @@ pub(crate) struct Source {
 }
 
 /// Reads the files and all they import.
-pub(crate) fn read(paths: &[PathBuf], includes: &Includes) -> Sources {
+pub(crate) fn read(paths: &[PathBuf], includes: Includes) -> Sources {
     let mut reader = Reader {
         includes,
         google: GoogleFileResolver::new(),
@@ -52,8 +52,8 @@ pub(crate) fn read(paths: &[PathBuf], includes: &Includes) -> Sources {
     reader.sources
 }
 
-struct Reader<'a> {
-    includes: &'a Includes,
+struct Reader {
+    includes: Includes,
     google: GoogleFileResolver,
     /// The files met so far, by what tells a file from every other.
     known: BTreeMap<Key, Known>,
@@ -86,7 +86,7 @@ enum State {
     Failed,
 }
 
-impl Reader<'_> {
+impl Reader {
     /// Reads a file that the build script names.
     fn given(&mut self, path: &Path) {
         match self.includes.locate(path) {
@@ -106,7 +106,10 @@ impl Reader<'_> {
             return known.clone();
         }
         match file::parse(&found.path, &found.name) {
-            Ok((text, descriptor)) => self.imports(key, Some(found.path), text, descriptor),
+            Ok((text, descriptor)) => {
+                self.includes.learn(&found.path, descriptor.package());
+                self.imports(key, Some(found.path), text, descriptor)
+            }
             Err(problems) => {
                 self.sources.problems.extend(problems);
                 self.settle(key, found.name, State::Failed)
