@@ -8,6 +8,7 @@ use std::sync::Arc;
 use broach_codegen::{Names, Options, Sides};
 
 use crate::error::{Error, Problem};
+use crate::generate::Tried;
 use crate::read::{self, Includes, Source, Sources};
 use crate::{diagnostic, generate, link, output};
 
@@ -136,10 +137,14 @@ impl Config {
 
     /// Generates code for the files, unless there are problems with them or were before.
     fn generate(&mut self, sources: &[Source], mut problems: Vec<Problem>) -> Result<(), Error> {
-        let (files, link_problems) = link::link(sources);
+        let (mut files, link_problems) = link::link(sources);
         problems.extend(link_problems);
-        let prefix = generate::enum_prefix(&mut self.prost)?;
-        let names = match Names::of(&files, prefix) {
+        let tried = Tried::new(&mut self.prost, &files).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Tried::default()
+        });
+        let local = files.iter().filter(|file| !tried.is_foreign(file));
+        let names = match Names::of(local, tried.prefix) {
             Ok(names) => names,
             Err(name_problems) => {
                 let texts = sources.iter().map(|source| {
@@ -153,6 +158,9 @@ impl Config {
             }
         };
         Error::unless_empty(problems)?;
+        for file in files.iter_mut().filter(|file| tried.is_foreign(file)) {
+            file.service.clear();
+        }
         let modules = generate::generate(&mut self.prost, files, names, self.options.clone())?;
         let dir = self.out_dir.clone().map_or_else(output::default_dir, Ok)?;
         output::write(&dir, &modules)?;

@@ -1,6 +1,6 @@
 //! From descriptors to formatted Rust, one text for each package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use broach_codegen::{EnumPrefix, Names, Options};
 use prost_build::{Module, Service, ServiceGenerator};
@@ -12,7 +12,17 @@ use crate::error::Problem;
 /// The generated modules, by their paths.
 pub(crate) type Modules = BTreeMap<Module, String>;
 
+/// What is known of prost-build's settings: there is no way to ask for them but to try.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) prefix: EnumPrefix,
+    /// The packages whose types come from elsewhere, such as `google.protobuf`.
+    foreign: BTreeSet<String>,
+}
+
 /// Generates messages with prost-build and services with broach-codegen.
+///
+/// prost-build needs to see foreign packages too; they should have no services any more.
 pub(crate) fn generate(
     prost: &mut prost_build::Config,
     mut files: Vec<FileDescriptorProto>,
@@ -33,9 +43,33 @@ pub(crate) fn generate(
         .collect()
 }
 
-/// Whether this configuration keeps the name of an enum in the names of its values. There is no
-/// way to ask but to try.
-pub(crate) fn enum_prefix(prost: &mut prost_build::Config) -> Result<EnumPrefix, Problem> {
+impl Tried {
+    /// Tries prost-build's settings for these files.
+    pub(crate) fn new(
+        prost: &mut prost_build::Config,
+        files: &[FileDescriptorProto],
+    ) -> Result<Self, Problem> {
+        let mut tried = Self::default();
+        if probe(prost, "probe")?.contains("ProbeValue") {
+            tried.prefix = EnumPrefix::Kept;
+        }
+        let packages: BTreeSet<&str> = files.iter().map(FileDescriptorProto::package).collect();
+        for package in packages {
+            if probe(prost, package)?.is_empty() {
+                tried.foreign.insert(package.to_owned());
+            }
+        }
+        Ok(tried)
+    }
+
+    /// Whether the types of a file come from elsewhere, so that there is nothing to generate.
+    pub(crate) fn is_foreign(&self, file: &FileDescriptorProto) -> bool {
+        self.foreign.contains(file.package())
+    }
+}
+
+/// What prost-build makes of an enum in a package.
+fn probe(prost: &mut prost_build::Config, package: &str) -> Result<String, Problem> {
     let value = EnumValueDescriptorProto {
         name: Some("PROBE_VALUE".to_owned()),
         number: Some(0),
@@ -48,17 +82,12 @@ pub(crate) fn enum_prefix(prost: &mut prost_build::Config) -> Result<EnumPrefix,
     };
     let file = FileDescriptorProto {
         name: Some("probe.proto".to_owned()),
-        package: Some("probe".to_owned()),
+        package: Some(package.to_owned()),
         enum_type: vec![probe],
         ..FileDescriptorProto::default()
     };
     let modules = run(prost, vec![file])?;
-    let is_kept = modules.values().any(|text| text.contains("ProbeValue"));
-    Ok(if is_kept {
-        EnumPrefix::Kept
-    } else {
-        EnumPrefix::Stripped
-    })
+    Ok(modules.into_values().collect())
 }
 
 fn run(

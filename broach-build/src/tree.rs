@@ -57,9 +57,9 @@ impl Node {
 /// only, whose name no package can have.
 fn without_package(file: &str, packages: &[&str]) -> String {
     let mut text = format!("\n{ALLOW}\nmod no_package_ {{\n");
-    if !packages.is_empty() {
+    for package in packages {
         text.push_str("    #[allow(unused_imports)]\n");
-        text.push_str(&format!("    use super::{{{}}};\n", packages.join(", ")));
+        text.push_str(&format!("    use super::{package};\n"));
     }
     text.push_str(&format!("    include!(\"{file}\");\n}}\n"));
     text.push_str("#[allow(unused_imports)]\npub use no_package_::*;\n");
@@ -74,10 +74,12 @@ const ALLOW: &str = "#[allow(
     clippy::all,
     clippy::nursery,
     clippy::pedantic,
+    clippy::restriction,
     dead_code,
     let_underscore_drop,
     missing_copy_implementations,
     missing_docs,
+    rustdoc::unescaped_backticks,
     single_use_lifetimes,
     unnameable_types,
     unreachable_pub,
@@ -103,7 +105,9 @@ mod tests {
 #[allow(..)]
 mod no_package_ {
     #[allow(unused_imports)]
-    use super::{a, google};
+    use super::a;
+    #[allow(unused_imports)]
+    use super::google;
     include!(\"_.rs\");
 }
 #[allow(unused_imports)]

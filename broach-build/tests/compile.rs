@@ -267,7 +267,10 @@ fn all_of_prost_build_can_be_configured() {
             "package a; import \"b.proto\"; message A { map<int32, b.B> m = 1; }
           enum E { E_X = 0; X = 1; }",
         ),
-        ("b.proto", "package b; message B {}"),
+        (
+            "b.proto",
+            "package b; message B {} service S { rpc X(B) returns (B); }",
+        ),
     ]);
     let config = configure().prost(|prost| {
         prost.btree_map(["."]);

@@ -38,33 +38,32 @@ pub enum EnumPrefix {
 }
 
 impl Names {
-    /// Names the services of `files`, which must hold every file that code is generated for, in
-    /// the order in which it is.
-    ///
-    /// `google.protobuf` is left out: its types come from prost-types.
+    /// Names the services of `files`, which must be all files that code is generated for, in the
+    /// order in which it is.
     ///
     /// # Errors
     ///
     /// All that cannot be named: see [`Problem`].
-    pub fn of(files: &[FileDescriptorProto], prefix: EnumPrefix) -> Result<Self, Vec<Problem>> {
-        let files = files
-            .iter()
-            .filter(|file| file.package() != "google.protobuf");
+    pub fn of<'a>(
+        files: impl IntoIterator<Item = &'a FileDescriptorProto>,
+        prefix: EnumPrefix,
+    ) -> Result<Self, Vec<Problem>> {
+        let files: Vec<&FileDescriptorProto> = files.into_iter().collect();
         let mut problems = Vec::new();
         let mut scopes = Scopes::default();
-        for file in files.clone() {
+        for &file in &files {
             take_packages(&mut scopes, file, &mut problems);
         }
-        for file in files.clone() {
+        for &file in &files {
             Walk::new(file, prefix, &mut scopes, &mut problems).messages_and_enums();
         }
         let mut names = Self::default();
         let mut statics = Statics::new();
         let mut ids = Ids::new();
-        for file in files.clone() {
+        for &file in &files {
             names.add_services(file, &mut scopes, &mut statics, &mut ids, &mut problems);
         }
-        names.hide_boxes(files, &scopes);
+        names.hide_boxes(&files, &scopes);
         if problems.is_empty() {
             Ok(names)
         } else {
@@ -109,11 +108,8 @@ impl Names {
         }
     }
 
-    fn hide_boxes<'a>(
-        &mut self,
-        files: impl Iterator<Item = &'a FileDescriptorProto>,
-        scopes: &Scopes<'_>,
-    ) {
+    /// Notes for each service whether another type is called `Box` beside it.
+    fn hide_boxes(&mut self, files: &[&FileDescriptorProto], scopes: &Scopes<'_>) {
         for file in files {
             let hidden = scopes.owner(&module_of(file.package()), "Box").is_some();
             for service in &file.service {
