@@ -104,8 +104,9 @@ impl Config {
 
     /// Compiles these files and those they import.
     ///
-    /// A build script calls this once, with all its files: each call writes what
-    /// `broach_core::include_protos!()` brings in anew.
+    /// A build script calls this once, with all its files: what it writes is what
+    /// `broach_core::include_protos!()` brings in. More calls need an [`out_dir`](Self::out_dir)
+    /// each.
     ///
     /// # Errors
     ///

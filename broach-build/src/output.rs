@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Problem};
 use crate::generate::Modules;
@@ -29,12 +30,24 @@ pub(crate) fn write(dir: &Path, modules: &Modules) -> Result<(), Problem> {
 
 /// Where to write if the build script has not said it: a directory for ourselves in `OUT_DIR`,
 /// where other generators may put files of the same names.
+///
+/// # Errors
+///
+/// If there is no `OUT_DIR`, or it has been given away: what one call has written there, another
+/// would make unreachable.
 pub(crate) fn default_dir() -> Result<PathBuf, Problem> {
-    match std::env::var_os("OUT_DIR") {
-        Some(dir) => Ok(PathBuf::from(dir).join("broach")),
-        None => Err(Problem::new("there is no OUT_DIR to write to")
-            .help("call this from a build script, or say where to write with `.out_dir(\"...\")`")),
+    let Some(dir) = std::env::var_os("OUT_DIR") else {
+        return Err(Problem::new("there is no OUT_DIR to write to").help(
+            "call this from a build script, or say where to write with `.out_dir(\"...\")`",
+        ));
+    };
+    if GIVEN_AWAY.swap(true, Ordering::Relaxed) {
+        return Err(Problem::new("this is the second time that files are compiled").help(
+            "give all files to one call, as it writes what `include_protos!()` brings in, or say \
+             where else to write with `.out_dir(\"...\")`",
+        ));
     }
+    Ok(PathBuf::from(dir).join("broach"))
 }
 
 /// Tells Cargo which files the result depends on, or why there is none.
@@ -84,6 +97,9 @@ fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
     }
     fs::write(path, text)
 }
+
+/// Whether this process, which is one run of one build script, has asked for `OUT_DIR`.
+static GIVEN_AWAY: AtomicBool = AtomicBool::new(false);
 
 #[cfg(test)]
 mod tests {
