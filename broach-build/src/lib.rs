@@ -50,7 +50,11 @@
 //!
 //! #[broach_core::async_trait]
 //! impl Greeter for Hello {
-//!     async fn say_hello(&self, _cx: Context, request: HelloRequest) -> Result<HelloReply, Status> {
+//!     async fn say_hello(
+//!         &self,
+//!         _cx: Context,
+//!         request: HelloRequest,
+//!     ) -> Result<HelloReply, Status> {
 //!         Ok(HelloReply { message: format!("Hello {}!", request.name) })
 //!     }
 //! }

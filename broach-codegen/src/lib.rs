@@ -7,21 +7,25 @@
 //! # Input and output
 //!
 //! ```text
-//! package greeter.v1;                    pub static GREETER: ServiceSpec = ..;
+//! package greeter.v1;               pub static GREETER: ServiceSpec = ..;
 //!
-//! // Greets people.                      /// Greets people.
-//! service Greeter {                      pub trait Greeter: Send + Sync + 'static {
-//!   // Greets one person.                    /// Greets one person.
-//!   rpc SayHello(HelloRequest)               async fn say_hello(&self, cx: Context, request: HelloRequest)
-//!       returns (HelloReply);                    -> Result<HelloReply, Status> { /* Unimplemented */ }
-//!   rpc Languages(HelloRequest)              async fn languages(&self, cx: Context, request: HelloRequest,
-//!       returns (stream HelloReply);             replies: Sender<HelloReply>) -> Result<(), Status> { .. }
-//!   rpc Everyone(stream HelloRequest)        async fn everyone(&self, cx: Context,
-//!       returns (HelloReply);                    requests: Receiver<HelloRequest>) -> Result<HelloReply, Status> { .. }
-//! }                                      }
+//! // Greets people.                 /// Greets people.
+//! service Greeter {                 pub trait Greeter: Send + Sync + 'static {
+//!   // Greets one person.               /// Greets one person.
+//!   rpc SayHello(Hello)                 async fn say_hello(&self, cx: Context, request: Hello)
+//!       returns (Reply);                    -> Result<Reply, Status> {..}
+//!   rpc Languages(Hello)                async fn languages(&self, cx: Context, request: Hello,
+//!       returns (stream Reply);             replies: Sender<Reply>) -> Result<(), Status> {..}
+//!   rpc Everyone(stream Hello)          async fn everyone(&self, cx: Context,
+//!       returns (Reply);                    requests: Receiver<Hello>)
+//!                                           -> Result<Reply, Status> {..}
+//!   rpc Door(stream Hello)              async fn door(&self, cx: Context,
+//!       returns (stream Reply);             requests: Receiver<Hello>,
+//! }                                         replies: Sender<Reply>) -> Result<(), Status> {..}
+//!                                   }
 //!
-//!                                        pub struct GreeterServer<T: ?Sized> { .. }  // new, From<Arc<T>>, Dispatch
-//!                                        pub struct GreeterClient { .. }             // new, say_hello, languages, ..
+//!                                   pub struct GreeterServer<T: ?Sized> { .. }
+//!                                   pub struct GreeterClient { .. }
 //! ```
 //!
 //! A method is one line in the server and one in the client; all else is in `broach_core`.

@@ -17,8 +17,10 @@ fn methods_that_are_one_in_rust() {
              }"
         ),
         [
-            "methods `GetX` and `get_x` of `p.S` are both `get_x` in Rust | 5:18 3:18 | rename one of them",
-            "methods `New` and `new` of `p.S` are both `new_` in Rust | 7:18 6:18 | rename one of them",
+            "methods `GetX` and `get_x` of `p.S` are both `get_x` in Rust | 5:18 3:18 | \
+             rename one of them",
+            "methods `New` and `new` of `p.S` are both `new_` in Rust | 7:18 6:18 | \
+             rename one of them",
         ]
     );
 }
@@ -67,7 +69,8 @@ fn fields_and_variants_that_are_one_in_rust() {
              enum E { E_X = 0; X = 1; E_ALIAS = 0; }"
         ),
         [
-            "`a_b` and `aB` of message `p.M` are both `a_b` in Rust | 4:20 3:29 | rename one of them",
+            "`a_b` and `aB` of message `p.M` are both `a_b` in Rust | 4:20 3:29 | \
+             rename one of them",
             "`c` and `C` of oneof `p.M.aB` are both `C` in Rust | 4:44 4:31 | rename one of them",
             "`E_X` and `X` of enum `p.E` are both `X` in Rust | 6:32 6:23 | rename one of them",
         ]

@@ -20,11 +20,12 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     text.push_str(deprecated(service.deprecated));
     // A service may be called `T` too.
     let t = if service_name == "T" { "S" } else { "T" };
-    let arc = "::std::sync::Arc";
+    let (arc, sized) = ("::std::sync::Arc", "::core::marker::Sized");
+    let from = format!("::core::convert::From<{arc}<{t}>>");
     let _ = writeln!(
         text,
         "#[derive(Debug)]
-        pub struct {server}<{t}: ?::core::marker::Sized> {{
+        pub struct {server}<{t}: ?{sized}> {{
             service: {arc}<{t}>,
         }}
 
@@ -35,13 +36,13 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
             }}
         }}
 
-        {allow}impl<{t}: {service_name} + ?::core::marker::Sized> ::core::convert::From<{arc}<{t}>> for {server}<{t}> {{
+        {allow}impl<{t}: {service_name} + ?{sized}> {from} for {server}<{t}> {{
             fn from(service: {arc}<{t}>) -> Self {{
                 Self {{ service }}
             }}
         }}
 
-        {allow_calls}impl<{t}: {service_name} + ?::core::marker::Sized> {codegen}::Dispatch for {server}<{t}> {{
+        {allow_calls}impl<{t}: {service_name} + ?{sized}> {codegen}::Dispatch for {server}<{t}> {{
             fn spec(&self) -> &'static {codegen}::ServiceSpec {{
                 &{}
             }}
