@@ -16,10 +16,7 @@ pub(crate) fn disguise(file: &mut FileDescriptorProto) {
         if location.path.first() == Some(&SERVICE) {
             continue;
         }
-        let comments = [
-            &mut location.leading_comments,
-            &mut location.trailing_comments,
-        ];
+        let comments = [&mut location.leading_comments, &mut location.trailing_comments];
         for comment in comments.into_iter().flatten() {
             let lines = broach_codegen::clean_comment(comment);
             let lines: Vec<String> = lines.iter().map(|line| disguised(line)).collect();

@@ -42,12 +42,7 @@ impl Config {
         prost.enable_type_names();
         // As `google.protobuf.Any` has it, and the details of a status.
         prost.type_name_domain(["."], "type.googleapis.com");
-        let config = Self {
-            includes: Vec::new(),
-            out_dir: None,
-            prost,
-            options: options.clone(),
-        };
+        let config = Self { includes: Vec::new(), out_dir: None, prost, options: options.clone() };
         config.runtime(options.runtime)
     }
 

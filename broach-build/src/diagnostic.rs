@@ -28,24 +28,14 @@ pub(crate) fn naming(
     let marks = places.filter_map(|place| {
         let text = texts.get(&place.file)?;
         let offset = |at: broach_codegen::Position| text.offset(at.line, at.column);
-        Some(Mark::new(
-            text,
-            offset(place.start)..offset(place.end),
-            &*place.label,
-        ))
+        Some(Mark::new(text, offset(place.start)..offset(place.end), &*place.label))
     });
-    Problem {
-        marks: marks.collect(),
-        message: problem.message,
-        help: Some(problem.help),
-    }
+    Problem { marks: marks.collect(), message: problem.message, help: Some(problem.help) }
 }
 
 fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
     let mut message = diagnostic.to_string();
-    let cause = diagnostic
-        .source()
-        .map(|cause: &dyn Error| cause.to_string());
+    let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
     if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
         message = format!("{message}: {cause}");
     }
@@ -61,11 +51,7 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
         marks.push(unmarked(&message, text));
     }
     let help = diagnostic.help().map(|help| help.to_string());
-    Problem {
-        help: help.or_else(|| missing_import(&message)),
-        message,
-        marks,
-    }
+    Problem { help: help.or_else(|| missing_import(&message)), message, marks }
 }
 
 /// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
@@ -77,9 +63,7 @@ fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
         return Mark::new(text, end..end, "the file ends here");
     }
     let name = message.split('\'').nth(1).unwrap_or_default();
-    let mut found = source
-        .match_indices(name)
-        .map(|(at, _)| at..at + name.len());
+    let mut found = source.match_indices(name).map(|(at, _)| at..at + name.len());
     let in_a_map = found.find(|range| {
         source[..range.start].trim_end().ends_with(',')
             && source[range.end..].trim_start().starts_with('>')
@@ -92,9 +76,7 @@ fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
 
 /// What to import for a type that comes with Protobuf.
 fn missing_import(message: &str) -> Option<String> {
-    let name = message
-        .strip_prefix("name '")?
-        .strip_suffix("' is not defined")?;
+    let name = message.strip_prefix("name '")?.strip_suffix("' is not defined")?;
     let message = DescriptorPool::global().get_message_by_name(name)?;
     let file = message.parent_file();
     Some(format!("add `import \"{}\";`", file.name()))

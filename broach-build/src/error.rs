@@ -81,9 +81,7 @@ impl Error {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 }
 
@@ -104,11 +102,7 @@ impl std::error::Error for Error {}
 impl Problem {
     /// A problem that is in no file.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            marks: Vec::new(),
-            help: None,
-        }
+        Self { message: message.into(), marks: Vec::new(), help: None }
     }
 
     pub(crate) fn at(mut self, text: &Arc<Text>, range: Range<usize>, label: &str) -> Self {
@@ -170,10 +164,7 @@ mod tests {
 
     #[test]
     fn columns_are_counted_in_characters() {
-        let text = Text {
-            path: "a.proto".into(),
-            source: "é x\nyz".into(),
-        };
+        let text = Text { path: "a.proto".into(), source: "é x\nyz".into() };
         assert_eq!(text.offset(0, 3), 3);
         assert_eq!(text.line_and_column(3), (1, 3));
         assert_eq!(text.offset(1, 1), 6);

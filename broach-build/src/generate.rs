@@ -109,10 +109,8 @@ fn run(
 /// Formats a module, with a line between its items.
 fn format(module: &Module, text: &str) -> Result<String, Problem> {
     let file = syn::parse_file(text).map_err(|error| {
-        Problem::new(format!(
-            "what is generated for `{module}` is not Rust: {error}"
-        ))
-        .help("look at the attributes and paths that the build script sets with `prost`")
+        Problem::new(format!("what is generated for `{module}` is not Rust: {error}"))
+            .help("look at the attributes and paths that the build script sets with `prost`")
     })?;
     let items: Vec<String> = file
         .items
@@ -136,10 +134,6 @@ struct Services {
 
 impl ServiceGenerator for Services {
     fn generate(&mut self, service: Service, text: &mut String) {
-        text.push_str(&broach_codegen::generate(
-            &service,
-            &self.names,
-            &self.options,
-        ));
+        text.push_str(&broach_codegen::generate(&service, &self.names, &self.options));
     }
 }

@@ -60,10 +60,7 @@ pub(crate) fn tell_cargo(sources: &[Source], result: &Result<(), Error>) {
     let lines = match result {
         Ok(()) => rerun_lines(sources),
         // Cargo runs the script again anyway.
-        Err(error) => error
-            .lines()
-            .map(|line| format!("cargo::error={line}"))
-            .collect(),
+        Err(error) => error.lines().map(|line| format!("cargo::error={line}")).collect(),
     };
     for line in lines {
         println!("{line}");
@@ -73,15 +70,11 @@ pub(crate) fn tell_cargo(sources: &[Source], result: &Result<(), Error>) {
 /// A line for each file that was read, and for no other: the script need not run again before one
 /// of them changes.
 fn rerun_lines(sources: &[Source]) -> Vec<String> {
-    let mut paths: Vec<&Path> = sources
-        .iter()
-        .filter_map(|source| source.path.as_deref())
-        .collect();
+    let mut paths: Vec<&Path> =
+        sources.iter().filter_map(|source| source.path.as_deref()).collect();
     paths.sort();
     let paths = paths.into_iter();
-    paths
-        .map(|path| format!("cargo::rerun-if-changed={}", path.display()))
-        .collect()
+    paths.map(|path| format!("cargo::rerun-if-changed={}", path.display())).collect()
 }
 
 /// The file of a module; no package gives it the name of the file that brings in the others, as
@@ -114,10 +107,8 @@ mod tests {
             fs::write(&path, text).unwrap();
             path
         };
-        let used = file(
-            "used.proto",
-            "import \"google/protobuf/any.proto\"; import \"deep.proto\";",
-        );
+        let used =
+            file("used.proto", "import \"google/protobuf/any.proto\"; import \"deep.proto\";");
         let given = file("given.proto", "import \"used.proto\";");
         let deep = file("deep.proto", "");
         file("unused.proto", "");

@@ -28,10 +28,7 @@ pub(crate) fn headline(problem: &Problem) -> String {
 
 fn render_one(problem: &Problem) -> String {
     if problem.marks.is_empty() {
-        let help = problem
-            .help
-            .iter()
-            .map(|help| format!("\n  = help: {help}"));
+        let help = problem.help.iter().map(|help| format!("\n  = help: {help}"));
         return headline(problem) + &help.collect::<String>();
     }
     let title = Level::ERROR.no_name().primary_title(headline(problem));

@@ -16,9 +16,9 @@ struct Node {
 pub(crate) fn mod_rs<'a>(modules: impl Iterator<Item = (&'a Module, &'a str)>) -> String {
     let mut root = Node::default();
     for (module, file) in modules {
-        let node = module.parts().fold(&mut root, |node, part| {
-            node.children.entry(part.to_owned()).or_default()
-        });
+        let node = module
+            .parts()
+            .fold(&mut root, |node, part| node.children.entry(part.to_owned()).or_default());
         node.file = Some(file.to_owned());
     }
     let mut text = format!("{HEADER}\n");

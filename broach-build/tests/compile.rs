@@ -10,24 +10,15 @@ use tempfile::TempDir;
 fn each_package_has_a_file_and_one_file_brings_them_in() {
     let project = Project::new(&[
         ("a.proto", "package shop.v1; message A {}"),
-        (
-            "b.proto",
-            "package shop.v1; message B {} service S { rpc X(B) returns (B); }",
-        ),
+        ("b.proto", "package shop.v1; message B {} service S { rpc X(B) returns (B); }"),
         ("c.proto", "package shop; message C {}"),
         ("d.proto", "message D {}"),
     ]);
     project.compile(configure(), &["a.proto", "b.proto", "c.proto", "d.proto"]);
     assert_eq!(project.files(), ["_.rs", "mod.rs", "shop.rs", "shop.v1.rs"]);
     let shop = project.read("shop.v1.rs");
-    assert!(
-        shop.contains("pub struct A ") && shop.contains("pub struct B "),
-        "{shop}"
-    );
-    assert!(
-        shop.contains("pub trait S:") && shop.contains("pub struct SClient "),
-        "{shop}"
-    );
+    assert!(shop.contains("pub struct A ") && shop.contains("pub struct B "), "{shop}");
+    assert!(shop.contains("pub trait S:") && shop.contains("pub struct SClient "), "{shop}");
     let tree = project.read("mod.rs");
     assert!(
         tree.contains("    pub mod v1 {\n        include!(\"shop.v1.rs\");\n    }\n"),
@@ -38,82 +29,37 @@ fn each_package_has_a_file_and_one_file_brings_them_in() {
 #[test]
 fn the_same_input_gives_the_same_bytes_and_leaves_the_files_alone() {
     let project = Project::new(&[
-        (
-            "a.proto",
-            "package a; message A { map<string, int32> m = 1; }",
-        ),
-        (
-            "b.proto",
-            "package b; message B {} service S { rpc X(B) returns (B); }",
-        ),
+        ("a.proto", "package a; message A { map<string, int32> m = 1; }"),
+        ("b.proto", "package b; message B {} service S { rpc X(B) returns (B); }"),
     ]);
     let all = ["a.proto", "b.proto"];
     project.compile(configure(), &all);
-    let before: Vec<_> = project
-        .files()
-        .iter()
-        .map(|name| project.read(name))
-        .collect();
-    let written = |name: &str| {
-        fs::metadata(project.out.path().join(name))
-            .unwrap()
-            .modified()
-    };
-    let dates: Vec<_> = project
-        .files()
-        .iter()
-        .map(|name| written(name).unwrap())
-        .collect();
+    let before: Vec<_> = project.files().iter().map(|name| project.read(name)).collect();
+    let written = |name: &str| fs::metadata(project.out.path().join(name)).unwrap().modified();
+    let dates: Vec<_> = project.files().iter().map(|name| written(name).unwrap()).collect();
 
     // Another order of the same files is the same input too.
-    project.write(
-        "b.proto",
-        "package b; message B {} service S { rpc X(B) returns (B); }",
-    );
+    project.write("b.proto", "package b; message B {} service S { rpc X(B) returns (B); }");
     project.compile(configure(), &["b.proto", "a.proto"]);
-    let after: Vec<_> = project
-        .files()
-        .iter()
-        .map(|name| project.read(name))
-        .collect();
-    let new_dates: Vec<_> = project
-        .files()
-        .iter()
-        .map(|name| written(name).unwrap())
-        .collect();
+    let after: Vec<_> = project.files().iter().map(|name| project.read(name)).collect();
+    let new_dates: Vec<_> = project.files().iter().map(|name| written(name).unwrap()).collect();
     assert_eq!(before, after);
     assert_eq!(dates, new_dates);
 
     project.write("b.proto", "package b; message B2 {}");
     project.compile(configure(), &all);
-    assert_eq!(
-        written("a.rs").unwrap(),
-        dates[0],
-        "nothing in it has changed"
-    );
+    assert_eq!(written("a.rs").unwrap(), dates[0], "nothing in it has changed");
     assert!(project.read("b.rs").contains("pub struct B2 "));
 }
 
 #[test]
 fn a_file_given_twice_or_in_two_ways_is_one_file() {
     let project = Project::new(&[
-        (
-            "a/x.proto",
-            "package x; import \"y.proto\"; message X { y.Y y = 1; }",
-        ),
+        ("a/x.proto", "package x; import \"y.proto\"; message X { y.Y y = 1; }"),
         ("a/y.proto", "package y; message Y {}"),
-        (
-            "b/z.proto",
-            "package z; import \"a/y.proto\"; message Z { y.Y y = 1; }",
-        ),
+        ("b/z.proto", "package z; import \"a/y.proto\"; message Z { y.Y y = 1; }"),
     ]);
-    let all = [
-        "a/x.proto",
-        "a/x.proto",
-        "a/../a/x.proto",
-        "a/y.proto",
-        "b/z.proto",
-    ];
+    let all = ["a/x.proto", "a/x.proto", "a/../a/x.proto", "a/y.proto", "b/z.proto"];
     project.compile(configure(), &all);
     assert_eq!(project.read("y.rs").matches("pub struct Y ").count(), 1);
 }
@@ -134,22 +80,14 @@ fn files_of_one_name_in_two_directories_are_two_files() {
 #[test]
 fn imports_are_compiled_too() {
     let project = Project::new(&[
-        (
-            "given/a.proto",
-            "package a; import \"sub/b.proto\"; message A { b.B b = 1; }",
-        ),
+        ("given/a.proto", "package a; import \"sub/b.proto\"; message A { b.B b = 1; }"),
         (
             "elsewhere/sub/b.proto",
             "package b; import public \"sub/c.proto\"; message B { c.C c = 1; }",
         ),
-        (
-            "elsewhere/sub/c.proto",
-            "package c; message C {} service S { rpc X(C) returns (C); }",
-        ),
+        ("elsewhere/sub/c.proto", "package c; message C {} service S { rpc X(C) returns (C); }"),
     ]);
-    let config = configure()
-        .include(project.path("given"))
-        .include(project.path("elsewhere"));
+    let config = configure().include(project.path("given")).include(project.path("elsewhere"));
     project.compile(config, &["given/a.proto"]);
     assert_eq!(project.files(), ["a.rs", "b.rs", "c.rs", "mod.rs"]);
     assert!(project.read("c.rs").contains("pub struct SClient "));
@@ -175,15 +113,9 @@ fn directories_named_like_the_package_say_where_imports_start() {
 #[test]
 fn public_imports_are_passed_on_without_end() {
     let project = Project::new(&[
-        (
-            "a.proto",
-            "package a; import \"b.proto\"; message A { d.D d = 1; }",
-        ),
+        ("a.proto", "package a; import \"b.proto\"; message A { d.D d = 1; }"),
         ("b.proto", "package b; import public \"c.proto\";"),
-        (
-            "c.proto",
-            "package c; import public \"d.proto\"; message C { d.D d = 1; }",
-        ),
+        ("c.proto", "package c; import public \"d.proto\"; message C { d.D d = 1; }"),
         ("d.proto", "package d; message D {}"),
     ]);
     project.compile(configure(), &["a.proto"]);
@@ -193,10 +125,7 @@ fn public_imports_are_passed_on_without_end() {
 #[test]
 fn the_first_directory_that_has_an_import_wins_if_they_were_chosen() {
     let project = Project::new(&[
-        (
-            "a.proto",
-            "package a; import \"x.proto\"; message A { x.X x = 1; }",
-        ),
+        ("a.proto", "package a; import \"x.proto\"; message A { x.X x = 1; }"),
         ("one/x.proto", "package x; message X { int32 one = 1; }"),
         ("two/x.proto", "package x; message X { int32 two = 1; }"),
     ]);
@@ -220,18 +149,13 @@ fn well_known_types_are_those_of_prost() {
     project.compile(configure(), &["a.proto"]);
     assert_eq!(project.files(), ["a.rs", "mod.rs"]);
     let text = project.read("a.rs");
-    assert!(
-        text.contains("::broach_core::codegen::prost_types::Timestamp"),
-        "{text}"
-    );
+    assert!(text.contains("::broach_core::codegen::prost_types::Timestamp"), "{text}");
 }
 
 #[test]
 fn one_side_alone_can_be_generated() {
-    let project = Project::new(&[(
-        "a.proto",
-        "package a; message M {} service S { rpc X(M) returns (M); }",
-    )]);
+    let project =
+        Project::new(&[("a.proto", "package a; message M {} service S { rpc X(M) returns (M); }")]);
     project.compile(configure().client_only(), &["a.proto"]);
     let text = project.read("a.rs");
     assert!(text.contains("SClient") && !text.contains("SServer") && !text.contains("trait S"));
@@ -248,14 +172,8 @@ fn the_runtime_may_have_another_name() {
     )]);
     project.compile(configure().runtime("::renamed::inner"), &["a.proto"]);
     let text = project.read("a.rs");
-    assert!(
-        text.contains("::renamed::inner::codegen::prost::Message"),
-        "{text}"
-    );
-    assert!(
-        text.contains("::renamed::inner::codegen::Channel"),
-        "{text}"
-    );
+    assert!(text.contains("::renamed::inner::codegen::prost::Message"), "{text}");
+    assert!(text.contains("::renamed::inner::codegen::Channel"), "{text}");
     assert!(!text.contains("broach_core"), "{text}");
 }
 
@@ -267,10 +185,7 @@ fn all_of_prost_build_can_be_configured() {
             "package a; import \"b.proto\"; message A { map<int32, b.B> m = 1; }
           enum E { E_X = 0; X = 1; }",
         ),
-        (
-            "b.proto",
-            "package b; message B {} service S { rpc X(B) returns (B); }",
-        ),
+        ("b.proto", "package b; message B {} service S { rpc X(B) returns (B); }"),
     ]);
     let config = configure().prost(|prost| {
         prost.btree_map(["."]);
@@ -311,10 +226,7 @@ fn marks_of_the_encoding_and_of_windows_do_not_matter() {
     plain.write_as_is("a.proto", source);
     plain.compile(configure(), &["a.proto"]);
     let windows = Project::new(&[]);
-    windows.write_as_is(
-        "a.proto",
-        &format!("\u{feff}{}", source.replace('\n', "\r\n")),
-    );
+    windows.write_as_is("a.proto", &format!("\u{feff}{}", source.replace('\n', "\r\n")));
     windows.compile(configure(), &["a.proto"]);
     assert_eq!(plain.read("a.rs"), windows.read("a.rs"));
 }
@@ -334,10 +246,8 @@ struct Project {
 
 impl Project {
     fn new(files: &[(&str, &str)]) -> Self {
-        let project = Self {
-            protos: tempfile::tempdir().unwrap(),
-            out: tempfile::tempdir().unwrap(),
-        };
+        let project =
+            Self { protos: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
         for (name, source) in files {
             project.write(name, source);
         }

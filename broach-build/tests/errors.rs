@@ -20,11 +20,7 @@ fn a_file_that_ends_too_early() {
 
 #[test]
 fn everything_that_is_there_twice() {
-    check(
-        "duplicates",
-        configure(),
-        &["duplicates.proto", "duplicates_too.proto"],
-    );
+    check("duplicates", configure(), &["duplicates.proto", "duplicates_too.proto"]);
 }
 
 #[test]
@@ -39,11 +35,7 @@ fn every_wrong_option() {
 
 #[test]
 fn every_file_with_errors() {
-    check(
-        "several",
-        configure(),
-        &["syntax.proto", "end.proto", "uses_end.proto"],
-    );
+    check("several", configure(), &["syntax.proto", "end.proto", "uses_end.proto"]);
 }
 
 #[test]
@@ -69,11 +61,7 @@ fn imports_that_are_not_in_the_chosen_directories() {
 
 #[test]
 fn imports_that_may_be_either_of_two_files() {
-    check(
-        "either",
-        configure(),
-        &["nested/either.proto", "nested/deep/common.proto"],
-    );
+    check("either", configure(), &["nested/either.proto", "nested/deep/common.proto"]);
 }
 
 #[test]
@@ -89,19 +77,13 @@ fn a_file_in_none_of_the_directories() {
 
 #[test]
 fn a_file_hidden_by_another() {
-    let config = configure()
-        .include(dir("nested/deep"))
-        .include(dir("nested"));
+    let config = configure().include(dir("nested/deep")).include(dir("nested"));
     check("hidden", config, &["nested/common.proto"]);
 }
 
 #[test]
 fn files_and_directories_that_do_not_exist() {
-    check(
-        "missing_file",
-        configure(),
-        &["sintax.proto", "nested", "nowhere/x.proto"],
-    );
+    check("missing_file", configure(), &["sintax.proto", "nested", "nowhere/x.proto"]);
     let config = configure().include(dir("nowhere")).include(dir("nested"));
     check("missing_directory", config, &["nested/common.proto"]);
     check("no_file", configure(), &[]);
@@ -138,24 +120,16 @@ fn a_file_that_is_not_utf8() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("latin1.proto");
     fs::write(&path, b"syntax = \"proto3\";\n// caf\xe9\n").unwrap();
-    let error = configure()
-        .out_dir(dir.path())
-        .compile(&[&path])
-        .unwrap_err();
+    let error = configure().out_dir(dir.path()).compile(&[&path]).unwrap_err();
     let report = error.to_string();
-    assert!(
-        report.contains("latin1.proto:2:7: the file is not valid UTF-8"),
-        "{report}"
-    );
+    assert!(report.contains("latin1.proto:2:7: the file is not valid UTF-8"), "{report}");
 }
 
 #[test]
 fn nothing_is_written_if_there_is_an_error() {
     let out = tempfile::tempdir().unwrap();
     let config = configure().out_dir(out.path());
-    config
-        .compile(&[dir("nested/common.proto"), dir("end.proto")])
-        .unwrap_err();
+    config.compile(&[dir("nested/common.proto"), dir("end.proto")]).unwrap_err();
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
 }
 

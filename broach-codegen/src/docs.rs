@@ -42,10 +42,7 @@ struct Edit {
 impl Edit {
     fn insert(at: usize, with: impl Into<String>) -> Self {
         let with = with.into();
-        Self {
-            range: at..at,
-            with,
-        }
+        Self { range: at..at, with }
     }
 }
 
@@ -64,10 +61,7 @@ fn plain(comment: &str) -> String {
     let indent_of = |line: &String| line.len() - line.trim_start_matches(' ').len();
     let written = || lines.iter().filter(|line| !line.is_empty());
     let indent = written().map(indent_of).min().unwrap_or(0);
-    let text: Vec<&str> = lines
-        .iter()
-        .map(|line| line.get(indent..).unwrap_or_default())
-        .collect();
+    let text: Vec<&str> = lines.iter().map(|line| line.get(indent..).unwrap_or_default()).collect();
     text.join("\n").trim_matches('\n').to_owned()
 }
 
@@ -119,11 +113,7 @@ fn edits(text: &str, options: Options) -> Vec<Edit> {
                 inside += 1;
                 edits.push(fenced(text, range));
             }
-            Event::Start(Tag::Link {
-                link_type,
-                dest_url,
-                ..
-            }) => {
+            Event::Start(Tag::Link { link_type, dest_url, .. }) => {
                 inside += 1;
                 if !is_address(link_type, &dest_url) {
                     edits.push(Edit::insert(range.start, "\\"));
@@ -221,9 +211,7 @@ fn fenced(text: &str, range: Range<usize>) -> Edit {
     let line_start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
     let end = range.start + text[range.clone()].trim_end_matches('\n').len();
     let prefix = prefix_of_line(text, range.start);
-    let prefix = prefix
-        .get(..prefix.len().saturating_sub(4))
-        .unwrap_or_default();
+    let prefix = prefix.get(..prefix.len().saturating_sub(4)).unwrap_or_default();
     let block = &text[line_start..end];
     let fence = fence_around(block, '`');
     let mut with = format!("{prefix}{fence}text\n");
@@ -278,10 +266,7 @@ mod tests {
 
     #[test]
     fn the_indentation_shared_by_all_lines_goes() {
-        assert_eq!(
-            cleaned(" One.\n\n  - two\n  - three\n"),
-            "One.\n\n - two\n - three"
-        );
+        assert_eq!(cleaned(" One.\n\n  - two\n  - three\n"), "One.\n\n - two\n - three");
         assert_eq!(cleaned("\n\t tabbed\r\n\n"), "tabbed");
         assert_eq!(cleaned("*\n Javadoc.\n\n * list\n"), "Javadoc.\n\n* list");
         assert_eq!(cleaned(""), "");
@@ -297,10 +282,7 @@ mod tests {
             cleaned("- item\n\n      code ```\n\n  more"),
             "- item\n\n  ````text\n  code ```\n  ````\n\n  more"
         );
-        assert_eq!(
-            cleaned("> quote\n>\n>     code"),
-            "> quote\n>\n> ```text\n> code\n> ```"
-        );
+        assert_eq!(cleaned("> quote\n>\n>     code"), "> quote\n>\n> ```text\n> code\n> ```");
     }
 
     #[test]
@@ -324,10 +306,7 @@ mod tests {
     #[test]
     fn angles_are_no_html() {
         assert_eq!(cleaned("a Vec<T> and <b>"), r"a Vec\<T> and \<b>");
-        assert_eq!(
-            cleaned("<pre>\n\n    code\n</pre>"),
-            "\\<pre>\n\n```text\ncode\n```\n\\</pre>"
-        );
+        assert_eq!(cleaned("<pre>\n\n    code\n</pre>"), "\\<pre>\n\n```text\ncode\n```\n\\</pre>");
         assert_eq!(cleaned("1 < 2 > 0"), "1 < 2 > 0");
     }
 
@@ -337,23 +316,14 @@ mod tests {
             cleaned("See https://a.org/b_c/d_e?f=1&g=2. (http://b.org)"),
             "See <https://a.org/b_c/d_e?f=1&g=2>. (<http://b.org>)"
         );
-        assert_eq!(
-            cleaned("<https://a.org> `https://b.org`"),
-            "<https://a.org> `https://b.org`"
-        );
-        assert_eq!(
-            cleaned("http://, https:// and http"),
-            "http://, https:// and http"
-        );
+        assert_eq!(cleaned("<https://a.org> `https://b.org`"), "<https://a.org> `https://b.org`");
+        assert_eq!(cleaned("http://, https:// and http"), "http://, https:// and http");
         assert_eq!(cleaned("a *https://a.org*"), "a *<https://a.org>*");
     }
 
     #[test]
     fn signs_that_rustc_refuses_are_replaced() {
-        assert_eq!(
-            cleaned("a\rb\u{202e}c\u{0}d\u{e000}"),
-            "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}"
-        );
+        assert_eq!(cleaned("a\rb\u{202e}c\u{0}d\u{e000}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}");
         assert_eq!(cleaned("/* not the end */ */"), "/* not the end */ */");
     }
 
@@ -373,10 +343,7 @@ mod tests {
             }
             let lines = clean(&comment).join("\n");
             for options in [PLAIN, EXTENDED] {
-                assert!(
-                    edits(&lines, options).is_empty(),
-                    "{comment:?} became {lines:?}"
-                );
+                assert!(edits(&lines, options).is_empty(), "{comment:?} became {lines:?}");
             }
         }
     }

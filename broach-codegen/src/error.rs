@@ -46,11 +46,7 @@ impl Problem {
         places: impl IntoIterator<Item = Option<Place>>,
         help: impl Into<String>,
     ) -> Self {
-        Self {
-            message,
-            places: places.into_iter().flatten().collect(),
-            help: help.into(),
-        }
+        Self { message, places: places.into_iter().flatten().collect(), help: help.into() }
     }
 }
 
@@ -102,9 +98,6 @@ impl<'a> Spot<'a> {
 
 impl Position {
     fn new((line, column): (i32, i32)) -> Option<Self> {
-        Some(Self {
-            line: line.try_into().ok()?,
-            column: column.try_into().ok()?,
-        })
+        Some(Self { line: line.try_into().ok()?, column: column.try_into().ok()? })
     }
 }

@@ -25,9 +25,7 @@ pub(crate) struct Ids<M> {
 
 impl<M> Ids<M> {
     pub(crate) const fn new() -> Self {
-        Self {
-            known: BTreeMap::new(),
-        }
+        Self { known: BTreeMap::new() }
     }
 
     /// Adds a method; gives back the one that had the id before.
@@ -43,10 +41,7 @@ mod tests {
     #[test]
     fn the_id_is_the_head_of_the_sha256() {
         // printf 'greeter.v1.Greeter/SayHello' | sha256sum
-        assert_eq!(
-            method_id("greeter.v1.Greeter/SayHello"),
-            0x392b_74ef_3119_fd7a
-        );
+        assert_eq!(method_id("greeter.v1.Greeter/SayHello"), 0x392b_74ef_3119_fd7a);
     }
 
     #[test]

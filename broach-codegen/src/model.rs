@@ -65,9 +65,7 @@ impl Service {
             names: names.service(service),
             docs: doc_lines(&service.comments),
             deprecated: service.options.deprecated(),
-            methods: methods
-                .map(|method| Method::new(&full_name, method))
-                .collect(),
+            methods: methods.map(|method| Method::new(&full_name, method)).collect(),
             full_name,
         }
     }
@@ -174,10 +172,7 @@ fn doc_lines(comments: &Comments) -> Vec<String> {
     let leading = docs::clean(&comments.leading.join("\n"));
     let trailing = docs::clean(&comments.trailing.join("\n"));
     let parts = [leading, trailing];
-    let mut parts: Vec<Vec<String>> = parts
-        .into_iter()
-        .filter(|lines| !lines.is_empty())
-        .collect();
+    let mut parts: Vec<Vec<String>> = parts.into_iter().filter(|lines| !lines.is_empty()).collect();
     if let [_, trailing] = &mut parts[..] {
         trailing.insert(0, String::new());
     }

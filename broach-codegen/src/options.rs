@@ -35,9 +35,6 @@ impl Sides {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            sides: Sides::Both,
-            runtime: "::broach_core".to_owned(),
-        }
+        Self { sides: Sides::Both, runtime: "::broach_core".to_owned() }
     }
 }

@@ -109,9 +109,8 @@ fn generate(proto: &str, options: Options) -> String {
     prost.generate(requests).unwrap();
     drop(prost);
     let services = services.into_iter();
-    let text: String = services
-        .map(|service| broach_codegen::generate(&service, &names, &options))
-        .collect();
+    let text: String =
+        services.map(|service| broach_codegen::generate(&service, &names, &options)).collect();
     // One by one, as prettyplease puts no lines between items.
     let items = syn::parse_file(&text).unwrap().items.into_iter();
     let items: Vec<String> = items
@@ -136,7 +135,5 @@ impl ServiceGenerator for Collect {
 }
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }

@@ -29,11 +29,9 @@ fn methods_that_are_one_in_rust() {
 fn messages_and_enums_that_are_one_in_rust() {
     assert_eq!(
         report("message foo_bar {}\nenum FooBar { A = 0; }"),
-        [
-            "enum `p.FooBar` and message `p.foo_bar` are both `p::FooBar` in Rust | 3:6 2:9 | \
+        ["enum `p.FooBar` and message `p.foo_bar` are both `p::FooBar` in Rust | 3:6 2:9 | \
              rename one of them: upper and lower case and underscores do not tell names apart in \
-             Rust's spelling"
-        ]
+             Rust's spelling"]
     );
     assert_eq!(
         report("message Out { message A {} enum a { X = 0; } oneof A_ { int32 b = 1; } }").len(),
@@ -104,11 +102,9 @@ fn names_without_a_letter() {
 fn a_service_gives_way_only_once() {
     assert_eq!(
         report("message Lamp {}\nmessage LampService {}\nservice lamp {}"),
-        [
-            "service `p.lamp` finds no name in Rust: `p::Lamp` is message `p.Lamp` | 4:9 2:9 | \
+        ["service `p.lamp` finds no name in Rust: `p::Lamp` is message `p.Lamp` | 4:9 2:9 | \
              rename the service or message `p.Lamp`; `LampService` would have done too, but is \
-             message `p.LampService`"
-        ]
+             message `p.LampService`"]
     );
 }
 
@@ -150,9 +146,8 @@ fn report(source: &str) -> Vec<String> {
 
 fn in_one_line(problem: &Problem) -> String {
     let places = problem.places.iter();
-    let places: Vec<String> = places
-        .map(|place| format!("{}:{}", place.start.line, place.start.column + 1))
-        .collect();
+    let places: Vec<String> =
+        places.map(|place| format!("{}:{}", place.start.line, place.start.column + 1)).collect();
     format!("{problem} | {} | {}", places.join(" "), problem.help)
 }
 

@@ -36,21 +36,12 @@ impl Includes {
     pub(crate) fn chosen(dirs: &[PathBuf], paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let wrong = dirs.iter().filter(|dir| !or_here(dir).is_dir());
         let problems: Vec<Problem> = wrong
-            .map(|dir| {
-                Problem::new(format!(
-                    "the include directory {} does not exist",
-                    shown(dir)
-                ))
-            })
+            .map(|dir| Problem::new(format!("the include directory {} does not exist", shown(dir))))
             .collect();
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self {
-            dirs: dirs.to_vec(),
-            chosen: true,
-            parents: parents(paths),
-        })
+        Ok(Self { dirs: dirs.to_vec(), chosen: true, parents: parents(paths) })
     }
 
     /// The directories to look in if none was chosen: the one that holds all the files, so that
@@ -63,11 +54,7 @@ impl Includes {
                 dirs.push(parent.clone());
             }
         }
-        Self {
-            dirs,
-            chosen: false,
-            parents,
-        }
+        Self { dirs, chosen: false, parents }
     }
 
     /// Learns from a file of this package where imports start: a file of `shop.v1` in
@@ -102,11 +89,7 @@ impl Includes {
         let first = self.candidates(&name).into_iter().next();
         match first {
             Some(first) if first.identity != identity => Err(hidden(path, &first)),
-            _ => Ok(Found {
-                name,
-                path: path.to_owned(),
-                identity,
-            }),
+            _ => Ok(Found { name, path: path.to_owned(), identity }),
         }
     }
 
@@ -120,12 +103,10 @@ impl Includes {
         match other {
             Some(other) if !self.chosen => {
                 let (first, other) = (shown(&first.path), shown(&other.path));
-                Err(
-                    Problem::new(format!("import `{import}` may be {first} or {other}")).help(
-                        "choose the directories that imports start from, with \
+                Err(Problem::new(format!("import `{import}` may be {first} or {other}")).help(
+                    "choose the directories that imports start from, with \
                      `broach_build::configure().include(\"...\")`",
-                    ),
-                )
+                ))
             }
             _ => Ok(Some(first)),
         }
@@ -161,11 +142,7 @@ impl Includes {
             .filter_map(|path| {
                 let identity = identity(&path).ok()?;
                 let name = name.to_owned();
-                Some(Found {
-                    name,
-                    path,
-                    identity,
-                })
+                Some(Found { name, path, identity })
             })
             .collect()
     }
@@ -178,19 +155,14 @@ impl Includes {
             shown(path),
             dirs.join(", ")
         ))
-        .help(format!(
-            "add `.include(\"{parent}\")`, or a directory above it"
-        ))
+        .help(format!("add `.include(\"{parent}\")`, or a directory above it"))
     }
 }
 
 fn hidden(path: &Path, by: &Found) -> Problem {
     let (path, by_path) = (shown(path), shown(&by.path));
-    Problem::new(format!(
-        "{path} is hidden by {by_path}: both would be imported as `{}`",
-        by.name
-    ))
-    .help("include the directory above both instead, or change the order of the directories")
+    Problem::new(format!("{path} is hidden by {by_path}: both would be imported as `{}`", by.name))
+        .help("include the directory above both instead, or change the order of the directories")
 }
 
 /// The path without links and dots.
@@ -200,10 +172,7 @@ fn identity(path: &Path) -> std::io::Result<PathBuf> {
 
 /// The name of a file relative to a directory that it is in.
 fn name_in(dir: &Path, path: &Path) -> Option<String> {
-    let as_written = strip_dots(path)
-        .strip_prefix(strip_dots(dir))
-        .ok()
-        .map(Path::to_owned);
+    let as_written = strip_dots(path).strip_prefix(strip_dots(dir)).ok().map(Path::to_owned);
     let relative = as_written.or_else(|| {
         let parent = fs::canonicalize(or_here(path.parent()?)).ok()?;
         let dir = fs::canonicalize(or_here(dir)).ok()?;
@@ -237,10 +206,7 @@ fn common_dir(dirs: &[PathBuf]) -> Option<PathBuf> {
     let (first, others) = dirs.split_first()?;
     let mut common: Vec<Component<'_>> = first.components().collect();
     for dir in others {
-        let same = common
-            .iter()
-            .zip(dir.components())
-            .take_while(|(a, b)| **a == *b);
+        let same = common.iter().zip(dir.components()).take_while(|(a, b)| **a == *b);
         let count = same.count();
         common.truncate(count);
     }
@@ -262,9 +228,5 @@ fn strip_dots(path: &Path) -> &Path {
 
 /// A path for the operating system, to which the empty path is no directory.
 fn or_here(dir: &Path) -> &Path {
-    if dir.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        dir
-    }
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }

@@ -67,10 +67,7 @@ fn read(path: &Path) -> Result<Text, Problem> {
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let source = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let text = Arc::new(Text {
-                path: shown,
-                source,
-            });
+            let text = Arc::new(Text { path: shown, source });
             return Err(Problem::new("the file is not valid UTF-8")
                 .at(&text, valid..valid + 1, "this byte is not")
                 .help("save the file as UTF-8"));
@@ -81,10 +78,7 @@ fn read(path: &Path) -> Result<Text, Problem> {
         Some(source) => source.to_owned(),
         None => source,
     };
-    Ok(Text {
-        path: shown,
-        source,
-    })
+    Ok(Text { path: shown, source })
 }
 
 /// What to say of a file that cannot be read.
@@ -110,11 +104,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
 
 /// A few `.proto` files in a directory, those first that begin like the one that is not there.
 fn protos_in(dir: &Path, missing: &Path) -> Vec<String> {
-    let dir = if dir.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        dir
-    };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".proto")).collect();
@@ -137,14 +127,9 @@ fn edition(source: &str) -> Option<Range<usize>> {
             break;
         }
     }
-    let value = rest
-        .strip_prefix("edition")?
-        .trim_start()
-        .strip_prefix('=')?;
+    let value = rest.strip_prefix("edition")?.trim_start().strip_prefix('=')?;
     let start = source.len() - rest.len();
-    let end = value
-        .find([';', '\n'])
-        .map_or(source.len(), |at| source.len() - value.len() + at);
+    let end = value.find([';', '\n']).map_or(source.len(), |at| source.len() - value.len() + at);
     Some(start..end)
 }
 
@@ -159,13 +144,7 @@ mod tests {
     fn an_edition_is_found_behind_comments() {
         let source = "// a\n/* edition = */\n  edition = \"2023\";\n";
         assert_eq!(&source[edition(source).unwrap()], "edition = \"2023\"");
-        for other in [
-            "",
-            "// edition = 1",
-            "syntax = \"proto3\";",
-            "edition_x = 1;",
-            "/* open",
-        ] {
+        for other in ["", "// edition = 1", "syntax = \"proto3\";", "edition_x = 1;", "/* open"] {
             assert_eq!(edition(other), None, "{other}");
         }
     }

@@ -127,10 +127,7 @@ impl Reader {
             return Some(known.clone());
         }
         let file = self.google.open_file(name).ok()?;
-        let text = Arc::new(Text {
-            path: name.to_owned(),
-            source: String::new(),
-        });
+        let text = Arc::new(Text { path: name.to_owned(), source: String::new() });
         Some(self.imports(key, None, text, file.into()))
     }
 
@@ -172,11 +169,7 @@ impl Reader {
         }
         self.open.pop();
         if state == State::Read {
-            self.sources.files.push(Source {
-                path,
-                text,
-                descriptor,
-            });
+            self.sources.files.push(Source { path, text, descriptor });
         }
         self.settle(key, name, state)
     }

@@ -35,13 +35,7 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
 }
 
 fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> String {
-    let Method {
-        name,
-        request,
-        reply,
-        shape,
-        ..
-    } = method;
+    let Method { name, request, reply, shape, .. } = method;
     let (argument, taken, sent) = if shape.streams_requests() {
         let bounds =
             format!("{codegen}::Stream<Item = {request}> + ::core::marker::Send + 'static");

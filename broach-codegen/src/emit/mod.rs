@@ -74,9 +74,7 @@ fn method_doc(method: &Method) -> String {
     let mut facts = vec![method.shape.words()];
     facts.extend(method.idempotency.words());
     let rpc = format!("RPC `{}`: {}.", method.full_name, facts.join(", "));
-    let renamed = method
-        .renamed
-        .map(|why| format!("Named `{}` because {why}.", method.name));
+    let renamed = method.renamed.map(|why| format!("Named `{}` because {why}.", method.name));
     let about: Vec<String> = [Some(rpc), renamed].into_iter().flatten().collect();
     doc(&[&method.docs, &about])
 }
@@ -94,7 +92,5 @@ fn trait_link(names: &ServiceNames) -> String {
 /// What is said of the names of a service that are not the usual ones.
 fn renamed(service: &Service) -> Vec<String> {
     let renamed = service.names.renamed.as_ref();
-    renamed
-        .map(|why| vec![format!("Named with `Service` because {why}.")])
-        .unwrap_or_default()
+    renamed.map(|why| vec![format!("Named with `Service` because {why}.")]).unwrap_or_default()
 }

@@ -9,10 +9,7 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     let Paths { codegen } = paths;
     let (server, service_name) = (&service.names.server, &service.names.service);
     let trait_link = trait_link(&service.names);
-    let about = format!(
-        "Serves `{}` with an implementation of {trait_link}.",
-        service.full_name
-    );
+    let about = format!("Serves `{}` with an implementation of {trait_link}.", service.full_name);
     let allow = allow_deprecated(service.deprecated);
     let calls_deprecated = service.methods.iter().any(|method| method.deprecated);
     let allow_calls = allow_deprecated(service.deprecated || calls_deprecated);
@@ -70,16 +67,8 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
 /// Hands the call over. The method is named by its type, not called on the value: `service.clone()`
 /// would be the clone of the `Arc`.
 fn arm(method: &Method, t: &str) -> String {
-    let requests = if method.shape.streams_requests() {
-        "requests"
-    } else {
-        "request"
-    };
-    let replies = if method.shape.streams_replies() {
-        ", replies"
-    } else {
-        ""
-    };
+    let requests = if method.shape.streams_requests() { "requests" } else { "request" };
+    let replies = if method.shape.streams_replies() { ", replies" } else { "" };
     format!(
         "call.{}(|cx, {requests}{replies}| async move {{
             {t}::{}(&service, cx, {requests}{replies}).await

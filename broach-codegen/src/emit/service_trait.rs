@@ -9,18 +9,12 @@ use crate::options::{Options, Sides};
 pub(super) fn emit(service: &Service, options: &Options, paths: &Paths) -> String {
     let names = &service.names;
     let mut about = vec![
-        format!(
-            "The service `{}`: implement it, and serve it with",
-            service.full_name
-        ),
+        format!("The service `{}`: implement it, and serve it with", service.full_name),
         format!("[`{}`].", names.server),
     ];
     if options.sides == Sides::Both {
         about.pop();
-        about.push(format!(
-            "[`{}`]; call it with [`{}`].",
-            names.server, names.client
-        ));
+        about.push(format!("[`{}`]; call it with [`{}`].", names.server, names.client));
     }
     let left_out =
         vec!["A method that an implementation leaves out answers `Unimplemented`.".to_owned()];
@@ -58,12 +52,7 @@ struct Default {
 impl Default {
     fn new(service: &Service, index: usize, method: &Method, paths: &Paths) -> Self {
         let Paths { codegen } = paths;
-        let Method {
-            request,
-            reply,
-            shape,
-            ..
-        } = method;
+        let Method { request, reply, shape, .. } = method;
         let mut parameters = vec![("cx", format!("{codegen}::Context"))];
         if shape.streams_requests() {
             parameters.push(("requests", format!("{codegen}::Receiver<{request}>")));
@@ -81,23 +70,13 @@ impl Default {
             unused.join(", "),
             service.names.spec,
         );
-        let typed = parameters
-            .iter()
-            .map(|(name, kind)| format!("{name}: {kind}"));
-        Self {
-            parameters: typed.collect::<Vec<_>>().join(", "),
-            result: paths.result(ok),
-            body,
-        }
+        let typed = parameters.iter().map(|(name, kind)| format!("{name}: {kind}"));
+        Self { parameters: typed.collect::<Vec<_>>().join(", "), result: paths.result(ok), body }
     }
 }
 
 fn sugared(method: &Method, default: &Default) -> String {
-    let Default {
-        parameters,
-        result,
-        body,
-    } = default;
+    let Default { parameters, result, body } = default;
     format!(
         "async fn {}(&self, {parameters}) -> {result} {{
             {body}
@@ -111,11 +90,7 @@ fn sugared(method: &Method, default: &Default) -> String {
 /// It says `Box` where we would say `::std::boxed::Box`, and in a package with a message of that
 /// name this would be the message. Implementations elsewhere use `async_trait` as always.
 fn desugared(method: &Method, default: &Default) -> String {
-    let Default {
-        parameters,
-        result,
-        body,
-    } = default;
+    let Default { parameters, result, body } = default;
     let future = format!("dyn ::core::future::Future<Output = {result}>");
     format!(
         "fn {}<'life0, 'async_trait>(

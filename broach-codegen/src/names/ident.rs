@@ -33,9 +33,8 @@ pub(crate) fn shouty(name: &str) -> String {
 
 /// The name of an enum's value: without the enum's name in front, if a name remains.
 pub(crate) fn variant(enum_camel: &str, value_camel: &str) -> String {
-    let stripped = value_camel
-        .strip_prefix(enum_camel)
-        .filter(|rest| rest.starts_with(char::is_uppercase));
+    let stripped =
+        value_camel.strip_prefix(enum_camel).filter(|rest| rest.starts_with(char::is_uppercase));
     legal(stripped.unwrap_or(value_camel).to_owned())
 }
 

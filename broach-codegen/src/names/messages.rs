@@ -36,12 +36,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         scopes: &'a mut Scopes<'f>,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
-        Self {
-            file,
-            prefix,
-            scopes,
-            problems,
-        }
+        Self { file, prefix, scopes, problems }
     }
 
     pub(super) fn messages_and_enums(mut self) {
@@ -71,11 +66,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         self.take(&outer.scope, name, &what, spot.clone(), Kind::Type);
         self.fields(&at, message);
 
-        let nested = || {
-            (0..)
-                .zip(&message.nested_type)
-                .filter(|(_, m)| !is_map_entry(m))
-        };
+        let nested = || (0..).zip(&message.nested_type).filter(|(_, m)| !is_map_entry(m));
         let oneofs = real_oneofs(message);
         if nested().next().is_none() && message.enum_type.is_empty() && oneofs.is_empty() {
             return;
@@ -105,10 +96,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         let mut rust_name = ident::camel(name);
         let nested = message.nested_type.iter().map(DescriptorProto::name);
         let enums = message.enum_type.iter().map(EnumDescriptorProto::name);
-        if nested
-            .chain(enums)
-            .any(|other| ident::camel(other) == rust_name)
-        {
+        if nested.chain(enums).any(|other| ident::camel(other) == rust_name) {
             rust_name.push_str("OneOf");
         }
         let what = format!("oneof `{}`", join(&at.full_name, name));
@@ -134,9 +122,8 @@ impl<'a, 'f> Walk<'a, 'f> {
             let in_struct = field.oneof_index.is_none() || is_optional(field);
             ([2, index, 1], field.name(), in_struct)
         });
-        let oneofs = real_oneofs(message)
-            .into_iter()
-            .map(|(index, name)| ([8, index, 1], name, true));
+        let oneofs =
+            real_oneofs(message).into_iter().map(|(index, name)| ([8, index, 1], name, true));
         for (path, name, in_struct) in plain.chain(oneofs) {
             let spot = self.spot(&at.path, &path);
             if !ident::is_nameable(name) {
@@ -185,8 +172,7 @@ impl<'a, 'f> Walk<'a, 'f> {
 
     fn take(&mut self, scope: &[String], name: String, what: &str, spot: Spot<'f>, kind: Kind) {
         let owner = Owner::new(what.to_owned(), spot, kind);
-        self.problems
-            .extend(self.scopes.take(scope, name, owner).err());
+        self.problems.extend(self.scopes.take(scope, name, owner).err());
     }
 
     fn spot(&self, path: &[i32], rest: &[i32]) -> Spot<'f> {
@@ -252,8 +238,5 @@ fn is_optional(field: &FieldDescriptorProto) -> bool {
 }
 
 fn is_map_entry(message: &DescriptorProto) -> bool {
-    message
-        .options
-        .as_ref()
-        .is_some_and(prost_types::MessageOptions::map_entry)
+    message.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry)
 }

@@ -64,11 +64,7 @@ impl Names {
             names.add_services(file, &mut scopes, &mut statics, &mut ids, &mut problems);
         }
         names.hide_boxes(&files, &scopes);
-        if problems.is_empty() {
-            Ok(names)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(names) } else { Err(problems) }
     }
 
     /// The names of a service; the usual ones if it is not among the files.
@@ -135,11 +131,7 @@ pub(crate) fn method_name(usual: &str) -> (String, Option<&'static str>) {
 
 /// `package.name`, or `name` where there is no package.
 pub(crate) fn join(package: &str, name: &str) -> String {
-    if package.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{package}.{name}")
-    }
+    if package.is_empty() { name.to_owned() } else { format!("{package}.{name}") }
 }
 
 /// Reports methods of a service that are one in Rust or on the wire.
@@ -177,10 +169,7 @@ fn check_methods<'a>(
         if let Some((first, first_spot)) = ids.add(id, (full_name.clone(), spot.clone())) {
             problems.push(Problem::new(
                 format!("methods `{first}` and `{full_name}` both have the id {id:016x}"),
-                [
-                    spot.place("this method ..."),
-                    first_spot.place("... and this one"),
-                ],
+                [spot.place("this method ..."), first_spot.place("... and this one")],
                 "rename one of them: an id is the hash of the full name",
             ));
         }

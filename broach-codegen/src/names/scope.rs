@@ -70,14 +70,9 @@ impl<'a> Owner<'a> {
 
     fn clash_with(&self, second: &Self, rust_name: &str) -> Problem {
         Problem::new(
-            format!(
-                "{} and {} are both `{rust_name}` in Rust",
-                second.what, self.what
-            ),
+            format!("{} and {} are both `{rust_name}` in Rust", second.what, self.what),
             [
-                second
-                    .spot
-                    .place(format!("this is `{rust_name}` in Rust ...")),
+                second.spot.place(format!("this is `{rust_name}` in Rust ...")),
                 self.spot.place("... and so is this"),
             ],
             "rename one of them: upper and lower case and underscores do not tell names apart \

@@ -110,11 +110,8 @@ async fn a_method_left_out_answers_unimplemented() {
 
 #[tokio::test]
 async fn an_implementation_may_be_chosen_at_run_time() {
-    let chosen: Arc<dyn Greeter> = if std::env::args().count() == 0 {
-        Arc::new(Silent)
-    } else {
-        Arc::new(Hello)
-    };
+    let chosen: Arc<dyn Greeter> =
+        if std::env::args().count() == 0 { Arc::new(Silent) } else { Arc::new(Hello) };
     let server: GreeterServer<dyn Greeter> = GreeterServer::from(chosen);
     let greeter = GreeterClient::new(Channel::in_process(server));
     assert!(greeter.say_hello(name("Ada")).await.is_ok());
@@ -134,15 +131,9 @@ async fn calls_are_values_that_can_be_made_at_once_and_moved() {
 async fn the_generated_ids_are_those_of_calls_by_name() {
     let channel = Channel::in_process(GreeterServer::new(Hello));
     // Field 1, three bytes.
-    let reply = channel
-        .call("greeter.v1.Greeter/SayHello", "\n\x03Ada")
-        .await
-        .unwrap();
+    let reply = channel.call("greeter.v1.Greeter/SayHello", "\n\x03Ada").await.unwrap();
     assert_eq!(&reply[..], b"\n\x09Hello Ada");
-    let status = channel
-        .call("greeter.v1.Greeter/Goodbye", "")
-        .await
-        .unwrap_err();
+    let status = channel.call("greeter.v1.Greeter/Goodbye", "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
 }
 

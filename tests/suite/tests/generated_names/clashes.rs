@@ -32,8 +32,5 @@ async fn services_give_way_to_messages_and_earlier_services() {
     assert_eq!(client.light(message.clone()).await.unwrap(), message);
     let client = DoorClient::new(Channel::in_process(DoorServer::new(All)));
     assert!(client.open(Tpu::default()).await.is_ok());
-    let _ = (
-        DoorServerServiceServer::new(All),
-        TpuServiceServer::new(All),
-    );
+    let _ = (DoorServerServiceServer::new(All), TpuServiceServer::new(All));
 }

@@ -24,19 +24,14 @@ impl broach_tests::Bare for Echo {
 async fn packages_are_named_like_keywords() {
     let client = MatchClient::new(Channel::in_process(MatchServer::new(Echo)));
     let inner = deep::Inner { r#type: "t".into() };
-    let request = Deep {
-        self_: Some(inner.clone()),
-    };
+    let request = Deep { self_: Some(inner.clone()) };
     assert_eq!(client.r#type(request).await.unwrap(), inner);
 }
 
 #[tokio::test]
 async fn a_file_needs_no_package() {
     let channel = Channel::in_process(BareServer::new(Echo));
-    let message = BareMessage {
-        text: "b".into(),
-        deep: Some(Deep::default()),
-    };
+    let message = BareMessage { text: "b".into(), deep: Some(Deep::default()) };
     let client = BareClient::new(channel.clone());
     assert_eq!(client.echo(message.clone()).await.unwrap(), message);
     assert!(channel.call("Bare/Echo", "").await.is_ok());

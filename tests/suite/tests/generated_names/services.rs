@@ -72,14 +72,8 @@ async fn what_protobuf_brings_along_is_sent_as_rust_has_it() {
     requests.send(vec![1]).await.unwrap();
     drop(requests);
     let replies = client.bytes(fed).await.unwrap();
-    assert_eq!(
-        replies.map(Result::unwrap).collect::<Vec<_>>().await,
-        [true, false]
-    );
-    let time = Timestamp {
-        seconds: 7,
-        nanos: 0,
-    };
+    assert_eq!(replies.map(Result::unwrap).collect::<Vec<_>>().await, [true, false]);
+    let time = Timestamp { seconds: 7, nanos: 0 };
     let any = client.time(time).await.unwrap();
     assert_eq!(any.to_msg::<Timestamp>().unwrap(), time);
 }
@@ -88,10 +82,5 @@ async fn what_protobuf_brings_along_is_sent_as_rust_has_it() {
 async fn a_service_without_methods_is_served() {
     let channel = Channel::in_process(NothingServer::new(All));
     let _ = NothingClient::new(channel.clone());
-    assert!(
-        channel
-            .call("awkward.services.Nothing/At", "")
-            .await
-            .is_err()
-    );
+    assert!(channel.call("awkward.services.Nothing/At", "").await.is_err());
 }

@@ -55,16 +55,10 @@ async fn messages_named_like_what_generated_code_uses_are_sent() {
 
     let result = types::Result { text: "r".into() };
     let replies = client.take_result(result.clone()).await.unwrap();
-    assert_eq!(
-        replies.map(Result::unwrap).collect::<Vec<_>>().await,
-        [result]
-    );
+    assert_eq!(replies.map(Result::unwrap).collect::<Vec<_>>().await, [result]);
 
     let boxes = [types::Box { text: "b".into() }];
-    let replies = client
-        .take_box(futures::stream::iter(boxes.clone()))
-        .await
-        .unwrap();
+    let replies = client.take_box(futures::stream::iter(boxes.clone())).await.unwrap();
     assert_eq!(replies.map(Result::unwrap).collect::<Vec<_>>().await, boxes);
 }
 
@@ -87,8 +81,5 @@ async fn fields_of_all_kinds_arrive() {
         text: Some(String::new()),
         ..Everything::default()
     };
-    assert_eq!(
-        client.take_everything(everything.clone()).await.unwrap(),
-        everything
-    );
+    assert_eq!(client.take_everything(everything.clone()).await.unwrap(), everything);
 }
