@@ -51,7 +51,11 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
         marks.push(unmarked(&message, text));
     }
     let help = diagnostic.help().map(|help| help.to_string());
-    Problem { help: help.or_else(|| missing_import(&message)), message, marks }
+    Problem {
+        help: help.or_else(|| missing_import(&message)).or_else(|| no_syntax(&message, text)),
+        message,
+        marks,
+    }
 }
 
 /// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
@@ -72,6 +76,13 @@ fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
         Some(range) => Mark::new(text, range, "found here"),
         None => Mark::new(text, 0..0, ""),
     }
+}
+
+/// What is missing if a file is read as proto2 because it does not say what it is.
+fn no_syntax(message: &str, text: &Text) -> Option<String> {
+    let is_it = message.contains("proto2") && !text.source.contains("syntax");
+    is_it
+        .then(|| "write `syntax = \"proto3\";` in the first line: without, it is proto2".to_owned())
 }
 
 /// What to import for a type that comes with Protobuf.

@@ -39,6 +39,11 @@ fn every_file_with_errors() {
 }
 
 #[test]
+fn a_file_that_does_not_say_what_it_is() {
+    check("no_syntax", configure(), &["no_syntax.proto"]);
+}
+
+#[test]
 fn editions() {
     check("edition", configure(), &["edition.proto"]);
 }

@@ -24,9 +24,8 @@ macro_rules! echo {
 }
 
 echo! {
-    new_ clone drop connect ready default into_ try_into_ from call fmt dispatch spec service channel
-    unary
-    as_ref borrow deref to_owned to_string type_id eq poll request cx
+    new_ into_ try_into_ clone drop connect ready default from call fmt dispatch spec service
+    channel unary as_ref borrow deref to_owned to_string type_id eq poll request cx
 }
 
 #[test]
