@@ -6,8 +6,8 @@ use broach_codegen::{EnumPrefix, Names, Options};
 use prost_build::{Module, Service, ServiceGenerator};
 use prost_types::{EnumDescriptorProto, EnumValueDescriptorProto, FileDescriptorProto};
 
-use crate::comments;
 use crate::error::Problem;
+use crate::{aliases, comments};
 
 /// The generated modules, by their paths.
 pub(crate) type Modules = BTreeMap<Module, String>;
@@ -29,6 +29,7 @@ pub(crate) fn generate(
     names: Names,
     options: Options,
 ) -> Result<Modules, Problem> {
+    aliases::resolve(&mut files);
     for file in &mut files {
         comments::disguise(file);
     }

@@ -85,6 +85,7 @@
 //!
 //! `proto2` and `proto3` are understood; editions are not yet.
 
+mod aliases;
 mod comments;
 mod config;
 mod diagnostic;

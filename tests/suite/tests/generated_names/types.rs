@@ -1,8 +1,8 @@
 //! Messages named like what generated code is made of.
 
 use broach_core::{Channel, Context, Receiver, Sender, Status};
-use broach_tests::awkward::types;
 use broach_tests::awkward::types::{Everything, Types, TypesClient, TypesServer, everything};
+use broach_tests::awkward::{old_syntax, types};
 use futures::StreamExt;
 
 struct Echo;
@@ -82,4 +82,12 @@ async fn fields_of_all_kinds_arrive() {
         ..Everything::default()
     };
     assert_eq!(client.take_everything(everything.clone()).await.unwrap(), everything);
+}
+
+#[test]
+fn a_default_may_be_an_alias() {
+    let old = old_syntax::Old::default();
+    assert_eq!(old.alias(), old_syntax::old::Kind::B);
+    assert_eq!(old.kind(), old_syntax::old::Kind::B);
+    assert_eq!(old.optional(), "x \"quoted\" \n [y]");
 }
