@@ -3,6 +3,7 @@
 pub use async_trait::async_trait;
 pub use futures::Stream;
 pub use prost;
+pub use prost_types;
 
 pub use crate::client::{Call, Channel, RequestStream};
 pub use crate::exchange::{Context, Dispatch, Handling, Inbound, Receiver, Sender, unimplemented};

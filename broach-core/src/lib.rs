@@ -42,3 +42,24 @@ pub use node::{Node, NodeBuilder, StartError, Unfinished};
 pub use peer::Peer;
 pub use server::{RegisterError, Routes};
 pub use status::{Attempt, Detail, Status};
+
+/// Brings in what `broach_build` generated in the build script: one module for each package,
+/// nested as in the `.proto` files.
+///
+/// Written once, usually in `src/lib.rs` or `src/main.rs`. `package greeter.v1` becomes
+/// `greeter::v1` beside it. A file without a package has no module; its types land where the macro
+/// stands.
+///
+/// ```ignore
+/// broach_core::include_protos!();
+///
+/// use greeter::v1::{Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest};
+/// ```
+///
+/// It is an `include!` of a file in `OUT_DIR` and nothing else, so editors can follow it.
+#[macro_export]
+macro_rules! include_protos {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/broach/mod.rs"));
+    };
+}

@@ -1,0 +1,105 @@
+//! From what protox and broach-codegen say of a file to a [`Problem`].
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::iter;
+use std::sync::Arc;
+
+use miette::Diagnostic;
+use protox::prost_reflect::DescriptorPool;
+
+use crate::error::{Mark, Problem, Text};
+
+/// All that a diagnostic says of one file, itself and those that come with it, from top to bottom.
+pub(crate) fn problems(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Vec<Problem> {
+    let related = diagnostic.related().into_iter().flatten();
+    let diagnostics = iter::once(diagnostic).chain(related);
+    let mut problems: Vec<Problem> = diagnostics.map(|one| problem(one, text)).collect();
+    problems.sort_by_key(|problem| problem.marks.first().map(|mark| mark.range.start));
+    problems
+}
+
+/// A problem with names, whose places are in any of the files.
+pub(crate) fn naming(
+    problem: broach_codegen::Problem,
+    texts: &BTreeMap<String, Arc<Text>>,
+) -> Problem {
+    let places = problem.places.iter();
+    let marks = places.filter_map(|place| {
+        let text = texts.get(&place.file)?;
+        let offset = |at: broach_codegen::Position| text.offset(at.line, at.column);
+        Some(Mark::new(text, offset(place.start)..offset(place.end), &*place.label))
+    });
+    Problem { marks: marks.collect(), message: problem.message, help: Some(problem.help) }
+}
+
+fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
+    let mut message = diagnostic.to_string();
+    let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
+    if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
+        message = format!("{message}: {cause}");
+    }
+    let labels = diagnostic.labels().into_iter().flatten();
+    let mut marks: Vec<Mark> = labels
+        .map(|label| {
+            let range = label.offset()..label.offset() + label.len();
+            Mark::new(text, range, label.label().unwrap_or_default())
+        })
+        .collect();
+    marks.sort_by_key(|mark| importance(&mark.label));
+    if marks.is_empty() {
+        marks.push(unmarked(&message, text));
+    }
+    let help = diagnostic.help().map(|help| help.to_string());
+    Problem {
+        help: help.or_else(|| missing_import(&message)).or_else(|| no_syntax(&message, text)),
+        message,
+        marks,
+    }
+}
+
+/// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
+/// of the values of a map, which has no position of its own.
+fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
+    let source = &text.source;
+    if message.contains("end of file") {
+        let end = source.trim_end().len();
+        return Mark::new(text, end..end, "the file ends here");
+    }
+    let name = message.split('\'').nth(1).unwrap_or_default();
+    let mut found = source.match_indices(name).map(|(at, _)| at..at + name.len());
+    let in_a_map = found.find(|range| {
+        source[..range.start].trim_end().ends_with(',')
+            && source[range.end..].trim_start().starts_with('>')
+    });
+    match in_a_map {
+        Some(range) => Mark::new(text, range, "found here"),
+        None => Mark::new(text, 0..0, ""),
+    }
+}
+
+/// What is missing if a file is read as proto2 because it does not say what it is.
+fn no_syntax(message: &str, text: &Text) -> Option<String> {
+    let is_it = message.contains("proto2") && !text.source.contains("syntax");
+    is_it
+        .then(|| "write `syntax = \"proto3\";` in the first line: without, it is proto2".to_owned())
+}
+
+/// What to import for a type that comes with Protobuf.
+fn missing_import(message: &str) -> Option<String> {
+    let name = message.strip_prefix("name '")?.strip_suffix("' is not defined")?;
+    let message = DescriptorPool::global().get_message_by_name(name)?;
+    let file = message.parent_file();
+    Some(format!("add `import \"{}\";`", file.name()))
+}
+
+/// Where to look first: at the mistake, then at what it has to do with.
+fn importance(label: &str) -> u8 {
+    if label.contains("found") || label.contains("again") {
+        0
+    } else if label.contains("first") || label.contains("range") || label.ends_with('…') {
+        2
+    } else {
+        1
+    }
+}

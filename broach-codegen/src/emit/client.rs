@@ -1,0 +1,59 @@
+//! The client: from a method call to a call through a channel.
+
+use std::fmt::Write;
+
+use crate::emit::{Paths, allow_deprecated, deprecated, doc, method_doc, renamed};
+use crate::model::{Method, Service};
+
+pub(super) fn emit(service: &Service, paths: &Paths) -> String {
+    let Paths { codegen } = paths;
+    let client = &service.names.client;
+    let allow = allow_deprecated(service.deprecated);
+    let about = format!("Calls `{}` through a channel.", service.full_name);
+    let mut text = doc(&[&service.docs, &[about], &renamed(service)]);
+    text.push_str(deprecated(service.deprecated));
+    let _ = writeln!(
+        text,
+        "#[derive(Clone, Debug)]
+        pub struct {client} {{
+            channel: {codegen}::Channel,
+        }}
+
+        {allow}impl {client} {{
+            /// Calls through this channel.
+            pub fn new(channel: {codegen}::Channel) -> Self {{
+                Self {{ channel }}
+            }}\n"
+    );
+    for (index, method) in service.methods.iter().enumerate() {
+        text.push_str(&method_doc(method));
+        text.push_str(deprecated(method.deprecated));
+        text.push_str(&call(service, index, method, codegen));
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> String {
+    let Method { name, request, reply, shape, .. } = method;
+    let (argument, taken, sent) = if shape.streams_requests() {
+        let bounds =
+            format!("{codegen}::Stream<Item = {request}> + ::core::marker::Send + 'static");
+        let sent = format!("{codegen}::RequestStream<{request}>");
+        ("requests", format!("impl {bounds}"), sent)
+    } else {
+        ("request", request.clone(), request.clone())
+    };
+    let received = if shape.streams_replies() {
+        format!("{codegen}::Receiver<{reply}>")
+    } else {
+        reply.clone()
+    };
+    format!(
+        "pub fn {name}(&self, {argument}: {taken}) -> {codegen}::Call<{sent}, {received}> {{
+            self.channel.{}(&{}.methods[{index}], {argument})
+        }}\n",
+        shape.function(),
+        service.names.spec,
+    )
+}

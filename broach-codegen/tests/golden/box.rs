@@ -1,0 +1,159 @@
+/// The name and the methods of `awkward.boxes.Boxes`, in the order of its `.proto`.
+pub static BOXES: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
+    name: "awkward.boxes.Boxes",
+    methods: &[
+        ::broach_core::codegen::MethodSpec::new(
+            "awkward.boxes.Boxes/One",
+            0xb306_015b_c99b_23b5,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
+            "awkward.boxes.Boxes/Many",
+            0x0398_bf55_6f22_86cd,
+            ::broach_core::codegen::Shape::Bidirectional,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+    ],
+};
+
+/// Moves boxes.
+///
+/// The service `awkward.boxes.Boxes`: implement it, and serve it with
+/// [`BoxesServer`]; call it with [`BoxesClient`].
+///
+/// A method that an implementation leaves out answers `Unimplemented`.
+pub trait Boxes: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// Moves one box.
+    ///
+    /// RPC `awkward.boxes.Boxes/One`: unary.
+    fn one<'life0, 'async_trait>(
+        &'life0 self,
+        cx: ::broach_core::codegen::Context,
+        request: Box,
+    ) -> ::core::pin::Pin<
+        ::std::boxed::Box<
+            dyn ::core::future::Future<
+                Output = ::core::result::Result<Box, ::broach_core::codegen::Status>,
+            > + ::core::marker::Send + 'async_trait,
+        >,
+    >
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        ::std::boxed::Box::pin(async move {
+            let _ = (cx, request);
+            ::core::result::Result::Err(
+                ::broach_core::codegen::unimplemented(&BOXES.methods[0]),
+            )
+        })
+    }
+    /// RPC `awkward.boxes.Boxes/Many`: bidirectional streaming.
+    fn many<'life0, 'async_trait>(
+        &'life0 self,
+        cx: ::broach_core::codegen::Context,
+        requests: ::broach_core::codegen::Receiver<Box>,
+        replies: ::broach_core::codegen::Sender<Box>,
+    ) -> ::core::pin::Pin<
+        ::std::boxed::Box<
+            dyn ::core::future::Future<
+                Output = ::core::result::Result<(), ::broach_core::codegen::Status>,
+            > + ::core::marker::Send + 'async_trait,
+        >,
+    >
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        ::std::boxed::Box::pin(async move {
+            let _ = (cx, requests, replies);
+            ::core::result::Result::Err(
+                ::broach_core::codegen::unimplemented(&BOXES.methods[1]),
+            )
+        })
+    }
+}
+
+/// Moves boxes.
+///
+/// Serves `awkward.boxes.Boxes` with an implementation of [`Boxes`].
+#[derive(Debug)]
+pub struct BoxesServer<T: ?::core::marker::Sized> {
+    service: ::std::sync::Arc<T>,
+}
+
+impl<T: Boxes> BoxesServer<T> {
+    /// Serves with this implementation.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+}
+
+impl<T: Boxes + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for BoxesServer<T> {
+    fn from(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+
+impl<T: Boxes + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for BoxesServer<T> {
+    fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
+        &BOXES
+    }
+    fn dispatch(
+        &self,
+        call: ::broach_core::codegen::Inbound,
+    ) -> ::broach_core::codegen::Handling {
+        let service = ::std::sync::Arc::clone(&self.service);
+        match call.method() {
+            0 => {
+                call.unary(|cx, request| async move {
+                    T::one(&service, cx, request).await
+                })
+            }
+            1 => {
+                call.bidirectional(|cx, requests, replies| async move {
+                    T::many(&service, cx, requests, replies).await
+                })
+            }
+            _ => call.unimplemented(),
+        }
+    }
+}
+
+/// Moves boxes.
+///
+/// Calls `awkward.boxes.Boxes` through a channel.
+#[derive(Clone, Debug)]
+pub struct BoxesClient {
+    channel: ::broach_core::codegen::Channel,
+}
+
+impl BoxesClient {
+    /// Calls through this channel.
+    pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
+        Self { channel }
+    }
+    /// Moves one box.
+    ///
+    /// RPC `awkward.boxes.Boxes/One`: unary.
+    pub fn one(&self, request: Box) -> ::broach_core::codegen::Call<Box, Box> {
+        self.channel.unary(&BOXES.methods[0], request)
+    }
+    /// RPC `awkward.boxes.Boxes/Many`: bidirectional streaming.
+    pub fn many(
+        &self,
+        requests: impl ::broach_core::codegen::Stream<
+            Item = Box,
+        > + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<
+        ::broach_core::codegen::RequestStream<Box>,
+        ::broach_core::codegen::Receiver<Box>,
+    > {
+        self.channel.bidirectional(&BOXES.methods[1], requests)
+    }
+}

@@ -1,0 +1,228 @@
+/// The name and the methods of `awkward.old.Partly`, in the order of its `.proto`.
+pub static PARTLY: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
+    name: "awkward.old.Partly",
+    methods: &[
+        ::broach_core::codegen::MethodSpec::new(
+            "awkward.old.Partly/Current",
+            0xb9b1_0a35_0f6c_7f60,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
+            "awkward.old.Partly/Old",
+            0x2c5a_5b63_c0c3_f0b6,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+    ],
+};
+
+/// The service `awkward.old.Partly`: implement it, and serve it with
+/// [`PartlyServer`]; call it with [`PartlyClient`].
+///
+/// A method that an implementation leaves out answers `Unimplemented`.
+#[::broach_core::codegen::async_trait]
+pub trait Partly: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// RPC `awkward.old.Partly/Current`: unary.
+    async fn current(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: M,
+    ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
+        let _ = (cx, request);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&PARTLY.methods[0]),
+        )
+    }
+    /// RPC `awkward.old.Partly/Old`: unary.
+    #[deprecated]
+    async fn old(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: M,
+    ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
+        let _ = (cx, request);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&PARTLY.methods[1]),
+        )
+    }
+}
+
+/// Serves `awkward.old.Partly` with an implementation of [`Partly`].
+#[derive(Debug)]
+pub struct PartlyServer<T: ?::core::marker::Sized> {
+    service: ::std::sync::Arc<T>,
+}
+
+impl<T: Partly> PartlyServer<T> {
+    /// Serves with this implementation.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+}
+
+impl<T: Partly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for PartlyServer<T> {
+    fn from(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+
+#[allow(deprecated)]
+impl<T: Partly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for PartlyServer<T> {
+    fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
+        &PARTLY
+    }
+    fn dispatch(
+        &self,
+        call: ::broach_core::codegen::Inbound,
+    ) -> ::broach_core::codegen::Handling {
+        let service = ::std::sync::Arc::clone(&self.service);
+        match call.method() {
+            0 => {
+                call.unary(|cx, request| async move {
+                    T::current(&service, cx, request).await
+                })
+            }
+            1 => {
+                call.unary(|cx, request| async move {
+                    T::old(&service, cx, request).await
+                })
+            }
+            _ => call.unimplemented(),
+        }
+    }
+}
+
+/// Calls `awkward.old.Partly` through a channel.
+#[derive(Clone, Debug)]
+pub struct PartlyClient {
+    channel: ::broach_core::codegen::Channel,
+}
+
+impl PartlyClient {
+    /// Calls through this channel.
+    pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
+        Self { channel }
+    }
+    /// RPC `awkward.old.Partly/Current`: unary.
+    pub fn current(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
+        self.channel.unary(&PARTLY.methods[0], request)
+    }
+    /// RPC `awkward.old.Partly/Old`: unary.
+    #[deprecated]
+    pub fn old(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
+        self.channel.unary(&PARTLY.methods[1], request)
+    }
+}
+
+/// The name and the methods of `awkward.old.Wholly`, in the order of its `.proto`.
+pub static WHOLLY: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
+    name: "awkward.old.Wholly",
+    methods: &[
+        ::broach_core::codegen::MethodSpec::new(
+            "awkward.old.Wholly/Old",
+            0x9705_9dfa_8b63_c7c5,
+            ::broach_core::codegen::Shape::Bidirectional,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+    ],
+};
+
+/// The service `awkward.old.Wholly`: implement it, and serve it with
+/// [`WhollyServer`]; call it with [`WhollyClient`].
+///
+/// A method that an implementation leaves out answers `Unimplemented`.
+#[deprecated]
+#[::broach_core::codegen::async_trait]
+pub trait Wholly: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// RPC `awkward.old.Wholly/Old`: bidirectional streaming.
+    async fn old(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        requests: ::broach_core::codegen::Receiver<M>,
+        replies: ::broach_core::codegen::Sender<M>,
+    ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
+        let _ = (cx, requests, replies);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&WHOLLY.methods[0]),
+        )
+    }
+}
+
+/// Serves `awkward.old.Wholly` with an implementation of [`Wholly`].
+#[deprecated]
+#[derive(Debug)]
+pub struct WhollyServer<T: ?::core::marker::Sized> {
+    service: ::std::sync::Arc<T>,
+}
+
+#[allow(deprecated)]
+impl<T: Wholly> WhollyServer<T> {
+    /// Serves with this implementation.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+}
+
+#[allow(deprecated)]
+impl<T: Wholly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for WhollyServer<T> {
+    fn from(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+
+#[allow(deprecated)]
+impl<T: Wholly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for WhollyServer<T> {
+    fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
+        &WHOLLY
+    }
+    fn dispatch(
+        &self,
+        call: ::broach_core::codegen::Inbound,
+    ) -> ::broach_core::codegen::Handling {
+        let service = ::std::sync::Arc::clone(&self.service);
+        match call.method() {
+            0 => {
+                call.bidirectional(|cx, requests, replies| async move {
+                    T::old(&service, cx, requests, replies).await
+                })
+            }
+            _ => call.unimplemented(),
+        }
+    }
+}
+
+/// Calls `awkward.old.Wholly` through a channel.
+#[deprecated]
+#[derive(Clone, Debug)]
+pub struct WhollyClient {
+    channel: ::broach_core::codegen::Channel,
+}
+
+#[allow(deprecated)]
+impl WhollyClient {
+    /// Calls through this channel.
+    pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
+        Self { channel }
+    }
+    /// RPC `awkward.old.Wholly/Old`: bidirectional streaming.
+    pub fn old(
+        &self,
+        requests: impl ::broach_core::codegen::Stream<
+            Item = M,
+        > + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<
+        ::broach_core::codegen::RequestStream<M>,
+        ::broach_core::codegen::Receiver<M>,
+    > {
+        self.channel.bidirectional(&WHOLLY.methods[0], requests)
+    }
+}

@@ -1,0 +1,218 @@
+/// The name and the methods of `greeter.v1.Greeter`, in the order of its `.proto`.
+pub static GREETER: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
+    name: "greeter.v1.Greeter",
+    methods: &[
+        ::broach_core::codegen::MethodSpec::new(
+            "greeter.v1.Greeter/SayHello",
+            0x392b_74ef_3119_fd7a,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::NoSideEffects,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
+            "greeter.v1.Greeter/Languages",
+            0x7b62_ee73_c411_070f,
+            ::broach_core::codegen::Shape::ServerStreaming,
+            ::broach_core::codegen::Idempotency::Idempotent,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
+            "greeter.v1.Greeter/Everyone",
+            0xfefd_ec72_834b_c31f,
+            ::broach_core::codegen::Shape::ClientStreaming,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
+            "greeter.v1.Greeter/Door",
+            0x1cc6_7b42_75fa_b44c,
+            ::broach_core::codegen::Shape::Bidirectional,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+    ],
+};
+
+/// Greets people, one at a time or many.
+///
+/// The service `greeter.v1.Greeter`: implement it, and serve it with
+/// [`GreeterServer`]; call it with [`GreeterClient`].
+///
+/// A method that an implementation leaves out answers `Unimplemented`.
+#[::broach_core::codegen::async_trait]
+pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// Greets one person.
+    ///
+    /// RPC `greeter.v1.Greeter/SayHello`: unary, no side effects.
+    async fn say_hello(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: HelloRequest,
+    ) -> ::core::result::Result<HelloReply, ::broach_core::codegen::Status> {
+        let _ = (cx, request);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&GREETER.methods[0]),
+        )
+    }
+    /// Greets one person in several languages.
+    ///
+    /// RPC `greeter.v1.Greeter/Languages`: server streaming, idempotent.
+    async fn languages(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: HelloRequest,
+        replies: ::broach_core::codegen::Sender<HelloReply>,
+    ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
+        let _ = (cx, request, replies);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&GREETER.methods[1]),
+        )
+    }
+    /// Greets everyone on the list at once.
+    ///
+    /// RPC `greeter.v1.Greeter/Everyone`: client streaming.
+    async fn everyone(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        requests: ::broach_core::codegen::Receiver<HelloRequest>,
+    ) -> ::core::result::Result<HelloReply, ::broach_core::codegen::Status> {
+        let _ = (cx, requests);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&GREETER.methods[2]),
+        )
+    }
+    /// Greets people as they arrive.
+    ///
+    /// RPC `greeter.v1.Greeter/Door`: bidirectional streaming.
+    async fn door(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        requests: ::broach_core::codegen::Receiver<HelloRequest>,
+        replies: ::broach_core::codegen::Sender<HelloReply>,
+    ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
+        let _ = (cx, requests, replies);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&GREETER.methods[3]),
+        )
+    }
+}
+
+/// Greets people, one at a time or many.
+///
+/// Serves `greeter.v1.Greeter` with an implementation of [`Greeter`].
+#[derive(Debug)]
+pub struct GreeterServer<T: ?::core::marker::Sized> {
+    service: ::std::sync::Arc<T>,
+}
+
+impl<T: Greeter> GreeterServer<T> {
+    /// Serves with this implementation.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+}
+
+impl<T: Greeter + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+for GreeterServer<T> {
+    fn from(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+
+impl<T: Greeter + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
+for GreeterServer<T> {
+    fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
+        &GREETER
+    }
+    fn dispatch(
+        &self,
+        call: ::broach_core::codegen::Inbound,
+    ) -> ::broach_core::codegen::Handling {
+        let service = ::std::sync::Arc::clone(&self.service);
+        match call.method() {
+            0 => {
+                call.unary(|cx, request| async move {
+                    T::say_hello(&service, cx, request).await
+                })
+            }
+            1 => {
+                call.server_streaming(|cx, request, replies| async move {
+                    T::languages(&service, cx, request, replies).await
+                })
+            }
+            2 => {
+                call.client_streaming(|cx, requests| async move {
+                    T::everyone(&service, cx, requests).await
+                })
+            }
+            3 => {
+                call.bidirectional(|cx, requests, replies| async move {
+                    T::door(&service, cx, requests, replies).await
+                })
+            }
+            _ => call.unimplemented(),
+        }
+    }
+}
+
+/// Greets people, one at a time or many.
+///
+/// Calls `greeter.v1.Greeter` through a channel.
+#[derive(Clone, Debug)]
+pub struct GreeterClient {
+    channel: ::broach_core::codegen::Channel,
+}
+
+impl GreeterClient {
+    /// Calls through this channel.
+    pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
+        Self { channel }
+    }
+    /// Greets one person.
+    ///
+    /// RPC `greeter.v1.Greeter/SayHello`: unary, no side effects.
+    pub fn say_hello(
+        &self,
+        request: HelloRequest,
+    ) -> ::broach_core::codegen::Call<HelloRequest, HelloReply> {
+        self.channel.unary(&GREETER.methods[0], request)
+    }
+    /// Greets one person in several languages.
+    ///
+    /// RPC `greeter.v1.Greeter/Languages`: server streaming, idempotent.
+    pub fn languages(
+        &self,
+        request: HelloRequest,
+    ) -> ::broach_core::codegen::Call<
+        HelloRequest,
+        ::broach_core::codegen::Receiver<HelloReply>,
+    > {
+        self.channel.server_streaming(&GREETER.methods[1], request)
+    }
+    /// Greets everyone on the list at once.
+    ///
+    /// RPC `greeter.v1.Greeter/Everyone`: client streaming.
+    pub fn everyone(
+        &self,
+        requests: impl ::broach_core::codegen::Stream<
+            Item = HelloRequest,
+        > + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<
+        ::broach_core::codegen::RequestStream<HelloRequest>,
+        HelloReply,
+    > {
+        self.channel.client_streaming(&GREETER.methods[2], requests)
+    }
+    /// Greets people as they arrive.
+    ///
+    /// RPC `greeter.v1.Greeter/Door`: bidirectional streaming.
+    pub fn door(
+        &self,
+        requests: impl ::broach_core::codegen::Stream<
+            Item = HelloRequest,
+        > + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<
+        ::broach_core::codegen::RequestStream<HelloRequest>,
+        ::broach_core::codegen::Receiver<HelloReply>,
+    > {
+        self.channel.bidirectional(&GREETER.methods[3], requests)
+    }
+}

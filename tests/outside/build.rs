@@ -1,0 +1,3 @@
+fn main() -> Result<(), broach_build::Error> {
+    broach_build::compile(&["proto/lamp.proto"])
+}
