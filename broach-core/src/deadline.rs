@@ -12,24 +12,24 @@ use std::time::Duration;
 /// Moments of different clocks do not compare, so none is ever sent to another node; what travels
 /// is always a [`Duration`].
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Time(u64);
+pub(crate) struct Time(u64);
 
 impl Time {
     /// The clock's beginning.
-    pub const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self(0);
 
     /// The moment this many nanoseconds after the clock's beginning.
-    pub const fn from_nanos(nanos: u64) -> Self {
+    pub(crate) const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// Nanoseconds since the clock's beginning.
-    pub const fn as_nanos(self) -> u64 {
+    pub(crate) const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// How long after `earlier` this is; zero if it is not later.
-    pub const fn since(self, earlier: Self) -> Duration {
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
@@ -66,26 +66,26 @@ impl fmt::Debug for Time {
 
 /// When a call must have ended, on the clock of the node where it is made or served.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Deadline(Time);
+pub(crate) struct Deadline(Time);
 
 impl Deadline {
     /// The deadline at this moment.
-    pub const fn at(time: Time) -> Self {
+    pub(crate) const fn at(time: Time) -> Self {
         Self(time)
     }
 
     /// The deadline this long after `now`.
-    pub fn after(now: Time, timeout: Duration) -> Self {
+    pub(crate) fn after(now: Time, timeout: Duration) -> Self {
         Self(now + timeout)
     }
 
     /// The moment.
-    pub const fn time(self) -> Time {
+    pub(crate) const fn time(self) -> Time {
         self.0
     }
 
     /// How much time is left; `None` once it has passed.
-    pub fn remaining(self, now: Time) -> Option<Duration> {
+    pub(crate) fn remaining(self, now: Time) -> Option<Duration> {
         (now < self.0).then(|| self.0.since(now))
     }
 }
@@ -94,7 +94,7 @@ impl Deadline {
 ///
 /// A program uses tokio's clock; a simulation has one of its own, which runs as fast as the
 /// simulation does.
-pub trait Clock: fmt::Debug + Send + Sync {
+pub(crate) trait Clock: fmt::Debug + Send + Sync {
     /// The time now. Never earlier than any time this clock gave before.
     fn now(&self) -> Time;
 
@@ -125,7 +125,7 @@ impl Clock for Stopped {
 }
 
 /// The wait of [`Clock::sleep_until`].
-pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[cfg(test)]
 mod tests {

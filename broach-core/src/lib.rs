@@ -4,7 +4,7 @@ mod client;
 mod code;
 pub mod codegen;
 pub mod config;
-pub mod deadline;
+mod deadline;
 mod exchange;
 pub mod guide;
 mod ids;

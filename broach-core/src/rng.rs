@@ -13,19 +13,19 @@ use siphasher::sip::SipHasher24;
 
 /// A generator of random numbers; the same seed gives the same numbers.
 #[derive(Clone)]
-pub struct Rng {
+pub(crate) struct Rng {
     key: (u64, u64),
     counter: u64,
 }
 
 impl Rng {
     /// A generator for tests and simulations: whoever knows the seed knows every number.
-    pub const fn from_seed(seed: u64) -> Self {
+    pub(crate) const fn from_seed(seed: u64) -> Self {
         Self { key: (seed, 0x6272_6f61_6368_2121), counter: 0 }
     }
 
     /// A generator from a secret of 16 bytes, such as the operating system gives.
-    pub fn from_secret(secret: [u8; 16]) -> Self {
+    pub(crate) fn from_secret(secret: [u8; 16]) -> Self {
         let [a, b] = [0, 8].map(|at| {
             let mut half = [0; 8];
             half.copy_from_slice(&secret[at..at + 8]);
@@ -35,7 +35,7 @@ impl Rng {
     }
 
     /// A random number.
-    pub fn next_u64(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         let mut hasher = SipHasher24::new_with_keys(self.key.0, self.key.1);
         hasher.write_u64(self.counter);
         self.counter += 1;
@@ -43,7 +43,7 @@ impl Rng {
     }
 
     /// A random number that is not 0.
-    pub fn non_zero(&mut self) -> u64 {
+    pub(crate) fn non_zero(&mut self) -> u64 {
         loop {
             let number = self.next_u64();
             if number != 0 {
@@ -56,23 +56,25 @@ impl Rng {
     ///
     /// By multiplication rather than by remainder (Lemire, 2019); the bias, at most
     /// `bound / 2^64`, is left in.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A random number in `0.0 .. 1.0`.
-    pub fn fraction(&mut self) -> f64 {
+    pub(crate) fn fraction(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Whether an event of this probability happens now.
-    pub fn chance(&mut self, probability: f64) -> bool {
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.fraction() < probability
     }
 
     /// A generator of its own, whose numbers do not depend on how often this one is drawn from
     /// later.
-    pub fn fork(&mut self) -> Self {
+    pub(crate) fn fork(&mut self) -> Self {
         Self { key: (self.next_u64(), self.next_u64()), counter: 0 }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::client::Channel;
 use crate::client::remote::Remote;
 use crate::config::{self, ConfigError, Security};
-use crate::net::{AddressError, BindError, Handle, Setup, resolve};
+use crate::net::{AddressError, BindError, DatagramSocket, Handle, Setup, resolve};
 use crate::observe::{Observer, Propagator};
 use crate::rng::Rng;
 
@@ -97,6 +97,19 @@ impl ChannelBuilder {
     /// Joins the spans of calls to a tracing system with ids of its own.
     pub fn propagate(mut self, propagator: impl Propagator + 'static) -> Self {
         self.setup.propagator = Some(Arc::new(propagator));
+        self
+    }
+
+    /// Calls over this socket instead of binding one.
+    pub fn socket(mut self, socket: impl DatagramSocket) -> Self {
+        self.setup.socket = Some(Arc::new(socket));
+        self
+    }
+
+    /// Draws all that is random from a seed, so that a simulation can be repeated. Never in
+    /// production: whoever knows the seed knows the numbers of all sessions.
+    pub fn danger_seed(mut self, seed: u64) -> Self {
+        self.setup.seed = Some(seed);
         self
     }
 

@@ -142,7 +142,7 @@ impl<Req, Rep> Call<Req, Rep> {
     pub fn metadata(self, key: &str, value: impl Into<Value>) -> Self {
         self.set(|options| {
             let result = options.metadata.insert(key, value);
-            options.mistake = options.mistake.take().or(result.err());
+            options.mistake = options.mistake.take().or_else(|| result.err());
         })
     }
 
@@ -152,7 +152,7 @@ impl<Req, Rep> Call<Req, Rep> {
     pub fn persistent_metadata(self, key: &str, value: impl Into<Value>) -> Self {
         self.set(|options| {
             let result = options.metadata.insert_persistent(key, value);
-            options.mistake = options.mistake.take().or(result.err());
+            options.mistake = options.mistake.take().or_else(|| result.err());
         })
     }
 

@@ -21,6 +21,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// The name of the field, such as `transport.datagram_bytes`.
     pub const fn field(&self) -> &'static str {
         self.field
     }

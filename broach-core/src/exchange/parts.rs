@@ -25,10 +25,10 @@ pub struct Request {
     pub method: Method,
     /// What the caller sent along.
     pub metadata: Metadata,
-    /// When the call must have ended; a unary call always has a deadline.
-    pub deadline: Option<Deadline>,
     /// The message or messages.
     pub body: Body,
+    /// When the call must have ended; a unary call always has a deadline.
+    pub(crate) deadline: Option<Deadline>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) idempotent: bool,
     pub(crate) retried: bool,
@@ -72,6 +72,17 @@ impl Request {
     /// further down, so that retries do not multiply.
     pub const fn is_retry(&self) -> bool {
         self.retried
+    }
+
+    /// How much time is left; zero once the deadline has passed, `None` if there is none.
+    pub fn time_left(&self) -> Option<Duration> {
+        Some(self.deadline?.remaining(self.clock.now()).unwrap_or_default())
+    }
+
+    /// Brings the deadline forward: the call may take no longer than this from now.
+    pub fn limit_time(&mut self, timeout: Duration) {
+        let limit = Deadline::after(self.clock.now(), timeout);
+        self.deadline = Some(self.deadline.map_or(limit, |deadline| deadline.min(limit)));
     }
 
     /// Who made the call, on the side that serves it; `None` within the process and on the side

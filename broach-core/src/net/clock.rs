@@ -10,30 +10,24 @@ use crate::deadline::{Clock, Sleep, Time};
 ///
 /// Begins when it is made.
 #[derive(Clone, Copy, Debug)]
-pub struct TokioClock {
+pub(crate) struct TokioClock {
     origin: Instant,
 }
 
 impl TokioClock {
     /// A clock that shows zero now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { origin: Instant::now() }
     }
 
     /// The same, to be shared.
-    pub fn shared() -> Arc<dyn Clock> {
+    pub(crate) fn shared() -> Arc<dyn Clock> {
         Arc::new(Self::new())
     }
 
     /// The moment of tokio's time that this one is.
     pub(super) fn instant(&self, time: Time) -> Instant {
         self.origin + time.since(Time::ZERO)
-    }
-}
-
-impl Default for TokioClock {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -25,22 +25,6 @@ pub(crate) trait Carrier: Send {
     ) -> Vec<(Time, Bytes)>;
 }
 
-/// Delivers everything at once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Perfect;
-
-impl Carrier for Perfect {
-    fn carry(
-        &mut self,
-        now: Time,
-        _: SocketAddr,
-        _: SocketAddr,
-        datagram: Bytes,
-    ) -> Vec<(Time, Bytes)> {
-        vec![(now, datagram)]
-    }
-}
-
 /// What the sockets of one network share.
 #[derive(Clone)]
 pub(crate) struct Hub(Arc<Mutex<Inner>>);

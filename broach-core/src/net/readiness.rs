@@ -21,6 +21,15 @@ mod unix {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe because some types may change their descriptor while it \
+                  is watched; std's UdpSocket never does"
+    )]
+    fn watch(socket: UdpSocket, interest: Interest) -> io::Result<AsyncFd<UdpSocket>> {
+        AsyncFd::with_interest(socket, interest)
+    }
+
     /// A socket that does not block, and what it is ready for.
     pub(in crate::net) struct Watched {
         socket: AsyncFd<UdpSocket>,
@@ -30,8 +39,7 @@ mod unix {
 
     impl Watched {
         pub(in crate::net) fn new(socket: UdpSocket) -> io::Result<Self> {
-            let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
-            Ok(Self { socket, full: Mutex::new(None) })
+            Ok(Self { socket: watch(socket, Interest::READABLE)?, full: Mutex::new(None) })
         }
 
         pub(in crate::net) fn socket(&self) -> &UdpSocket {
@@ -80,7 +88,7 @@ mod unix {
                 Some(watched) => watched,
                 None => {
                     let same = self.socket.get_ref().try_clone()?;
-                    full.insert(AsyncFd::with_interest(same, Interest::WRITABLE)?)
+                    full.insert(watch(same, Interest::WRITABLE)?)
                 }
             };
             futures::ready!(watched.poll_write_ready(cx))?.retain_ready();

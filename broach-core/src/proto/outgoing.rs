@@ -67,7 +67,7 @@ impl CallBytes {
     }
 
     /// All of the bytes in one piece.
-    #[cfg(any(test, feature = "testing"))]
+    #[cfg(test)]
     pub(crate) fn joined(&self) -> Bytes {
         [self.head.as_slice(), &self.body].concat().into()
     }

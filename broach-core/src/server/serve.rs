@@ -57,6 +57,7 @@ struct Serving {
     state: State,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it is in a box of its own already")]
 enum State {
     /// Has not begun.
     Ready(Option<Request>),

@@ -56,9 +56,10 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// The ways to lose, repeat, reorder and damage datagrams all at once, at rates that a seed
-    /// draws; each of them is left out in half of the seeds.
-    pub fn drawn(rng: &mut Rng) -> Self {
+    /// The ways to lose, repeat, reorder and damage datagrams all at once, at rates that the
+    /// seed draws; each of them is left out in half of the seeds.
+    pub fn drawn(seed: u64) -> Self {
+        let mut rng = Rng::from_seed(seed);
         let mut share = |most: f64| {
             if rng.chance(0.5) { most * rng.fraction() } else { 0.0 }
         };

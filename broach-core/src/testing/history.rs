@@ -8,9 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::code::{Code, Outcome};
-use crate::deadline::Time;
 
-/// What callers saw and handlers did, from the beginning to the end of a run.
+/// What callers saw and handlers did, from the beginning to the end of a run. All times are counted
+/// from its beginning.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     calls: BTreeMap<u64, Call>,
@@ -20,7 +20,7 @@ pub struct History {
 #[derive(Clone, Debug)]
 struct Call {
     idempotent: bool,
-    deadline: Time,
+    deadline: Duration,
     end: Option<End>,
 }
 
@@ -28,12 +28,12 @@ struct Call {
 enum End {
     Replied {
         right: bool,
-        at: Time,
+        at: Duration,
     },
     Failed {
         code: Code,
         outcome: Outcome,
-        at: Time,
+        at: Duration,
     },
     /// The caller is gone: it crashed, or dropped the call.
     Dropped,
@@ -96,18 +96,18 @@ impl History {
         Self::default()
     }
 
-    /// A call begins.
-    pub fn call(&mut self, token: u64, idempotent: bool, deadline: Time) {
+    /// A call begins that has to have ended by its deadline.
+    pub fn call(&mut self, token: u64, idempotent: bool, deadline: Duration) {
         self.calls.insert(token, Call { idempotent, deadline, end: None });
     }
 
     /// A call has a reply; `right` tells whether it is the one that its request asks for.
-    pub fn replied(&mut self, token: u64, at: Time, right: bool) {
+    pub fn replied(&mut self, token: u64, at: Duration, right: bool) {
         self.end(token, End::Replied { right, at });
     }
 
     /// A call has failed.
-    pub fn failed(&mut self, token: u64, at: Time, code: Code, outcome: Outcome) {
+    pub fn failed(&mut self, token: u64, at: Duration, code: Code, outcome: Outcome) {
         self.end(token, End::Failed { code, outcome, at });
     }
 
@@ -132,8 +132,7 @@ impl History {
         self.calls.len()
     }
 
-    /// How many calls have a reply that came within `limit` of their deadline's beginning; see
-    /// [`call`](Self::call).
+    /// How many calls have a reply.
     pub fn replies(&self) -> usize {
         let replied = |call: &&Call| matches!(call.end, Some(End::Replied { .. }));
         self.calls.values().filter(replied).count()
@@ -200,13 +199,13 @@ impl History {
 
 fn late(
     token: u64,
-    deadline: Time,
-    at: Time,
+    deadline: Duration,
+    at: Duration,
     tolerance: Duration,
     found: &mut impl FnMut(Violation),
 ) {
     if deadline + tolerance < at {
-        found(Violation::EndedLate { token, by: at.since(deadline) });
+        found(Violation::EndedLate { token, by: at - deadline });
     }
 }
 
@@ -236,8 +235,8 @@ mod tests {
 
     const TOLERANCE: Duration = Duration::from_millis(1);
 
-    fn at(ms: u64) -> Time {
-        Time::from_nanos(ms * 1_000_000)
+    const fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     /// A history with call 1, due at 10 ms, that was run `runs` times and ended so.

@@ -7,11 +7,11 @@
 
 mod faults;
 mod history;
+mod network;
 mod storm;
 mod world;
 
-pub use crate::deadline::Time;
-pub use crate::rng::Rng;
 pub use faults::{Faults, Struck};
 pub use history::{History, Violation};
+pub use network::Network;
 pub use storm::{Report, Storm};

@@ -149,7 +149,7 @@ impl World {
         (self.storm.pause_every, self.storm.forged) = (None, 0.0);
         let busy = |node: &Node| !node.calls.is_empty();
         while self.nodes.iter().any(busy) && self.step() {}
-        self.report.elapsed = self.now.since(Time::ZERO);
+        self.report.elapsed = self.elapsed();
         // Everything left over goes away by itself: late copies arrive, unused sessions end.
         while self.step() {}
         self.conclude()
@@ -297,10 +297,7 @@ impl World {
     fn arrive(&mut self, to: SocketAddr, from: SocketAddr, bytes: Bytes) {
         self.trace.write_u64(self.now.as_nanos());
         self.trace.write(&bytes);
-        let Some(&index) = self.by_addr.get(&to) else {
-            self.forged.entry(to).or_default().to_it += bytes.len() as u64;
-            return;
-        };
+        let Some(&index) = self.by_addr.get(&to) else { return };
         if !self.by_addr.contains_key(&from) {
             self.forged.entry(from).or_default().from_it += bytes.len() as u64;
         }
@@ -328,7 +325,7 @@ impl World {
         let request = magnitude(&mut self.rng, &self.storm.request_bytes);
         let reply = magnitude(&mut self.rng, &self.storm.reply_bytes);
         let to = self.nodes[server].addr;
-        self.history.call(token, idempotent, self.now + self.storm.deadline);
+        self.history.call(token, idempotent, self.elapsed() + self.storm.deadline);
         let node = &mut self.nodes[index];
         let now = node.clock.local(self.now);
         let ticket = Ticket(token);
@@ -346,7 +343,7 @@ impl World {
                 node.calls.insert(ticket, (token, session));
             }
             Err(Failed { status, .. }) => {
-                self.history.failed(token, self.now, status.code(), status.outcome());
+                self.history.failed(token, self.elapsed(), status.code(), status.outcome());
             }
         }
         if self.rng.chance(self.storm.dropped) {
@@ -430,19 +427,19 @@ impl World {
                 let failed = match result {
                     Ok(mut bytes) => match Record::take(&mut bytes) {
                         Ok(Record { kind: RecordKind::Message, bytes }) => {
-                            self.history.replied(token, self.now, is_reply_to(token, &bytes));
+                            self.history.replied(token, self.elapsed(), is_reply_to(token, &bytes));
                             None
                         }
                         Ok(Record { bytes, .. }) => status_from_wire(bytes).ok(),
                         Err(_) => {
-                            self.history.replied(token, self.now, false);
+                            self.history.replied(token, self.elapsed(), false);
                             None
                         }
                     },
                     Err(failed) => Some(failed.status),
                 };
                 if let Some(status) = failed {
-                    self.history.failed(token, self.now, status.code(), status.outcome());
+                    self.history.failed(token, self.elapsed(), status.code(), status.outcome());
                 }
                 self.next_call(index);
             }
@@ -477,6 +474,10 @@ impl World {
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        if !self.by_addr.contains_key(&to) {
+            // Counted here and not on arrival: that the network repeats it is not the node's doing.
+            self.forged.entry(to).or_default().to_it += bytes.len() as u64;
+        }
         let rng = &mut self.rng;
         let way = self.ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
         let arrivals = way.carry(self.now, &bytes, &self.storm.faults, &mut self.struck);
@@ -489,6 +490,11 @@ impl World {
             let wait = time.since(self.now);
             self.after(wait, Happening::Arrive { to, from, bytes });
         }
+    }
+
+    /// How long the run has taken so far.
+    fn elapsed(&self) -> Duration {
+        self.now.since(Time::ZERO)
     }
 
     fn after(&mut self, wait: Duration, happening: Happening) {

@@ -99,15 +99,6 @@ impl Header {
 }
 
 impl Init {
-    /// How many bytes it takes.
-    pub(crate) const fn bytes(&self) -> usize {
-        let token = match &self.token {
-            Some(token) => token.len as usize,
-            None => 0,
-        };
-        4 * 8 + 1 + token
-    }
-
     /// Appends its bytes.
     pub(crate) fn put(&self, buffer: &mut Vec<u8>) {
         let meant = self.meant.map_or(0, |instance| instance.0);
@@ -214,7 +205,6 @@ mod tests {
             };
             let mut buffer = Vec::new();
             init.put(&mut buffer);
-            assert_eq!(buffer.len(), init.bytes());
             assert_eq!(Init::take(&mut &buffer[..]), Ok(init));
             for len in 0..buffer.len() {
                 assert!(Init::take(&mut &buffer[..len]).is_err(), "{len} of {}", buffer.len());

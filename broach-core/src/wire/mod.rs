@@ -18,7 +18,7 @@ mod header;
 mod parts;
 mod record;
 // The generator writes `pub`; the schema stays inside of the crate all the same.
-#[allow(missing_debug_implementations, unnameable_types, unreachable_pub)]
+#[allow(dead_code, missing_debug_implementations, unnameable_types, unreachable_pub)]
 #[rustfmt::skip]
 pub(crate) mod schema;
 mod writer;
