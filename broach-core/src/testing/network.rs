@@ -27,9 +27,8 @@ use crate::testing::{Faults, Struck};
 /// use broach_core::testing::{Faults, Network};
 /// use broach_core::{Channel, Code, Node};
 ///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
-/// # let mut runtime = runtime; let runtime = runtime.build()?;
-/// # runtime.block_on(async {
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let network = Network::new(42);
 /// let mut faults = Faults::default();
 /// faults.loss = 0.2;
@@ -44,9 +43,8 @@ use crate::testing::{Faults, Struck};
 ///     .await?;
 /// let status = channel.call("no.such/Method", "").await.unwrap_err();
 /// assert_eq!(status.code(), Code::Unimplemented);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Network {
