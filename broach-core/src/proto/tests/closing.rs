@@ -1,0 +1,86 @@
+//! How sessions end, and what is left of them.
+
+use std::time::Duration;
+
+use super::pair::{MS, Pair};
+use crate::code::{Code, Outcome};
+use crate::observe::CloseReason;
+use crate::status::Status;
+
+#[test]
+fn an_unused_session_is_closed_by_its_caller_first() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(Duration::from_secs(44));
+    assert_eq!(pair.client.counters().sessions_open(), 1);
+    pair.advance(Duration::from_secs(2));
+    assert_eq!(pair.client.counters().sessions_closed[&CloseReason::Idle], 1);
+    assert_eq!(pair.server.counters().sessions_closed[&CloseReason::Remote], 1);
+    let now = pair.now;
+    assert_eq!(pair.client.endpoint.poll_timeout(now), None, "nothing is waited for any more");
+    assert_eq!(pair.server.endpoint.poll_timeout(now), None);
+}
+
+#[test]
+fn a_session_whose_goodbye_is_lost_ends_by_itself() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.lose = Box::new(|_| true);
+    pair.advance(Duration::from_secs(61));
+    assert_eq!(pair.client.counters().sessions_open(), 0);
+    assert_eq!(pair.server.counters().sessions_closed[&CloseReason::Idle], 1);
+}
+
+#[test]
+fn a_node_that_stops_tells_its_callers() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let call = pair.call(10);
+    pair.advance(100 * MS);
+    let now = pair.now;
+    pair.server.endpoint.close_all(now);
+    pair.drive();
+    assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));
+    let text = pair.ended(call).as_ref().unwrap_err().to_string();
+    assert!(text.contains("10.0.0.2:2 has closed the session: it is shutting down"), "{text}");
+    assert_eq!(pair.server.stopped.len(), 1);
+}
+
+#[test]
+fn a_node_that_takes_no_more_calls_finishes_those_that_it_has() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let early = pair.call(10);
+    pair.advance(100 * MS);
+    pair.server.endpoint.refuse_calls(Status::unavailable("shutting down"));
+    let late = pair.call(10);
+    pair.advance(100 * MS);
+    assert_eq!(pair.failed(late), (Code::Unavailable, Outcome::NotExecuted));
+    assert!(!pair.server.endpoint.has_served_all());
+    let arrived = std::mem::take(&mut pair.server.arrived);
+    arrived.iter().for_each(|call| pair.server.reply(call));
+    pair.advance(100 * MS);
+    assert!(pair.is_answered(early));
+    assert!(pair.server.endpoint.has_served_all());
+}
+
+#[test]
+fn a_caller_that_vanishes_leaves_nothing_behind() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    pair.call(100_000);
+    pair.advance(100 * MS);
+    pair.lose = Box::new(|_| true);
+    let arrived = std::mem::take(&mut pair.server.arrived);
+    arrived.iter().for_each(|call| pair.server.reply(call));
+    pair.advance(Duration::from_secs(11));
+    assert_eq!(pair.server.counters().sessions_closed[&CloseReason::Dead], 1);
+    assert_eq!(pair.server.endpoint.bytes_held(), (0, 0));
+}

@@ -1,0 +1,8 @@
+//! Two endpoints and the datagrams between them, step by step.
+
+mod closing;
+mod hostile;
+mod limits;
+mod opening;
+mod pair;
+mod traffic;
