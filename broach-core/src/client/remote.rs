@@ -16,7 +16,7 @@ use crate::client::channel::Transport;
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::deadline::{Deadline, Sleep, Time};
-use crate::exchange::{Body, Reply, Request, check_metadata, code_of, message_bytes, read_reply};
+use crate::exchange::{Body, Reply, Request, code_of, message_bytes, read_reply};
 use crate::metadata::Metadata;
 use crate::method::Shape;
 use crate::net::{Ended, Handle, NoReply, Outbound, Sent};
@@ -219,14 +219,12 @@ impl Inner {
         if shape != Shape::Unary {
             return refuse(no_streams(name, shape));
         }
-        let (bytes, max) = (message.len(), config.message_bytes_max);
-        if max < bytes {
-            return refuse(Status::resource_exhausted(format!(
-                "the request of {name} has {bytes} bytes, and {max} are allowed \
-                 (transport.message_bytes_max of this node)"
-            )));
+        let what = format_args!("the request of {name}");
+        let metadata = request.metadata.bytes();
+        match config.size_limits().exceeded(message.len(), metadata, what, "this node") {
+            Some(text) => refuse(Status::resource_exhausted(text)),
+            None => Ok(()),
         }
-        check_metadata(&request.metadata, config.metadata_bytes_max)
     }
 
     /// What goes to the transport for the next attempt.
@@ -261,7 +259,7 @@ impl Inner {
         let Ended { peer, silent, result } = ended;
         let answered = result.is_ok();
         let result = match result {
-            Ok(bytes) => read_reply(bytes)
+            Ok(bytes) => read_reply(bytes, self.handle.shared().config.size_limits())
                 .map_err(|status| named(status, addr, trial.scope.method().full_name())),
             Err(NoReply { status, bytes }) => {
                 trial.message = bytes.map(CallBytes::into_message);

@@ -10,7 +10,7 @@ mod transport;
 pub use client::Client;
 pub use security::Security;
 pub use transport::Transport;
-pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX};
+pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

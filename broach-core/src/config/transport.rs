@@ -1,5 +1,6 @@
 //! Settings of the transport: sizes, limits and times of the protocol between two nodes.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::config::{ConfigError, check};
@@ -9,6 +10,15 @@ pub(crate) const BASE_DATAGRAM_BYTES: usize = 1200;
 
 /// UDP carries no more than this over IPv4.
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;
+
+/// Bytes that one call may carry each way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SizeLimits {
+    /// Of a message.
+    pub(crate) message: usize,
+    /// Of all metadata.
+    pub(crate) metadata: usize,
+}
 
 /// How a node talks to others.
 ///
@@ -112,7 +122,32 @@ impl Default for Transport {
     }
 }
 
+impl SizeLimits {
+    /// Why a call's bytes are too many, if they are. `what` they are and `whose` limit it is goes
+    /// into the text.
+    pub(crate) fn exceeded(
+        self,
+        message: usize,
+        metadata: usize,
+        what: impl Display,
+        whose: impl Display,
+    ) -> Option<String> {
+        let (parts, bytes, max, setting) = if self.message < message {
+            ("has", message, self.message, "message_bytes_max")
+        } else if self.metadata < metadata {
+            ("comes with metadata of", metadata, self.metadata, "metadata_bytes_max")
+        } else {
+            return None;
+        };
+        Some(format!("{what} {parts} {bytes} bytes, and {whose} takes {max} (transport.{setting})"))
+    }
+}
+
 impl Transport {
+    pub(crate) const fn size_limits(&self) -> SizeLimits {
+        SizeLimits { message: self.message_bytes_max, metadata: self.metadata_bytes_max }
+    }
+
     /// Checks the fields, alone and against each other.
     ///
     /// # Errors

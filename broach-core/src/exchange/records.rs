@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::code::Outcome;
+use crate::config::SizeLimits;
 use crate::exchange::{Body, Reply};
 use crate::metadata::Metadata;
 use crate::observe::{DropReason, TraceContext};
@@ -31,19 +32,15 @@ pub(crate) fn message_bytes(
     let mut head = Vec::new();
     put_record(&mut head, RecordKind::Metadata, &wire);
     put_record_head(&mut head, RecordKind::Message, message.len());
-    CallBytes::with_head(head, message)
+    CallBytes::with_metadata(metadata.bytes(), head, message)
 }
 
 /// Reads a unary request.
 ///
 /// # Errors
 ///
-/// `INVALID_ARGUMENT` if it is none, `RESOURCE_EXHAUSTED` if its metadata takes more than
-/// `metadata_max` bytes.
-pub(crate) fn read_request(
-    mut bytes: Bytes,
-    metadata_max: usize,
-) -> Result<RequestRecords, Status> {
+/// `INVALID_ARGUMENT` if it is none, `RESOURCE_EXHAUSTED` if it exceeds this node's limits.
+pub(crate) fn read_request(mut bytes: Bytes, limits: SizeLimits) -> Result<RequestRecords, Status> {
     let malformed = |_: DropReason| {
         let text = "the request is not made of the records that make a unary call";
         Status::invalid_argument(text).with_outcome(Outcome::NotExecuted)
@@ -52,11 +49,15 @@ pub(crate) fn read_request(
     let (mut metadata, mut trace) = (Metadata::new(), None);
     if record.kind == RecordKind::Metadata {
         (metadata, trace) = metadata_from_wire(record.bytes).map_err(malformed)?;
-        check_metadata(&metadata, metadata_max)?;
         record = Record::take(&mut bytes).map_err(malformed)?;
     }
     if record.kind != RecordKind::Message || !bytes.is_empty() {
         return Err(malformed(DropReason::Malformed));
+    }
+    let exceeded =
+        limits.exceeded(record.bytes.len(), metadata.bytes(), "the request", "this node");
+    if let Some(text) = exceeded {
+        return Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted));
     }
     Ok(RequestRecords { metadata, trace, message: record.bytes })
 }
@@ -65,8 +66,8 @@ pub(crate) fn read_request(
 ///
 /// # Errors
 ///
-/// The status; `INTERNAL` if it is neither.
-pub(crate) fn read_reply(mut bytes: Bytes) -> Result<Reply, Status> {
+/// The status; `INTERNAL` if it is neither, `RESOURCE_EXHAUSTED` if it exceeds this node's limits.
+pub(crate) fn read_reply(mut bytes: Bytes, limits: SizeLimits) -> Result<Reply, Status> {
     let malformed = |_: DropReason| {
         Status::internal("the reply is not made of the records that make a unary call")
     };
@@ -79,6 +80,10 @@ pub(crate) fn read_reply(mut bytes: Bytes) -> Result<Reply, Status> {
     match record.kind {
         _ if !bytes.is_empty() => Err(malformed(DropReason::Malformed)),
         RecordKind::Message => {
+            let sizes = (record.bytes.len(), metadata.bytes());
+            if let Some(text) = limits.exceeded(sizes.0, sizes.1, "the reply", "the caller") {
+                return Err(Status::resource_exhausted(text));
+            }
             let mut reply = Reply::new(Body::Message(record.bytes));
             reply.metadata = metadata;
             Ok(reply)
@@ -88,25 +93,11 @@ pub(crate) fn read_reply(mut bytes: Bytes) -> Result<Reply, Status> {
     }
 }
 
-/// Whether metadata keeps to the limit.
-///
-/// # Errors
-///
-/// `RESOURCE_EXHAUSTED` if not.
-pub(crate) fn check_metadata(metadata: &Metadata, max: usize) -> Result<(), Status> {
-    let bytes = metadata.bytes();
-    if bytes <= max {
-        return Ok(());
-    }
-    let text = format!(
-        "the metadata takes {bytes} bytes, and {max} are allowed (transport.metadata_bytes_max)"
-    );
-    Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMITS: SizeLimits = SizeLimits { message: 100, metadata: 1_000 };
 
     #[test]
     fn a_request_goes_there_and_back() {
@@ -115,7 +106,7 @@ mod tests {
         let trace = TraceContext { trace_id: 1, span_id: 2, flags: 1 };
         for (metadata, trace) in [(Metadata::new(), None), (metadata, Some(trace))] {
             let bytes = message_bytes(&metadata, trace, Bytes::from_static(b"message"));
-            let request = read_request(bytes.joined(), 1_000).unwrap();
+            let request = read_request(bytes.joined(), LIMITS).unwrap();
             assert_eq!(request.metadata, metadata);
             assert_eq!(request.trace, trace);
             assert_eq!(request.message, "message");
@@ -125,10 +116,10 @@ mod tests {
     #[test]
     fn a_reply_or_a_status_goes_there_and_back() {
         let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
-        let reply = read_reply(bytes.joined()).unwrap();
+        let reply = read_reply(bytes.joined(), LIMITS).unwrap();
         assert_eq!(reply.body.as_message().unwrap(), "message");
         let status = Status::not_found("no").with_outcome(Outcome::NotExecuted);
-        let back = read_reply(CallBytes::status(&status).joined()).unwrap_err();
+        let back = read_reply(CallBytes::status(&status).joined(), LIMITS).unwrap_err();
         assert_eq!((back.code(), back.outcome()), (crate::Code::NotFound, Outcome::NotExecuted));
     }
 
@@ -137,21 +128,31 @@ mod tests {
         let bytes = message_bytes(&Metadata::new(), None, Bytes::from_static(b"message"));
         let good = bytes.joined();
         for len in 0..good.len() {
-            assert!(read_request(good.slice(..len), 1_000).is_err());
-            assert!(read_reply(good.slice(..len)).is_err());
+            assert!(read_request(good.slice(..len), LIMITS).is_err());
+            assert!(read_reply(good.slice(..len), LIMITS).is_err());
         }
         let twice = Bytes::from([&good[..], &good[..]].concat());
-        assert!(read_request(twice.clone(), 1_000).is_err());
-        assert!(read_reply(twice).is_err());
+        assert!(read_request(twice.clone(), LIMITS).is_err());
+        assert!(read_reply(twice, LIMITS).is_err());
     }
 
     #[test]
-    fn too_much_metadata_names_the_limit() {
+    fn too_much_names_the_limit() {
         let mut metadata = Metadata::new();
         metadata.insert("k", "v".repeat(100)).unwrap();
-        let bytes = message_bytes(&metadata, None, Bytes::new());
-        let status = read_request(bytes.joined(), 50).unwrap_err();
-        assert_eq!(status.code(), crate::Code::ResourceExhausted);
-        assert!(status.message().contains("109 bytes, and 50 are allowed"), "{status}");
+        let bytes = message_bytes(&metadata, None, Bytes::from_static(b"12345")).joined();
+        let too_long = SizeLimits { message: 4, ..LIMITS };
+        let too_much = SizeLimits { metadata: 50, ..LIMITS };
+        for (limits, text) in [
+            (too_long, "has 5 bytes, and this node takes 4 (transport.message_bytes_max)"),
+            (too_much, "metadata of 109 bytes, and this node takes 50 (transport.metadata_"),
+        ] {
+            let status = read_request(bytes.clone(), limits).unwrap_err();
+            assert_eq!(status.code(), crate::Code::ResourceExhausted);
+            assert_eq!(status.outcome(), Outcome::NotExecuted);
+            assert!(status.message().contains(text), "{status}");
+            let status = read_reply(bytes.clone(), limits).unwrap_err();
+            assert_eq!(status.outcome(), Outcome::Executed);
+        }
     }
 }

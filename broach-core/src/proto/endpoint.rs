@@ -103,7 +103,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If too many calls are waiting to be sent already.
+    /// If too many calls are waiting to be sent already, or the node is known not to take so much.
     pub(crate) fn open(
         &mut self,
         now: Time,
@@ -119,10 +119,14 @@ impl Endpoint {
             unreachable!("a peer's session is one that was opened from here");
         };
         let max = self.shared.config.calls_waiting_max;
-        if max <= client.calls.waiting() {
-            let text = format!(
+        let refused = if max <= client.calls.waiting() {
+            Some(format!(
                 "{max} calls to {to} are waiting to be sent already (transport.calls_waiting_max)"
-            );
+            ))
+        } else {
+            call.bytes.exceed(session.peer_limits.sizes, to)
+        };
+        if let Some(text) = refused {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted);
             return Err(Failed { status, bytes: call.bytes });
         }

@@ -51,6 +51,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::config::SizeLimits;
 use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
@@ -137,4 +138,6 @@ pub(crate) struct Arrived {
     pub(crate) flags: u32,
     pub(crate) deadline: Option<Time>,
     pub(crate) bytes: Bytes,
+    /// What the caller takes in reply.
+    pub(crate) limits: SizeLimits,
 }

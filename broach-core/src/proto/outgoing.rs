@@ -1,10 +1,12 @@
 //! The bytes that one side sends in a call: which have not gone out yet, which must go again, and
 //! which have arrived.
 
+use std::fmt::Display;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::config::SizeLimits;
 use crate::proto::ranges::Ranges;
 use crate::status::Status;
 use crate::wire::{RECORD_HEAD_MAX, RecordKind, put_record, record_head, status_to_wire};
@@ -22,7 +24,7 @@ pub(crate) struct CallBytes {
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Head {
     Short { bytes: [u8; RECORD_HEAD_MAX], len: u8 },
-    Long(Bytes),
+    Long { bytes: Bytes, metadata: usize },
 }
 
 impl CallBytes {
@@ -33,19 +35,30 @@ impl CallBytes {
     }
 
     /// One message and what comes before it: whole records and the message's head.
-    pub(crate) fn with_head(head: Vec<u8>, message: Bytes) -> Self {
-        Self { head: Head::Long(head.into()), body: message }
+    ///
+    /// `metadata` is how many bytes of metadata there are among it.
+    pub(crate) fn with_metadata(metadata: usize, head: Vec<u8>, message: Bytes) -> Self {
+        Self { head: Head::Long { bytes: head.into(), metadata }, body: message }
     }
 
     /// The bytes of a reply that is a status.
     pub(crate) fn status(status: &Status) -> Self {
         let mut head = Vec::new();
         put_record(&mut head, RecordKind::Status, &status_to_wire(status));
-        Self::with_head(head, Bytes::new())
+        Self::with_metadata(0, head, Bytes::new())
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.head.len() + self.body.len()
+    }
+
+    /// Why these bytes are more than `whose` limits allow, if they are.
+    pub(crate) fn exceed(&self, limits: SizeLimits, whose: impl Display) -> Option<String> {
+        let metadata = match self.head {
+            Head::Short { .. } => 0,
+            Head::Long { metadata, .. } => metadata,
+        };
+        limits.exceeded(self.body.len(), metadata, "the request", whose)
     }
 
     /// The message, which other bytes of the same call can be made of.
@@ -77,14 +90,14 @@ impl Head {
     const fn len(&self) -> usize {
         match self {
             Self::Short { len, .. } => *len as usize,
-            Self::Long(bytes) => bytes.len(),
+            Self::Long { bytes, .. } => bytes.len(),
         }
     }
 
     fn as_slice(&self) -> &[u8] {
         match self {
             Self::Short { bytes, len } => &bytes[..usize::from(*len)],
-            Self::Long(bytes) => bytes,
+            Self::Long { bytes, .. } => bytes,
         }
     }
 }
@@ -184,7 +197,7 @@ mod tests {
     use crate::rng::Rng;
 
     fn outgoing(head: &'static [u8], body: &'static [u8]) -> Outgoing {
-        Outgoing::new(CallBytes::with_head(head.to_vec(), Bytes::from_static(body)))
+        Outgoing::new(CallBytes::with_metadata(0, head.to_vec(), Bytes::from_static(body)))
     }
 
     fn copied(outgoing: &Outgoing, range: Range<u64>) -> Vec<u8> {
@@ -235,7 +248,7 @@ mod tests {
         for seed in 0..50 {
             let mut rng = Rng::from_seed(seed);
             let rest = Bytes::copy_from_slice(&body[7..]);
-            let bytes = CallBytes::with_head(body[..7].to_vec(), rest);
+            let bytes = CallBytes::with_metadata(0, body[..7].to_vec(), rest);
             let mut out = Outgoing::new(bytes);
             let (mut flying, mut got) = (Vec::new(), vec![None; body.len()]);
             let mut done = false;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{BASE_DATAGRAM_BYTES, Transport};
+use crate::config::{BASE_DATAGRAM_BYTES, SizeLimits, Transport};
 use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, Instance, PacketNumber, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
@@ -88,6 +88,7 @@ pub(crate) struct Server {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerLimits {
     pub(crate) datagram_bytes: usize,
+    pub(crate) sizes: SizeLimits,
     /// How long it keeps a session that is not used.
     idle: Option<Duration>,
 }
@@ -118,7 +119,7 @@ impl Session {
             local_ip: None,
             side,
             link: Link::new(Arc::clone(config), now, rtt),
-            peer_limits: PeerLimits { datagram_bytes: BASE_DATAGRAM_BYTES, idle: None },
+            peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
             used_at: now,
@@ -280,6 +281,7 @@ impl Session {
                     flags: complete.flags,
                     deadline: complete.deadline,
                     bytes: complete.bytes,
+                    limits: self.peer_limits.sizes,
                 }));
             }
             Step::Refused(status) => {
@@ -306,6 +308,12 @@ impl Session {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         self.link.set_peer_ack_delay(Duration::from_micros(hello.max_ack_delay_us));
         self.peer_limits.datagram_bytes = bytes(hello.datagram_bytes).max(BASE_DATAGRAM_BYTES);
+        // What is not said is not limited.
+        let limit = |said: u64| if said == 0 { usize::MAX } else { bytes(said) };
+        self.peer_limits.sizes = SizeLimits {
+            message: limit(hello.message_bytes),
+            metadata: limit(hello.metadata_bytes),
+        };
         self.peer_limits.idle = (hello.idle_ms != 0).then(|| Duration::from_millis(hello.idle_ms));
         if let Side::Client(client) = &mut self.side {
             client.calls.set_limit(bytes(hello.calls));
@@ -444,9 +452,10 @@ impl Session {
         let quiet = self.link.quiet_since();
         let dead = quiet.map(|since| since + config.dead_after);
         let silent = match &self.side {
-            Side::Client(client) => {
-                quiet.map(|since| client.silent.unwrap_or(since) + self.silence(config))
-            }
+            // Checked last then, or not yet; and after a pause of this process it all begins anew.
+            Side::Client(client) => quiet
+                .map(|since| client.silent.map_or(since, |checked| checked.max(since)))
+                .map(|from| from + self.silence(config)),
             Side::Server(_) => None,
         };
         let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
@@ -503,6 +512,14 @@ impl Side {
             // A probe goes out with whatever there is; a lost one need not go again.
             (_, SentFrame::Ping) | (Self::Server(_), SentFrame::Cancel(_)) => {}
         }
+    }
+}
+
+impl PeerLimits {
+    /// What may be taken for granted before the other side has said anything.
+    const fn unknown() -> Self {
+        let sizes = SizeLimits { message: usize::MAX, metadata: usize::MAX };
+        Self { datagram_bytes: BASE_DATAGRAM_BYTES, sizes, idle: None }
     }
 }
 

@@ -13,7 +13,7 @@ use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::code::Outcome;
-use crate::config::Transport;
+use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
     Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
@@ -54,6 +54,8 @@ impl Serve {
 struct Serving {
     inner: Arc<Inner>,
     scope: HandlerScope,
+    /// What the caller takes.
+    limits: SizeLimits,
     state: State,
 }
 
@@ -68,7 +70,7 @@ impl Future for Serving {
     type Output = CallBytes;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallBytes> {
-        let Self { inner, scope, state } = &mut *self;
+        let Self { inner, scope, limits, state } = &mut *self;
         let span = scope.span().clone();
         let _inside = (!span.is_disabled()).then(|| span.enter());
         // What runs in here is the user's: handlers, and layers around them.
@@ -91,7 +93,8 @@ impl Future for Serving {
                 Err(Status::internal(text))
             }
         };
-        let result = result.and_then(|reply| reply_bytes(reply, method, &inner.config));
+        let own = inner.config.size_limits();
+        let result = result.and_then(|reply| reply_bytes(reply, method, own, *limits));
         scope.end(code_of(&result));
         Poll::Ready(result.unwrap_or_else(|status| CallBytes::status(&status)))
     }
@@ -108,7 +111,7 @@ impl Inner {
             return Err(no_streams(found.method.full_name(), found.method.shape()));
         }
         let RequestRecords { metadata, trace, message } =
-            read_request(call.bytes, self.config.metadata_bytes_max)?;
+            read_request(call.bytes, self.config.size_limits())?;
         let mut request =
             Request::new(found.method, Body::Message(message), Arc::clone(self.observe.clock()));
         request.metadata = metadata;
@@ -123,7 +126,7 @@ impl Inner {
 
 impl Handler for Serve {
     fn handle(&self, now: Time, call: Arrived) -> Work {
-        let (inner, peer) = (Arc::clone(&self.0), call.peer.addr);
+        let (inner, peer, limits) = (Arc::clone(&self.0), call.peer.addr, call.limits);
         let mut request = match inner.request(call) {
             Ok(request) => request,
             Err(status) => {
@@ -134,7 +137,7 @@ impl Handler for Serve {
         let Request { method, deadline, trace, .. } = &request;
         let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
         request.trace = scope.trace();
-        Box::pin(Serving { inner, scope, state: State::Ready(Some(request)) })
+        Box::pin(Serving { inner, scope, limits, state: State::Ready(Some(request)) })
     }
 }
 
@@ -196,24 +199,21 @@ impl Service<Request> for Routes {
 }
 
 /// The bytes of a handler's reply.
-fn reply_bytes(reply: Reply, method: &str, config: &Transport) -> Result<CallBytes, Status> {
+fn reply_bytes(
+    reply: Reply,
+    method: &str,
+    own: SizeLimits,
+    callers: SizeLimits,
+) -> Result<CallBytes, Status> {
     let Body::Message(message) = reply.body else {
         return Err(Status::internal(format!("{method} has one reply, but a stream came of it")));
     };
-    if config.message_bytes_max < message.len() {
-        let (bytes, max) = (message.len(), config.message_bytes_max);
-        return Err(Status::resource_exhausted(format!(
-            "the reply of {method} has {bytes} bytes, and {max} are allowed \
-             (transport.message_bytes_max of the serving node)"
-        )));
-    }
     let metadata = reply.metadata.bytes();
-    if config.metadata_bytes_max < metadata {
-        let max = config.metadata_bytes_max;
-        return Err(Status::resource_exhausted(format!(
-            "the metadata of the reply of {method} takes {metadata} bytes, and {max} are allowed \
-             (transport.metadata_bytes_max of the serving node)"
-        )));
+    for (limits, whose) in [(own, "the serving node"), (callers, "the caller")] {
+        let what = format_args!("the reply of {method}");
+        if let Some(text) = limits.exceeded(message.len(), metadata, what, whose) {
+            return Err(Status::resource_exhausted(text));
+        }
     }
     Ok(message_bytes(&reply.metadata, None, message))
 }
