@@ -26,6 +26,8 @@ use crate::wire::{Open, Record, RecordKind, status_from_wire};
 pub(crate) struct World {
     storm: Storm,
     now: Time,
+    /// How many events in a row there were without any time between them.
+    at_once: u64,
     rng: Rng,
     nodes: Vec<Node>,
     by_addr: BTreeMap<SocketAddr, usize>,
@@ -107,6 +109,7 @@ impl World {
         let now = Time::from_nanos(1);
         let mut world = Self {
             now,
+            at_once: 0,
             nodes: Vec::new(),
             by_addr: BTreeMap::new(),
             ways: BTreeMap::new(),
@@ -195,6 +198,11 @@ impl World {
         let Some(Reverse((time, _, happening))) = self.events.pop() else {
             return false;
         };
+        self.at_once = if self.now < time { 0 } else { self.at_once + 1 };
+        if AT_ONCE_MAX < self.at_once {
+            self.report.faults_found.push(format!("time stands still at {:?}", self.elapsed()));
+            return false;
+        }
         self.now = self.now.max(time);
         match happening {
             Happening::Arrive { to, from, bytes } => self.arrive(to, from, bytes),
@@ -510,6 +518,9 @@ impl World {
         }
     }
 }
+
+/// More events than any node has a reason for at one moment.
+const AT_ONCE_MAX: u64 = 1_000_000;
 
 /// A number from a range, every magnitude as likely as every other.
 fn magnitude(rng: &mut Rng, range: &RangeInclusive<usize>) -> usize {
