@@ -23,6 +23,8 @@ mod outbox;
 mod readiness;
 mod setup;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 pub use address::AddressError;

@@ -30,8 +30,7 @@ fn a_request_larger_than_the_server_takes_names_the_limit() {
 
 #[test]
 fn a_reply_larger_than_the_client_takes_names_the_limit() {
-    let mut config = Transport::default();
-    config.message_bytes_max = 100_000;
+    let config = Transport { message_bytes_max: 100_000, ..Transport::default() };
     let mut pair = Pair::with(config, Transport::default());
     // The endpoint does not look at what it sends; whoever uses it does.
     let call = pair.call(300_000);
@@ -74,8 +73,7 @@ fn calls_beyond_the_number_are_refused_if_the_caller_does_not_know_it() {
 
 #[test]
 fn too_many_waiting_calls_fail_at_once() {
-    let mut config = Transport::default();
-    config.calls_waiting_max = 5;
+    let config = Transport { calls_waiting_max: 5, ..Transport::default() };
     let mut pair = Pair::with(config, Transport::default());
     let calls: Vec<_> = (0..6).map(|_| pair.call(10)).collect();
     assert_eq!(pair.failed(calls[5]), (Code::ResourceExhausted, Outcome::NotExecuted));
