@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::time::clock_getcpuclockid;
-use nix::unistd::Pid;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{Common, Error};
@@ -58,20 +55,55 @@ pub(crate) fn exit_with_parent() {
     });
 }
 
-/// Keeps this process, and those that it starts later, on one processor.
-pub(crate) fn pin(cpu: Option<usize>) -> Result<(), Error> {
-    let Some(cpu) = cpu else { return Ok(()) };
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
-}
-
 pub(crate) fn runtime(workers: usize) -> Result<Runtime, Error> {
     Ok(Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }
 
-/// The processor time, user and system, that a process has used so far.
-pub(crate) fn cpu_time(pid: u32) -> Result<Duration, Error> {
-    let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
-    Ok(clock.now()?.into())
+/// Keeps this process, and those that it starts later, on one processor.
+pub(crate) fn pin(cpu: Option<usize>) -> Result<(), Error> {
+    cpu.map_or(Ok(()), system::pin)
+}
+
+/// The processor time, user and system, that a process has used so far; `None` where the operating
+/// system does not tell.
+pub(crate) fn cpu_time(pid: u32) -> Result<Option<Duration>, Error> {
+    system::cpu_time(pid)
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::time::Duration;
+
+    use nix::sched::{CpuSet, sched_setaffinity};
+    use nix::time::clock_getcpuclockid;
+    use nix::unistd::Pid;
+
+    use crate::Error;
+
+    pub(super) fn pin(cpu: usize) -> Result<(), Error> {
+        let mut set = CpuSet::new();
+        set.set(cpu)?;
+        Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+    }
+
+    pub(super) fn cpu_time(pid: u32) -> Result<Option<Duration>, Error> {
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
+        Ok(Some(clock.now()?.into()))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::time::Duration;
+
+    use crate::Error;
+
+    pub(super) fn pin(_: usize) -> Result<(), Error> {
+        Err("processes can be kept on one processor on Linux only".into())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
+    pub(super) fn cpu_time(_: u32) -> Result<Option<Duration>, Error> {
+        Ok(None)
+    }
 }

@@ -18,6 +18,8 @@ use broach_core::{Channel, config};
 use bytes::Bytes;
 use clap::{Parser, Subcommand, ValueEnum};
 
+broach_core::include_protos!();
+
 use crate::harness::Server;
 use crate::meter::{Figures, Meter};
 

@@ -23,8 +23,8 @@ pub(crate) struct Figures {
     pub(crate) p90_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
-    pub(crate) client_cpu_us: f64,
-    pub(crate) server_cpu_us: f64,
+    pub(crate) client_cpu_us: Option<f64>,
+    pub(crate) server_cpu_us: Option<f64>,
     pub(crate) errors: u64,
 }
 
@@ -80,21 +80,24 @@ impl Meter {
     ) -> Result<Figures, Error> {
         let client = std::process::id();
         std::thread::sleep(warmup);
-        let before = (cpu_time(server)?, cpu_time(client)?);
+        let before = [cpu_time(server)?, cpu_time(client)?];
         let started = Instant::now();
         self.phase.store(MEASURE, Relaxed);
         std::thread::sleep(window);
         self.phase.store(STOP, Relaxed);
         let wall = started.elapsed();
-        let used = (cpu_time(server)? - before.0, cpu_time(client)? - before.1);
+        let after = [cpu_time(server)?, cpu_time(client)?];
         let mut all = Histogram::<u64>::new(3)?;
         for shard in &self.shards {
             all.add(&*shard.lock().unwrap_or_else(PoisonError::into_inner))?;
         }
         let micros = |quantile| all.value_at_quantile(quantile) as f64 / 1e3;
-        let per_call = |cpu: Duration| match all.len() {
-            0 => 0.0,
-            calls => cpu.as_secs_f64() * 1e6 / calls as f64,
+        let per_call = |process: usize| match all.len() {
+            0 => None,
+            calls => {
+                let used = after[process]? - before[process]?;
+                Some(used.as_secs_f64() * 1e6 / calls as f64)
+            }
         };
         Ok(Figures {
             calls_per_s: all.len() as f64 / wall.as_secs_f64(),
@@ -102,8 +105,8 @@ impl Meter {
             p90_us: micros(0.9),
             p99_us: micros(0.99),
             p999_us: micros(0.999),
-            client_cpu_us: per_call(used.1),
-            server_cpu_us: per_call(used.0),
+            client_cpu_us: per_call(1),
+            server_cpu_us: per_call(0),
             errors: self.errors.load(Relaxed),
         })
     }

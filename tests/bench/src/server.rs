@@ -3,36 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use broach_core::codegen::{
-    Dispatch, Handling, Idempotency, Inbound, MethodSpec, ServiceSpec, Shape,
-};
-use broach_core::{Channel, Node, Status};
+use broach_core::{Channel, Context, Node, Status};
 use bytes::Bytes;
 
+use crate::broach::bench::v1::{Bench, BenchClient, BenchServer, Payload};
 use crate::meter::Meter;
 use crate::{Common, Error, harness};
 
-#[derive(Clone, PartialEq, ::broach_core::codegen::prost::Message)]
-#[prost(prost_path = "::broach_core::codegen::prost")]
-struct Payload {
-    #[prost(bytes = "bytes", tag = "1")]
-    data: Bytes,
-}
-
-static ECHO: ServiceSpec = ServiceSpec {
-    name: "broach.bench.v1.Bench",
-    methods: &[MethodSpec::new("broach.bench.v1.Bench/Echo", 1, Shape::Unary, Idempotency::None)],
-};
-
 struct Echo;
 
-impl Dispatch for Echo {
-    fn spec(&self) -> &'static ServiceSpec {
-        &ECHO
-    }
-
-    fn dispatch(&self, call: Inbound) -> Handling {
-        call.unary(|_, request: Payload| async move { Ok::<_, Status>(request) })
+#[broach_core::async_trait]
+impl Bench for Echo {
+    async fn echo(&self, _: Context, request: Payload) -> Result<Payload, Status> {
+        Ok(request)
     }
 }
 
@@ -42,7 +25,11 @@ pub(crate) fn serve(common: &Common) -> Result<(), Error> {
     harness::exit_with_parent();
     let runtime = harness::runtime(common.workers)?;
     runtime.block_on(async {
-        let node = Node::builder().transport(common.transport()).serve(Echo).start().await?;
+        let node = Node::builder()
+            .transport(common.transport())
+            .serve(BenchServer::new(Echo))
+            .start()
+            .await?;
         println!("READY {}", node.local_addr());
         std::future::pending::<()>().await;
         Ok(())
@@ -51,10 +38,11 @@ pub(crate) fn serve(common: &Common) -> Result<(), Error> {
 
 /// Calls, one time after the other, until the measurement is over.
 pub(crate) async fn call(channel: Channel, payload: Bytes, meter: Arc<Meter>) {
+    let client = BenchClient::new(channel);
     while !meter.stopped() {
         let started = Instant::now();
         let request = Payload { data: payload.clone() };
-        match channel.unary::<_, Payload>(&ECHO.methods[0], request).await {
+        match client.echo(request).await {
             Ok(reply) if reply.data.len() == payload.len() => meter.record(started),
             Ok(_) => meter.fail(),
             Err(status) => {
