@@ -1,4 +1,66 @@
-//! Broach.
+//! Calls between services over UDP, without servers beside one's own.
+//!
+//! Services are declared in `.proto` files; [`broach_build`] turns them into traits and clients in a
+//! build script, with nothing to install. This crate carries the calls: it repeats what is lost, runs
+//! no call twice, and lets each failed call say whether its handler ran.
+//!
+//! ```ignore
+//! broach_core::include_protos!();
+//!
+//! use broach_core::{Channel, Context, Node, Status};
+//! use greeter::v1::{Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest};
+//!
+//! struct Hello;
+//!
+//! #[broach_core::async_trait]
+//! impl Greeter for Hello {
+//!     async fn say_hello(&self, _: Context, request: HelloRequest) -> Result<HelloReply, Status> {
+//!         Ok(HelloReply { message: format!("Hello {}!", request.name) })
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let node = Node::builder().serve(GreeterServer::new(Hello)).start().await?;
+//!
+//!     let greeter = GreeterClient::new(Channel::connect(node.local_addr()).await?);
+//!     let reply = greeter.say_hello(HelloRequest { name: "Ada".into() }).await?;
+//!     println!("{}", reply.message);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to find what
+//!
+//! | to | see |
+//! |---|---|
+//! | serve calls | [`Node`], [`Context`], [`Status`] |
+//! | make calls | [`Channel`], [`Call`], [`Response`] |
+//! | stream | [`Sender`], [`Receiver`], [`stream`] |
+//! | put something around all calls | [`NodeBuilder::layer`], [`Channel::layer`], [`Request`], [`Reply`] |
+//! | change a limit or a time | [`config`] |
+//! | see what happens | [`observe`], [`guide::observing`] |
+//! | test | [`Channel::in_process`], [`guide::testing`] |
+//! | know what can be relied upon | [`guide::calls`] |
+//! | know how it works | [`guide`] |
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | node | a running process with one UDP address; it can serve calls and make them |
+//! | instance | a number that a node draws when it starts: tells it from the one before on its address |
+//! | session | what two nodes know of the calls that one of them makes to the other |
+//! | call | a request and its reply, or streams of them |
+//! | attempt | one try of a call, at one node |
+//! | channel | what calls are made through: which nodes, and with which settings |
+//! | outcome | what is known of a failed call: whether its handler ran |
+//!
+//! # Features
+//!
+//! `testing`, off unless asked for: simulated networks, see [`guide::testing`].
+//!
+//! [`broach_build`]: https://docs.rs/broach-build
 
 mod client;
 mod code;

@@ -20,7 +20,7 @@ use crate::deadline::{Clock, Deadline};
 use crate::exchange::{Body, Dispatch, Receiver, Reply, Request};
 use crate::method::{Method, MethodSpec};
 use crate::net::TokioClock;
-use crate::observe::Observe;
+use crate::observe::{Counters, Observe};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -201,6 +201,12 @@ impl Channel {
         let service = MapErr::new(layer.layer(self.clone()), into_status);
         let transport = Box::new(Layered(BoxCloneSyncService::new(service)));
         Self::new(transport, config.clone(), observe.clone(), target.clone())
+    }
+
+    /// How often everything has happened so far at the socket that the channel uses: its own, or
+    /// that of its node.
+    pub fn counters(&self) -> Counters {
+        self.0.observe.counters()
     }
 
     /// Sends a request on its way.

@@ -1,3 +1,21 @@
-//! How Broach works and why: the wire format, the driver, the promises and their figures.
+//! How Broach works, and why.
+//!
+//! * [`calls`]: what happens to a call, what a failed one says, and what can be relied upon.
+//! * [`observing`]: counters, events, spans.
+//! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
+//! * [`layout`]: the crates, the modules, and which of them may know of which.
+//! * [`driver`]: how datagrams and callers meet, and the measurements that decided it.
+//! * [`wire`]: the specification of the wire format.
+//!
+//! Every default is in the documentation of its setting: [`config::Transport`] for sizes, limits
+//! and times, [`config::Client`] for timeouts and retries.
+//!
+//! [`config::Transport`]: crate::config::Transport
+//! [`config::Client`]: crate::config::Client
 
+pub mod calls;
+pub mod driver;
+pub mod layout;
+pub mod observing;
+pub mod testing;
 pub mod wire;

@@ -1,9 +1,9 @@
 //! Seeing what happens: every datagram, session and call is an event, and every event is counted.
 //!
-//! An [`Observe`] is shared by all parts of a node. Whoever does something says so there, once;
-//! counters, spans and a user's own [`Observer`] all hang on it, so that they cannot tell different
-//! stories. The sums always hold: datagrams received are those accepted and those dropped, calls
-//! started are those ended and those under way.
+//! Whoever does something says so once, in one place; counters, spans and a user's own [`Observer`]
+//! all hang on that place, so that they cannot tell different stories. The sums always hold:
+//! datagrams received are those accepted and those dropped, calls started are those ended and those
+//! under way. [`guide::observing`](crate::guide::observing) shows how to use it.
 
 mod counters;
 mod event;

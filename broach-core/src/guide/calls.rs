@@ -1,0 +1,87 @@
+//! What happens to a call, what a failed one says, and what can be relied upon.
+//!
+//! # What can be relied upon
+//!
+//! * **Every call ends**, with a reply or with a [`Status`]. A unary call has a deadline: the one
+//!   that is set with [`Call::timeout`], or what is left of that of the handler that makes the
+//!   call, or 10 s.
+//! * **A handler runs at most once** for a call that is not marked idempotent: under loss,
+//!   duplication, reordering and retransmission, when nodes restart, and however late a copy of a
+//!   datagram turns up.
+//! * **A failed call says what is known of it**, its [`Outcome`], and what it says is true.
+//! * **A lost datagram costs milliseconds** and concerns only the calls that were in it.
+//! * **Memory is bounded**: calls, bytes of unfinished requests and of unacknowledged replies,
+//!   sessions, retries. Whoever meets a limit is told which.
+//!
+//! What cannot be had: that a handler runs *exactly* once. If a node dies while a handler is at
+//! work, nobody can tell from outside how far it came. [`Context::key`] names a call uniquely among
+//! all calls ever made, so that an effect can be stored together with it and not be applied twice.
+//!
+//! # Outcomes
+//!
+//! | [`Outcome`] | means | example |
+//! |---|---|---|
+//! | `NotExecuted` | the handler was not started, and never will be | nobody at the address; a limit was reached; the deadline had passed on arrival |
+//! | `Unknown` | it may have run | the node died, or the deadline passed, with the request on its way |
+//! | `Executed` | it ran, and this is its answer | the handler returned this status, or panicked |
+//!
+//! `NotExecuted` can be relied upon: making the call once more cannot make it run twice. Calls that
+//! are [dropped](crate::Call) report nothing, and may have run.
+//!
+//! # Another try
+//!
+//! A call is tried again by itself
+//!
+//! * after `NotExecuted` with `UNAVAILABLE`;
+//! * if another node of the [list](crate::Channel::list) may do better, also after `NotExecuted`
+//!   with `UNIMPLEMENTED`, `FAILED_PRECONDITION` or a `RESOURCE_EXHAUSTED` that came from the node;
+//! * after any `UNAVAILABLE` if it may run twice: its method says `option idempotency_level =
+//!   NO_SIDE_EFFECTS` or `IDEMPOTENT` in the `.proto`, or the call is marked with
+//!   [`Call::idempotent`];
+//!
+//! as long as all of these hold: there is time left until the deadline; there have been fewer than
+//! four attempts (`client.attempts_max`); the retry budget pays for it; and the call is not made by
+//! a handler whose own call is a retry already, because otherwise each level of callers would
+//! multiply the load on what is struggling. The budget is a tenth of a retry for each call made,
+//! and ten a second besides (Finagle's scheme).
+//!
+//! On another node a call is tried at once; on the same node the first time at once, and then after
+//! a random wait of up to 10 ms, 20 ms, and so on up to 1 s. All attempts are in
+//! [`Status::attempts`] and [`Response::attempts`](crate::Response::attempts).
+//!
+//! A node of a list that falls silent is passed over. That is after 300 ms, or four times the time
+//! after which a datagram is sent again if that is longer; calls to it that may go elsewhere then
+//! do. After a second it is tried again with a single call, and then at growing intervals up to
+//! half a minute.
+//!
+//! # Deadlines
+//!
+//! What travels is the time that is left, so clocks need not agree. The time that a request waits
+//! in a socket's buffer counts as well. A call whose time is over is not started; a handler whose
+//! time is over is stopped at the next point where it waits, and its place is free at once. Calls
+//! that a handler makes get what is left of its own time, unless they ask for less.
+//!
+//! # What travels along
+//!
+//! [`Metadata`] of the call, of the reply and of a status; the trace that the call belongs to. An
+//! entry added with [`Call::persistent_metadata`] is handed on by the calls that the handler makes.
+//! Work that a handler gives to another task inherits nothing by itself: the task passes
+//! a clone of its [`Context`] to [`Call::inherit`].
+//!
+//! # Dropping a call
+//!
+//! To drop a [`Call`] is to cancel it. If nothing of it has been sent, nothing is; otherwise the
+//! other side is told, and its handler is dropped at the point where it waits. `select!`,
+//! `timeout` and the end of a task do the right thing thereby.
+//!
+//! [`Call`]: crate::Call
+//! [`Call::idempotent`]: crate::Call::idempotent
+//! [`Call::inherit`]: crate::Call::inherit
+//! [`Call::persistent_metadata`]: crate::Call::persistent_metadata
+//! [`Call::timeout`]: crate::Call::timeout
+//! [`Context`]: crate::Context
+//! [`Context::key`]: crate::Context::key
+//! [`Metadata`]: crate::Metadata
+//! [`Outcome`]: crate::Outcome
+//! [`Status`]: crate::Status
+//! [`Status::attempts`]: crate::Status::attempts
