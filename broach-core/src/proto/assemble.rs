@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::config::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX};
+use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::ids::SessionId;
-use crate::proto::caller::Freshness;
+use crate::proto::active::Freshness;
 use crate::proto::endpoint::Shared;
 use crate::proto::sent::SentFrame;
 use crate::proto::session::{Client, Server, Session, Side};
@@ -144,27 +144,6 @@ impl Session {
         };
         let (instance, cluster) = (shared.identity.instance, shared.identity.cluster);
         Some(Init { from: self.id, instance, meant, cluster, token })
-    }
-
-    fn hello(&self, now: Time, shared: &Shared) -> schema::Hello {
-        let config = &shared.config;
-        let (calls, idle, token) = match &self.side {
-            Side::Client(_) => (0, config.idle_client, None),
-            Side::Server(server) => {
-                let token = shared.tokens.mint(now, self.peer, server.caller);
-                (config.calls_per_session_max, config.idle_server, Some(token))
-            }
-        };
-        schema::Hello {
-            max_ack_delay_us: micros(config.max_ack_delay),
-            datagram_bytes: DATAGRAM_BYTES_MAX as u64,
-            message_bytes: config.message_bytes_max as u64,
-            metadata_bytes: config.metadata_bytes_max as u64,
-            calls: calls as u64,
-            idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
-            token: token.map_or_else(Default::default, |token| token.as_slice().to_vec().into()),
-            features: Vec::new(),
-        }
     }
 
     /// How large the next datagram may be; `None` if not even a small one may go out, because the

@@ -22,38 +22,15 @@ use rustc_hash::FxHashMap;
 
 use crate::code::Outcome;
 use crate::deadline::Time;
-use crate::ids::{CallId, MethodId};
-use crate::proto::incoming::Incoming;
+use crate::ids::CallId;
+use crate::proto::active::{Active, Call, Freshness, NewCall, Progress};
 use crate::proto::link::Link;
-use crate::proto::outgoing::{CallBytes, Outgoing};
-use crate::proto::queue::{Queue, had_better_wait};
+use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
 use crate::proto::{Failed, Ticket};
 use crate::status::Status;
-use crate::wire::{Open, Piece, Writer, micros, schema};
-
-/// A call that is to be made, and the bytes of its request.
-#[derive(Debug)]
-pub(crate) struct NewCall {
-    pub(crate) call: Call,
-    pub(crate) bytes: CallBytes,
-}
-
-/// A call that is to be made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
-    /// What the caller knows the call by.
-    pub(crate) ticket: Ticket,
-    pub(crate) method: MethodId,
-    /// Of [`Open`].
-    pub(crate) flags: u32,
-    pub(crate) deadline: Option<Time>,
-    /// When the call was made, for what is said of it.
-    pub(crate) made_at: Time,
-    /// The caller has somewhere else to go if the other side falls silent.
-    pub(crate) yields: bool,
-}
+use crate::wire::{Open, Writer, schema};
 
 /// A call that has ended: with the bytes of its reply, or without.
 #[derive(Debug)]
@@ -77,27 +54,6 @@ pub(crate) struct Caller {
     deadline: Option<Time>,
     /// How many calls the other side takes at once.
     limit: usize,
-}
-
-#[derive(Debug)]
-struct Active {
-    call: Call,
-    out: Outgoing,
-    incoming: Incoming,
-    /// When the other side could first have had all it needs to start the handler.
-    executable_at: Option<Time>,
-    /// Some of the request has arrived.
-    arrived: bool,
-    queued: bool,
-}
-
-/// In what kind of datagrams requests go out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Freshness {
-    /// In such as prove that they are fresh: every call may be started.
-    Proven,
-    /// In an INIT without a token: only idempotent calls may be started.
-    Unproven,
 }
 
 impl Caller {
@@ -190,14 +146,9 @@ impl Caller {
             let call = self.waiting.pop_front()?;
             let id = self.next;
             self.next = id.next();
-            let NewCall { call, bytes } = call;
-            let out = Outgoing::new(bytes);
-            let left = out.left();
-            let incoming = Incoming::new();
-            let active =
-                Active { call, out, incoming, executable_at: None, arrived: false, queued: true };
+            let active = Active::new(call.call, call.bytes);
+            self.queue.push(id, active.out.left());
             self.active.insert(id, active);
-            self.queue.push(id, left);
             if let Some(id) = self.queue.pop_small() {
                 return Some(id);
             }
@@ -369,80 +320,6 @@ impl Caller {
     fn set_delivered(&mut self, id: CallId) {
         let inserted = self.delivered.insert(id);
         debug_assert!(inserted.is_ok(), "an id beyond the window was never given out");
-    }
-}
-
-impl Active {
-    /// Writes pieces of the request while they fit; tells whether all that was to go is written.
-    fn write(
-        &mut self,
-        now: Time,
-        id: CallId,
-        writer: &mut Writer<'_>,
-        link: &mut Link,
-        freshness: Freshness,
-        wrote: &mut bool,
-    ) -> bool {
-        let idempotent = self.call.flags & Open::IDEMPOTENT != 0;
-        while self.out.wants_to_send() {
-            let offset = self.out.next_offset();
-            let open = (offset == 0).then(|| Open {
-                method: self.call.method,
-                timeout_us: self.call.deadline.map_or(0, |at| micros(at.since(now)).max(1)),
-                flags: self.call.flags,
-            });
-            let mut piece = Piece { call: id, open, offset, fin: true };
-            let room = writer.request_room(&piece).unwrap_or(0);
-            if had_better_wait(self.out.left(), room, *wrote) {
-                return false;
-            }
-            let bytes = self.out.take(room);
-            piece.fin = self.out.is_end(bytes.end);
-            let len = (bytes.end - bytes.start) as usize;
-            writer.request(&piece, len, |buffer| self.out.copy(bytes.clone(), buffer));
-            link.push(SentFrame::Piece { call: id, bytes });
-            *wrote = true;
-        }
-        if freshness == Freshness::Proven || idempotent {
-            self.executable_at.get_or_insert(now);
-        }
-        true
-    }
-
-    const fn progress(&self) -> Progress {
-        if self.arrived {
-            Progress::Arrived(self.executable_at)
-        } else {
-            Progress::Sent(self.executable_at)
-        }
-    }
-}
-
-/// How far a call has come, and since when its handler could have been started.
-#[derive(Clone, Copy, Debug)]
-enum Progress {
-    Waiting,
-    Sent(Option<Time>),
-    Arrived(Option<Time>),
-}
-
-impl Progress {
-    /// What is known of a call that ends here.
-    const fn outcome(self) -> Outcome {
-        match self {
-            Self::Waiting | Self::Sent(None) | Self::Arrived(None) => Outcome::NotExecuted,
-            Self::Sent(Some(_)) | Self::Arrived(Some(_)) => Outcome::Unknown,
-        }
-    }
-
-    /// The same if the other side has surely taken nothing for so long.
-    fn outcome_if_dead_for(self, now: Time, dead_for: Duration) -> Outcome {
-        // The two clocks may run at slightly different speeds.
-        let surely = dead_for - dead_for / 16;
-        match self {
-            Self::Sent(Some(at)) if now.since(at) < surely => Outcome::NotExecuted,
-            _ => self.outcome(),
-        }
     }
 }
 

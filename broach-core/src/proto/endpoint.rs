@@ -12,7 +12,7 @@ use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ids::{PacketNumber, SessionId};
-use crate::observe::{CloseReason, Event as Seen, Observe, Role};
+use crate::observe::{Event as Seen, Observe, Role};
 use crate::proto::budget::Budget;
 use crate::proto::caller::Caller;
 use crate::proto::closed::{CallerKey, Closed};
@@ -24,7 +24,7 @@ use crate::proto::token::Tokens;
 use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::status::Status;
-use crate::wire::{Frame, schema};
+use crate::wire::Frame;
 
 /// One node's end of all its sessions; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -42,11 +42,11 @@ pub(crate) struct Endpoint {
     pub(super) peers: Peers,
     pub(super) closed: Closed,
     pub(super) answers: Answers,
-    timers: Timers,
+    pub(super) timers: Timers,
     /// Sessions that have changed, and whose timer and place among the next ones are to be settled.
     changed: Vec<usize>,
     /// Sessions that have something to send.
-    ready: VecDeque<usize>,
+    pub(super) ready: VecDeque<usize>,
     /// Of the datagram that is being handled.
     pub(super) frames: Vec<Frame>,
     /// Sessions served whose caller has not proved its address.
@@ -242,14 +242,6 @@ impl Endpoint {
         !self.sessions.iter().any(|(_, session)| busy(session))
     }
 
-    /// Ends all sessions, and all that is under way in them.
-    pub(crate) fn close_all(&mut self, now: Time) {
-        let all: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
-        for index in all {
-            self.close(now, index, CloseReason::Local, Duration::ZERO, String::new());
-        }
-    }
-
     /// Opens a session to a node.
     fn connect(&mut self, now: Time, to: SocketAddr) -> usize {
         let known = self.peers.get(to);
@@ -286,59 +278,6 @@ impl Endpoint {
                 return id;
             }
         }
-    }
-
-    /// Ends a session. `dead_for` is for how long the other side has surely taken nothing of it,
-    /// and `said` is what it gave as a reason.
-    pub(super) fn close(
-        &mut self,
-        now: Time,
-        index: usize,
-        reason: CloseReason,
-        dead_for: Duration,
-        said: String,
-    ) {
-        let mut session = self.sessions.remove(index);
-        let (peer, role) = (session.peer, session.role());
-        self.timers.disarm(index, session.armed);
-        self.ready.retain(|&other| other != index);
-        self.by_id.remove(&session.id);
-        if let Some(peer_id) = session.peer_id {
-            self.by_peer_id.remove(&(peer, peer_id));
-        }
-        match &session.side {
-            Side::Client(_) => {
-                let known = self.peers.entry(peer);
-                (known.session, known.rtt) = (None, session.link.measured_rtt());
-                if reason == CloseReason::Dead {
-                    // Its next life, if there is one, has other tokens; and a call that shows none
-                    // can be taken elsewhere without doubt.
-                    self.peers.forget_life(peer);
-                }
-            }
-            Side::Server(server) => {
-                self.half_open -= usize::from(!server.validated);
-                if let Some(theirs) = session.peer_id {
-                    let caller = (server.caller, theirs);
-                    self.by_caller.remove(&caller);
-                    if let Some(floor) = self.closed.insert(now, session.id, caller) {
-                        self.shared.tokens.raise_floor(now, floor);
-                    }
-                }
-            }
-        }
-        let code = match reason {
-            CloseReason::Idle => Some(schema::CloseCode::Idle),
-            CloseReason::Local => Some(schema::CloseCode::Shutdown),
-            CloseReason::Protocol => Some(schema::CloseCode::Protocol),
-            _ => None,
-        };
-        if let Some(bytes) = code.and_then(|code| session.write_close(code, &said)) {
-            self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
-        }
-        let status = || why_ended(peer, reason, &said);
-        session.end(now, dead_for, status, &mut self.shared);
-        self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
     }
 
     /// A session has changed. What that means for its timer, and for its place among those that
@@ -379,32 +318,6 @@ impl Endpoint {
             Role::Client => self.sessions.len() - self.by_caller.len(),
             Role::Server => self.by_caller.len(),
         }
-    }
-}
-
-/// What callers are told when a session ends under their calls.
-fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
-    match reason {
-        CloseReason::Idle => Status::unavailable(format!("{peer} has closed an unused session")),
-        CloseReason::Local => Status::unavailable("this node is shutting down"),
-        CloseReason::Remote => {
-            Status::unavailable(format!("{peer} has closed the session: {said}"))
-        }
-        CloseReason::Reset => Status::unavailable(format!("{peer} {said}")),
-        CloseReason::Dead => Status::unavailable(format!("{peer} does not answer any more")),
-        CloseReason::Cluster => Status::failed_precondition(format!(
-            "{peer} belongs to another cluster (setting `cluster`)"
-        )),
-        CloseReason::Version => {
-            let own = crate::wire::VERSION;
-            Status::failed_precondition(format!(
-                "{peer} speaks wire versions {said}, and this node speaks {own}"
-            ))
-        }
-        CloseReason::Protocol => {
-            Status::internal(format!("the session with {peer} broke the specification: {said}"))
-        }
-        CloseReason::Token => Status::unavailable(format!("{peer} has refused an old token")),
     }
 }
 

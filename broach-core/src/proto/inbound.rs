@@ -7,12 +7,12 @@ use prost::Message;
 
 use crate::deadline::Time;
 use crate::ids::{Instance, SessionId};
-use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
+use crate::observe::{DropReason, Event as Seen, Role};
 use crate::proto::Received;
 use crate::proto::callee::Callee;
 use crate::proto::closed::CallerKey;
 use crate::proto::endpoint::Endpoint;
-use crate::proto::session::{Client, Server, Side};
+use crate::proto::session::{Server, Side};
 use crate::proto::token::Verdict;
 use crate::wire::{Datagram, Frame, Frames, Init, Kind, Open, Token, VERSION, micros, schema};
 
@@ -237,112 +237,6 @@ impl Endpoint {
         Ok(())
     }
 
-    /// "Show this token."
-    fn on_retry(
-        &mut self,
-        now: Time,
-        received: &Received,
-        datagram: &Datagram,
-    ) -> Result<(), DropReason> {
-        let retry = schema::Retry::decode(datagram.body.clone());
-        let retry = retry.map_err(|_| DropReason::Malformed)?;
-        let token = Token::new(&retry.token).filter(|_| !retry.token.is_empty());
-        let (Some(token), true) = (token, retry.instance != 0) else {
-            return Err(DropReason::Malformed);
-        };
-        let index = self.opening(received, datagram, retry.echo).ok_or(DropReason::Stray)?;
-        let instance = Instance(retry.instance);
-        let session = &mut self.sessions[index];
-        let Side::Client(Client { opening: Some(opening), .. }) = &session.side else {
-            return Err(DropReason::Stray);
-        };
-        if opening.token.is_none() {
-            session.on_retry(instance, token);
-            self.learn(received, instance, Some(token));
-            self.touch(index);
-        } else if opening.shown_from.0 <= retry.echo {
-            // The calls have gone out under a token that is not good any more; some may have run
-            // while it was. A new session has to be opened under the new one.
-            let refused_for = Duration::from_micros(retry.refused_for_us);
-            self.learn(received, instance, Some(token));
-            self.close(now, index, CloseReason::Token, refused_for, String::new());
-        } else {
-            // The answer to a datagram from before the token, which came a second time.
-            return Err(DropReason::Stray);
-        }
-        Ok(())
-    }
-
-    /// "I have no such session."
-    fn on_reset(
-        &mut self,
-        now: Time,
-        received: &Received,
-        datagram: &Datagram,
-    ) -> Result<(), DropReason> {
-        let reset = schema::Reset::decode(datagram.body.clone());
-        let reset = reset.map_err(|_| DropReason::Malformed)?;
-        let to = datagram.header.to;
-        let theirs = self.by_peer_id.get(&(received.from, to));
-        let index = theirs.or_else(|| self.by_id.get(&to)).copied().ok_or(DropReason::Stray)?;
-        let session = &self.sessions[index];
-        let sent = session.link.next_number().0;
-        if session.peer != received.from || sent <= reset.echo || reset.instance == 0 {
-            return Err(DropReason::Stray);
-        }
-        if session.role() == Role::Client {
-            self.learn(received, Instance(reset.instance), None);
-        }
-        let dead_for = Duration::from_micros(reset.dead_for_us);
-        let (reason, said) = match reset.reason() {
-            schema::ResetReason::Cluster => (CloseReason::Cluster, ""),
-            schema::ResetReason::Instance => (CloseReason::Reset, "has restarted"),
-            schema::ResetReason::Address => {
-                (CloseReason::Reset, "knows the session from another address")
-            }
-            schema::ResetReason::Limit => {
-                (CloseReason::Reset, "takes no more sessions now (transport.sessions_max)")
-            }
-            schema::ResetReason::UnknownSession | schema::ResetReason::Unspecified => {
-                (CloseReason::Reset, "does not know the session any more")
-            }
-        };
-        self.close(now, index, reason, dead_for, said.to_owned());
-        Ok(())
-    }
-
-    /// "I speak these versions."
-    fn on_versions(
-        &mut self,
-        now: Time,
-        received: &Received,
-        datagram: &Datagram,
-    ) -> Result<(), DropReason> {
-        let versions = schema::Versions::decode(datagram.body.clone());
-        let versions = versions.map_err(|_| DropReason::Malformed)?.versions;
-        let index = self.opening(received, datagram, 0).ok_or(DropReason::Stray)?;
-        if versions.contains(&u32::from(VERSION)) {
-            return Err(DropReason::Stray);
-        }
-        let said: Vec<String> = versions.iter().take(16).map(u32::to_string).collect();
-        // What was not understood was not executed.
-        let never = Duration::MAX;
-        self.close(now, index, CloseReason::Version, never, said.join(", "));
-        Ok(())
-    }
-
-    /// The session that is being opened and that an answer without state belongs to.
-    fn opening(&self, received: &Received, datagram: &Datagram, echo: u64) -> Option<usize> {
-        let index = *self.by_id.get(&datagram.header.to)?;
-        let session = &self.sessions[index];
-        let Side::Client(client) = &session.side else {
-            return None;
-        };
-        let sent = session.link.next_number().0;
-        let fits = session.peer == received.from && echo < sent && client.opening.is_some();
-        fits.then_some(index)
-    }
-
     /// Adds the session that a caller opens.
     fn accept(&mut self, now: Time, received: &Received, caller: CallerKey) -> usize {
         let side = Side::Server(Server {
@@ -363,7 +257,7 @@ impl Endpoint {
     }
 
     /// A node has shown which life it is, and perhaps given a token for the next session.
-    fn learn(&mut self, received: &Received, instance: Instance, token: Option<Token>) {
+    pub(super) fn learn(&mut self, received: &Received, instance: Instance, token: Option<Token>) {
         let known = self.peers.entry(received.from);
         if known.instance != Some(instance) {
             known.token = None;

@@ -22,14 +22,18 @@
 //! Time, bytes and the generator of random numbers come in as arguments, and nothing is iterated in
 //! random order: the same inputs give the same outputs.
 
+mod active;
 mod assemble;
 mod budget;
 mod callee;
 mod caller;
 mod closed;
+mod ending;
 mod endpoint;
+mod hello;
 mod inbound;
 mod incoming;
+mod lapse;
 mod limiter;
 mod link;
 mod outgoing;
@@ -37,6 +41,7 @@ mod peers;
 mod queue;
 mod ranges;
 mod received;
+mod refused;
 mod rtt;
 mod seen;
 mod sent;
@@ -57,7 +62,7 @@ use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
 
-pub(crate) use caller::{Call, NewCall};
+pub(crate) use active::{Call, NewCall};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use outgoing::CallBytes;
 pub(crate) use timers::EARLY_MAX;

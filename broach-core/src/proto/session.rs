@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{BASE_DATAGRAM_BYTES, SizeLimits, Transport};
+use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, Instance, PacketNumber, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
 use crate::proto::callee::{Callee, Limits, Step};
-use crate::proto::caller::{Caller, Ended, earlier};
+use crate::proto::caller::{Caller, Ended};
 use crate::proto::endpoint::Shared;
+use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
 use crate::proto::{Arrived, Event, Serving};
@@ -37,7 +38,7 @@ pub(crate) struct Session {
     pub(super) hello_due: bool,
     pub(super) ping_due: bool,
     /// When the session was last of use.
-    used_at: Time,
+    pub(super) used_at: Time,
     /// Where its entry among the timers is.
     pub(crate) armed: Option<Time>,
     /// Whether it is among the sessions that have something to send.
@@ -59,7 +60,7 @@ pub(crate) struct Client {
     /// Until the other side has answered.
     pub(crate) opening: Option<Opening>,
     /// Calls had better go elsewhere, since then.
-    silent: Option<Time>,
+    pub(super) silent: Option<Time>,
 }
 
 /// How a session is opened. Once a token has been shown it is never changed: that every INIT of a
@@ -82,15 +83,6 @@ pub(crate) struct Server {
     pub(crate) answered: bool,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-}
-
-/// What the other side takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PeerLimits {
-    pub(crate) datagram_bytes: usize,
-    pub(crate) sizes: SizeLimits,
-    /// How long it keeps a session that is not used.
-    idle: Option<Duration>,
 }
 
 /// What else a datagram led to.
@@ -304,95 +296,6 @@ impl Session {
         }
     }
 
-    fn on_hello(&mut self, hello: &schema::Hello, effects: &mut Effects) {
-        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.link.set_peer_ack_delay(Duration::from_micros(hello.max_ack_delay_us));
-        self.peer_limits.datagram_bytes = bytes(hello.datagram_bytes).max(BASE_DATAGRAM_BYTES);
-        // What is not said is not limited.
-        let limit = |said: u64| if said == 0 { usize::MAX } else { bytes(said) };
-        self.peer_limits.sizes = SizeLimits {
-            message: limit(hello.message_bytes),
-            metadata: limit(hello.metadata_bytes),
-        };
-        self.peer_limits.idle = (hello.idle_ms != 0).then(|| Duration::from_millis(hello.idle_ms));
-        if let Side::Client(client) = &mut self.side {
-            client.calls.set_limit(bytes(hello.calls));
-            effects.token = Token::new(&hello.token).filter(|_| !hello.token.is_empty());
-        }
-    }
-
-    /// Lets time pass. Returns why the session ends, if it does.
-    pub(crate) fn handle_timeout(&mut self, now: Time, shared: &mut Shared) -> Option<CloseReason> {
-        let (side, hello_due) = (&mut self.side, &mut self.hello_due);
-        let elapsed = self.link.on_timeout(now, |frame| side.resend(frame, hello_due));
-        for _ in 0..elapsed.lost {
-            shared.observe.emit(Seen::DatagramLost { to: self.peer });
-        }
-        if elapsed.probe {
-            shared.observe.emit(Seen::ProbeSent { to: self.peer });
-        }
-        self.expire(now, shared);
-        let quiet_since = self.link.quiet_since();
-        if quiet_since.is_some_and(|since| since + shared.config.dead_after <= now) {
-            return Some(CloseReason::Dead);
-        }
-        self.check_silence(now, quiet_since, shared);
-        if self.keep_alive_at(&shared.config).is_some_and(|at| at <= now) {
-            self.ping_due = true;
-        }
-        (self.idle_at(&shared.config)? <= now).then_some(CloseReason::Idle)
-    }
-
-    /// Ends the calls whose deadline has passed.
-    fn expire(&mut self, now: Time, shared: &mut Shared) {
-        match &mut self.side {
-            Side::Client(client) => {
-                let ended = client.calls.expire(now, self.peer);
-                self.report(ended, shared);
-            }
-            Side::Server(server) => {
-                for call in server.calls.expire(now, &mut shared.budget) {
-                    let serving = Serving { session: self.id, call };
-                    shared.events.push_back(Event::Stop(serving));
-                }
-            }
-        }
-    }
-
-    /// Lets calls go elsewhere if the other side says nothing.
-    fn check_silence(&mut self, now: Time, quiet_since: Option<Time>, shared: &mut Shared) {
-        let wait = self.silence(&shared.config);
-        let Side::Client(client) = &mut self.side else {
-            return;
-        };
-        if quiet_since.is_none_or(|since| now < since + wait) {
-            return;
-        }
-        let before = match client.silent {
-            // Whatever is under way has waited long enough by now.
-            None => {
-                shared.observe.emit(Seen::SessionSilent { peer: self.peer });
-                now
-            }
-            Some(_) => now - wait,
-        };
-        client.silent = Some(now);
-        let ended = client.calls.yield_calls(before, self.peer);
-        self.report(ended, shared);
-    }
-
-    fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
-        let peer = self.peer_node();
-        let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
-        let events = ended.into_iter();
-        shared.events.extend(events.map(|Ended { ticket, result }| Event::Ended {
-            ticket,
-            peer,
-            silent,
-            result,
-        }));
-    }
-
     /// Ends all that is under way, because the session ends. `dead_for` is for how long the other
     /// side has surely taken nothing of it.
     pub(crate) fn end(
@@ -442,55 +345,6 @@ impl Session {
         self.link.lose_all(|frame| side.resend(frame, hello_due));
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do, or an acknowledgement is
-    /// due.
-    pub(crate) fn next_timeout(&self, now: Time, config: &Transport) -> Option<Time> {
-        let calls = match &self.side {
-            Side::Client(client) => client.calls.next_deadline(),
-            Side::Server(server) => server.calls.next_deadline(),
-        };
-        let quiet = self.link.quiet_since();
-        let dead = quiet.map(|since| since + config.dead_after);
-        let silent = match &self.side {
-            // Checked last then, or not yet; and after a pause of this process it all begins anew.
-            Side::Client(client) => quiet
-                .map(|since| client.silent.map_or(since, |checked| checked.max(since)))
-                .map(|from| from + self.silence(config)),
-            Side::Server(_) => None,
-        };
-        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
-        rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
-    }
-
-    /// How long the other side may say nothing before calls go elsewhere.
-    fn silence(&self, config: &Transport) -> Duration {
-        config.silent_after.max(4 * self.link.probe_timeout())
-    }
-
-    /// When the other side is asked for a sign of life, while it works on a call.
-    fn keep_alive_at(&self, config: &Transport) -> Option<Time> {
-        let Side::Client(client) = &self.side else {
-            return None;
-        };
-        let waits = client.calls.is_busy() && self.link.in_flight() == 0 && !self.ping_due;
-        let heard = self.link.heard_at().filter(|_| waits)?;
-        Some(heard.max(self.used_at) + config.keep_alive)
-    }
-
-    /// When the session has been of no use for long enough.
-    fn idle_at(&self, config: &Transport) -> Option<Time> {
-        let (busy, idle) = match &self.side {
-            Side::Client(client) => {
-                // It had better end here first: a call that runs into a session that has just
-                // ended over there takes a round trip more.
-                let theirs = self.peer_limits.idle.map_or(Duration::MAX, |idle| idle / 4 * 3);
-                (client.calls.is_busy(), config.idle_client.min(theirs))
-            }
-            Side::Server(server) => (server.calls.is_busy(), config.idle_server),
-        };
-        (!busy).then(|| self.used_at + idle)
-    }
-
     /// Something of use goes out.
     pub(super) const fn on_used(&mut self, now: Time) {
         self.used_at = now;
@@ -499,7 +353,7 @@ impl Session {
 
 impl Side {
     /// Something that went out must go out again.
-    fn resend(&mut self, frame: SentFrame, hello_due: &mut bool) {
+    pub(super) fn resend(&mut self, frame: SentFrame, hello_due: &mut bool) {
         match (self, frame) {
             (Self::Client(client), SentFrame::Piece { call, bytes }) => {
                 client.calls.on_lost_piece(call, bytes);
@@ -512,14 +366,6 @@ impl Side {
             // A probe goes out with whatever there is; a lost one need not go again.
             (_, SentFrame::Ping) | (Self::Server(_), SentFrame::Cancel(_)) => {}
         }
-    }
-}
-
-impl PeerLimits {
-    /// What may be taken for granted before the other side has said anything.
-    const fn unknown() -> Self {
-        let sizes = SizeLimits { message: usize::MAX, metadata: usize::MAX };
-        Self { datagram_bytes: BASE_DATAGRAM_BYTES, sizes, idle: None }
     }
 }
 

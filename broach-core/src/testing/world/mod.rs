@@ -1,10 +1,13 @@
 //! The engine of a [`Storm`]: events in the order of virtual time.
 
+mod actors;
+mod payload;
+mod skew;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::hash::Hasher;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +15,13 @@ use bytes::Bytes;
 use rustc_hash::FxHasher;
 
 use crate::deadline::{Stopped, Time};
-use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
+use crate::ids::{ClusterHash, Instance, SessionId};
 use crate::observe::Observe;
-use crate::proto::{
-    Arrived, Call, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, Serving, Ticket,
-};
+use crate::proto::{Endpoint, Identity, Received, Ticket};
 use crate::rng::Rng;
 use crate::testing::faults::Way;
 use crate::testing::{Faults, History, Report, Storm, Struck};
-use crate::wire::{Open, Record, RecordKind, status_from_wire};
+use skew::LocalClock;
 
 /// All nodes and the network between them.
 pub(crate) struct World {
@@ -72,35 +73,11 @@ struct Node {
     handlers: BTreeSet<(u64, u64)>,
 }
 
-/// A node's own idea of time: it begins somewhere and runs a little too fast or too slow.
-#[derive(Clone, Copy)]
-struct LocalClock {
-    born: Time,
-    offset: u64,
-    ppm: i64,
-}
-
 /// What went to and came from an address that nobody has.
 #[derive(Default)]
 struct Traffic {
     to_it: u64,
     from_it: u64,
-}
-
-impl LocalClock {
-    fn local(self, global: Time) -> Time {
-        let passed = i128::from(global.since(self.born).as_nanos() as u64);
-        let passed = passed * i128::from(1_000_000 + self.ppm) / 1_000_000;
-        Time::from_nanos(self.offset + passed as u64)
-    }
-
-    /// The first moment at which the local clock shows `local` or more.
-    fn global(self, local: Time) -> Time {
-        let passed = i128::from(local.as_nanos().saturating_sub(self.offset));
-        let rate = i128::from(1_000_000 + self.ppm);
-        let passed = (passed * 1_000_000 + rate - 1) / rate;
-        self.born + Duration::from_nanos(passed as u64)
-    }
 }
 
 impl World {
@@ -316,76 +293,6 @@ impl World {
         self.turn(index);
     }
 
-    /// A client makes a call.
-    fn make(&mut self, index: usize) {
-        if self.nodes[index].paused {
-            let life = self.nodes[index].life;
-            self.after(Duration::from_millis(10), Happening::Make { node: index, life });
-            return;
-        }
-        if self.storm.calls <= self.next_token {
-            return;
-        }
-        let token = self.next_token;
-        self.next_token += 1;
-        let server = self.storm.clients + self.rng.below(self.storm.servers as u64) as usize;
-        let idempotent = self.rng.chance(self.storm.idempotent);
-        let request = magnitude(&mut self.rng, &self.storm.request_bytes);
-        let reply = magnitude(&mut self.rng, &self.storm.reply_bytes);
-        let to = self.nodes[server].addr;
-        self.history.call(token, idempotent, self.elapsed() + self.storm.deadline);
-        let node = &mut self.nodes[index];
-        let now = node.clock.local(self.now);
-        let ticket = Ticket(token);
-        let call = Call {
-            ticket,
-            method: MethodId(1),
-            flags: if idempotent { Open::IDEMPOTENT } else { 0 },
-            deadline: Some(now + self.storm.deadline),
-            made_at: now,
-            yields: false,
-        };
-        let call = NewCall { call, bytes: message(&request_body(token, request, reply)) };
-        match node.endpoint.open(now, to, call) {
-            Ok(session) => {
-                node.calls.insert(ticket, (token, session));
-            }
-            Err(Failed { status, .. }) => {
-                self.history.failed(token, self.elapsed(), status.code(), status.outcome());
-            }
-        }
-        if self.rng.chance(self.storm.dropped) {
-            let (node, life) = (index, self.nodes[index].life);
-            let wait = self.rng.below(self.storm.deadline.as_nanos() as u64 / 10);
-            self.after(Duration::from_nanos(wait), Happening::Drop { node, life, token });
-        }
-        self.turn(index);
-    }
-
-    /// A caller drops its call.
-    fn give_up(&mut self, index: usize, token: u64) {
-        let node = &mut self.nodes[index];
-        let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
-            return;
-        };
-        node.endpoint.cancel(session, Ticket(token));
-        self.history.dropped(token);
-        self.next_call(index);
-        self.turn(index);
-    }
-
-    /// A handler has done its work.
-    fn finish(&mut self, index: usize, life: u64, serving: (u64, u64), reply: Bytes) {
-        let node = &mut self.nodes[index];
-        if node.life != life || !node.handlers.remove(&serving) {
-            return;
-        }
-        let (session, call) = serving;
-        let serving = Serving { session: SessionId(session), call: crate::ids::CallId(call) };
-        node.endpoint.reply(serving, message(&reply));
-        self.turn(index);
-    }
-
     /// A node does all that there is to do: reads, lets time pass, acts, sends.
     fn turn(&mut self, index: usize) {
         let node = &mut self.nodes[index];
@@ -424,61 +331,6 @@ impl World {
             let wait = due.map_or(Duration::ZERO, |due| due.since(self.now));
             self.after(wait, Happening::Timer { node: index });
         }
-    }
-
-    fn act(&mut self, index: usize, event: Event) {
-        match event {
-            Event::Ended { ticket, result, .. } => {
-                let Some((token, _)) = self.nodes[index].calls.remove(&ticket) else {
-                    return;
-                };
-                let failed = match result {
-                    Ok(mut bytes) => match Record::take(&mut bytes) {
-                        Ok(Record { kind: RecordKind::Message, bytes }) => {
-                            self.history.replied(token, self.elapsed(), is_reply_to(token, &bytes));
-                            None
-                        }
-                        Ok(Record { bytes, .. }) => status_from_wire(bytes).ok(),
-                        Err(_) => {
-                            self.history.replied(token, self.elapsed(), false);
-                            None
-                        }
-                    },
-                    Err(failed) => Some(failed.status),
-                };
-                if let Some(status) = failed {
-                    self.history.failed(token, self.elapsed(), status.code(), status.outcome());
-                }
-                self.next_call(index);
-            }
-            Event::Call(arrived) => self.serve(index, arrived),
-            Event::Stop(serving) => {
-                let serving = (serving.session.0, serving.call.0);
-                self.nodes[index].handlers.remove(&serving);
-            }
-        }
-    }
-
-    /// A server starts the handler of a call.
-    fn serve(&mut self, index: usize, mut arrived: Arrived) {
-        let node = &mut self.nodes[index];
-        let now = node.clock.local(self.now);
-        let body = Record::take(&mut arrived.bytes).expect("requests are whole records").bytes;
-        let (token, reply) = read_request(&body);
-        let expired = arrived.deadline.is_some_and(|deadline| deadline <= now);
-        self.history.execution(token, expired);
-        let serving = (arrived.serving.session.0, arrived.serving.call.0);
-        node.handlers.insert(serving);
-        let (life, reply) = (node.life, reply_body(token, reply));
-        let service = Duration::from_nanos(self.rng.below(self.storm.service.as_nanos() as u64));
-        self.after(service, Happening::Finish { node: index, life, serving, reply });
-    }
-
-    /// A client whose call has ended makes the next one.
-    fn next_call(&mut self, node: usize) {
-        let life = self.nodes[node].life;
-        // Not at the very same moment, or a call that fails at once would stop the time.
-        self.after(Duration::from_micros(10), Happening::Make { node, life });
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
@@ -521,41 +373,3 @@ impl World {
 
 /// More events than any node has a reason for at one moment.
 const AT_ONCE_MAX: u64 = 1_000_000;
-
-/// A number from a range, every magnitude as likely as every other.
-fn magnitude(rng: &mut Rng, range: &RangeInclusive<usize>) -> usize {
-    let (low, high) = (*range.start() as f64 + 1.0, *range.end() as f64 + 1.0);
-    let drawn = low * (high / low).powf(rng.fraction());
-    (drawn as usize - 1).clamp(*range.start(), *range.end())
-}
-
-fn message(body: &Bytes) -> CallBytes {
-    CallBytes::message(body.clone())
-}
-
-/// A request: its token, how long a reply it wants, and filling.
-fn request_body(token: u64, filling: usize, reply: usize) -> Bytes {
-    let mut body = token.to_be_bytes().to_vec();
-    body.extend_from_slice(&(reply as u64).to_be_bytes());
-    body.resize(16 + filling, token as u8);
-    body.into()
-}
-
-fn read_request(body: &[u8]) -> (u64, usize) {
-    let number = |at: usize| {
-        let bytes = body[at..at + 8].try_into().expect("requests hold two numbers");
-        u64::from_be_bytes(bytes)
-    };
-    (number(0), number(8) as usize)
-}
-
-/// The one right reply to a request.
-fn reply_body(token: u64, len: usize) -> Bytes {
-    let mut body = (!token).to_be_bytes().to_vec();
-    body.extend((0..len).map(|at| (token as usize + at) as u8));
-    body.into()
-}
-
-fn is_reply_to(token: u64, body: &[u8]) -> bool {
-    8 <= body.len() && *body == *reply_body(token, body.len() - 8)
-}

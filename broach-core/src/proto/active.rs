@@ -1,0 +1,138 @@
+//! One call under way: what of it has gone out, and what is known of it.
+
+use std::time::Duration;
+
+use crate::code::Outcome;
+use crate::deadline::Time;
+use crate::ids::{CallId, MethodId};
+use crate::proto::Ticket;
+use crate::proto::incoming::Incoming;
+use crate::proto::link::Link;
+use crate::proto::outgoing::{CallBytes, Outgoing};
+use crate::proto::queue::had_better_wait;
+use crate::proto::sent::SentFrame;
+use crate::wire::{Open, Piece, Writer, micros};
+
+/// A call that is to be made, and the bytes of its request.
+#[derive(Debug)]
+pub(crate) struct NewCall {
+    pub(crate) call: Call,
+    pub(crate) bytes: CallBytes,
+}
+
+/// A call that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// What the caller knows the call by.
+    pub(crate) ticket: Ticket,
+    pub(crate) method: MethodId,
+    /// Of [`Open`].
+    pub(crate) flags: u32,
+    pub(crate) deadline: Option<Time>,
+    /// When the call was made, for what is said of it.
+    pub(crate) made_at: Time,
+    /// The caller has somewhere else to go if the other side falls silent.
+    pub(crate) yields: bool,
+}
+
+/// A call of which something has gone out, or is about to.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) call: Call,
+    pub(super) out: Outgoing,
+    pub(super) incoming: Incoming,
+    /// When the other side could first have had all it needs to start the handler.
+    executable_at: Option<Time>,
+    /// Some of the request has arrived.
+    pub(super) arrived: bool,
+    pub(super) queued: bool,
+}
+
+/// In what kind of datagrams requests go out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Freshness {
+    /// In such as prove that they are fresh: every call may be started.
+    Proven,
+    /// In an INIT without a token: only idempotent calls may be started.
+    Unproven,
+}
+
+impl Active {
+    /// A call of which nothing has gone out yet, and which is about to.
+    pub(super) fn new(call: Call, bytes: CallBytes) -> Self {
+        let (out, incoming) = (Outgoing::new(bytes), Incoming::new());
+        Self { call, out, incoming, executable_at: None, arrived: false, queued: true }
+    }
+
+    /// Writes pieces of the request while they fit; tells whether all that was to go is written.
+    pub(super) fn write(
+        &mut self,
+        now: Time,
+        id: CallId,
+        writer: &mut Writer<'_>,
+        link: &mut Link,
+        freshness: Freshness,
+        wrote: &mut bool,
+    ) -> bool {
+        let idempotent = self.call.flags & Open::IDEMPOTENT != 0;
+        while self.out.wants_to_send() {
+            let offset = self.out.next_offset();
+            let open = (offset == 0).then(|| Open {
+                method: self.call.method,
+                timeout_us: self.call.deadline.map_or(0, |at| micros(at.since(now)).max(1)),
+                flags: self.call.flags,
+            });
+            let mut piece = Piece { call: id, open, offset, fin: true };
+            let room = writer.request_room(&piece).unwrap_or(0);
+            if had_better_wait(self.out.left(), room, *wrote) {
+                return false;
+            }
+            let bytes = self.out.take(room);
+            piece.fin = self.out.is_end(bytes.end);
+            let len = (bytes.end - bytes.start) as usize;
+            writer.request(&piece, len, |buffer| self.out.copy(bytes.clone(), buffer));
+            link.push(SentFrame::Piece { call: id, bytes });
+            *wrote = true;
+        }
+        if freshness == Freshness::Proven || idempotent {
+            self.executable_at.get_or_insert(now);
+        }
+        true
+    }
+
+    pub(super) const fn progress(&self) -> Progress {
+        if self.arrived {
+            Progress::Arrived(self.executable_at)
+        } else {
+            Progress::Sent(self.executable_at)
+        }
+    }
+}
+
+/// How far a call has come, and since when its handler could have been started.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Progress {
+    Waiting,
+    Sent(Option<Time>),
+    Arrived(Option<Time>),
+}
+
+impl Progress {
+    /// What is known of a call that ends here.
+    pub(super) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Waiting | Self::Sent(None) | Self::Arrived(None) => Outcome::NotExecuted,
+            Self::Sent(Some(_)) | Self::Arrived(Some(_)) => Outcome::Unknown,
+        }
+    }
+
+    /// The same if the other side has surely taken nothing for so long.
+    pub(super) fn outcome_if_dead_for(self, now: Time, dead_for: Duration) -> Outcome {
+        // The two clocks may run at slightly different speeds.
+        let surely = dead_for - dead_for / 16;
+        match self {
+            Self::Sent(Some(at)) if now.since(at) < surely => Outcome::NotExecuted,
+            _ => self.outcome(),
+        }
+    }
+}

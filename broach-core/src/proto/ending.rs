@@ -1,0 +1,101 @@
+//! The end of a session: what is remembered of it, and who is told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::deadline::Time;
+use crate::observe::{CloseReason, Event as Seen};
+use crate::proto::endpoint::Endpoint;
+use crate::proto::session::Side;
+use crate::proto::stateless::Answer;
+use crate::status::Status;
+use crate::wire::schema;
+
+impl Endpoint {
+    /// Ends all sessions, and all that is under way in them.
+    pub(crate) fn close_all(&mut self, now: Time) {
+        let all: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
+        for index in all {
+            self.close(now, index, CloseReason::Local, Duration::ZERO, String::new());
+        }
+    }
+
+    /// Ends a session. `dead_for` is for how long the other side has surely taken nothing of it,
+    /// and `said` is what it gave as a reason.
+    pub(super) fn close(
+        &mut self,
+        now: Time,
+        index: usize,
+        reason: CloseReason,
+        dead_for: Duration,
+        said: String,
+    ) {
+        let mut session = self.sessions.remove(index);
+        let (peer, role) = (session.peer, session.role());
+        self.timers.disarm(index, session.armed);
+        self.ready.retain(|&other| other != index);
+        self.by_id.remove(&session.id);
+        if let Some(peer_id) = session.peer_id {
+            self.by_peer_id.remove(&(peer, peer_id));
+        }
+        match &session.side {
+            Side::Client(_) => {
+                let known = self.peers.entry(peer);
+                (known.session, known.rtt) = (None, session.link.measured_rtt());
+                if reason == CloseReason::Dead {
+                    // Its next life, if there is one, has other tokens; and a call that shows none
+                    // can be taken elsewhere without doubt.
+                    self.peers.forget_life(peer);
+                }
+            }
+            Side::Server(server) => {
+                self.half_open -= usize::from(!server.validated);
+                if let Some(theirs) = session.peer_id {
+                    let caller = (server.caller, theirs);
+                    self.by_caller.remove(&caller);
+                    if let Some(floor) = self.closed.insert(now, session.id, caller) {
+                        self.shared.tokens.raise_floor(now, floor);
+                    }
+                }
+            }
+        }
+        let code = match reason {
+            CloseReason::Idle => Some(schema::CloseCode::Idle),
+            CloseReason::Local => Some(schema::CloseCode::Shutdown),
+            CloseReason::Protocol => Some(schema::CloseCode::Protocol),
+            _ => None,
+        };
+        if let Some(bytes) = code.and_then(|code| session.write_close(code, &said)) {
+            self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
+        }
+        let status = || why_ended(peer, reason, &said);
+        session.end(now, dead_for, status, &mut self.shared);
+        self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
+    }
+}
+
+/// What callers are told when a session ends under their calls.
+fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
+    match reason {
+        CloseReason::Idle => Status::unavailable(format!("{peer} has closed an unused session")),
+        CloseReason::Local => Status::unavailable("this node is shutting down"),
+        CloseReason::Remote => {
+            Status::unavailable(format!("{peer} has closed the session: {said}"))
+        }
+        CloseReason::Reset => Status::unavailable(format!("{peer} {said}")),
+        CloseReason::Dead => Status::unavailable(format!("{peer} does not answer any more")),
+        CloseReason::Cluster => Status::failed_precondition(format!(
+            "{peer} belongs to another cluster (setting `cluster`)"
+        )),
+        CloseReason::Version => {
+            let own = crate::wire::VERSION;
+            Status::failed_precondition(format!(
+                "{peer} speaks wire versions {said}, and this node speaks {own}"
+            ))
+        }
+        CloseReason::Protocol => {
+            Status::internal(format!("the session with {peer} broke the specification: {said}"))
+        }
+        CloseReason::Token => Status::unavailable(format!("{peer} has refused an old token")),
+    }
+}

@@ -1,0 +1,135 @@
+//! What the passing of time does to a session: probes, deadlines, silence, and the end when it is of
+//! no use any more.
+
+use std::time::Duration;
+
+use crate::config::Transport;
+use crate::deadline::Time;
+use crate::observe::{CloseReason, Event as Seen};
+use crate::proto::caller::{Ended, earlier};
+use crate::proto::endpoint::Shared;
+use crate::proto::session::{Session, Side};
+use crate::proto::{Event, Serving};
+
+impl Session {
+    /// Lets time pass. Returns why the session ends, if it does.
+    pub(crate) fn handle_timeout(&mut self, now: Time, shared: &mut Shared) -> Option<CloseReason> {
+        let (side, hello_due) = (&mut self.side, &mut self.hello_due);
+        let elapsed = self.link.on_timeout(now, |frame| side.resend(frame, hello_due));
+        for _ in 0..elapsed.lost {
+            shared.observe.emit(Seen::DatagramLost { to: self.peer });
+        }
+        if elapsed.probe {
+            shared.observe.emit(Seen::ProbeSent { to: self.peer });
+        }
+        self.expire(now, shared);
+        let quiet_since = self.link.quiet_since();
+        if quiet_since.is_some_and(|since| since + shared.config.dead_after <= now) {
+            return Some(CloseReason::Dead);
+        }
+        self.check_silence(now, quiet_since, shared);
+        if self.keep_alive_at(&shared.config).is_some_and(|at| at <= now) {
+            self.ping_due = true;
+        }
+        (self.idle_at(&shared.config)? <= now).then_some(CloseReason::Idle)
+    }
+
+    /// Ends the calls whose deadline has passed.
+    fn expire(&mut self, now: Time, shared: &mut Shared) {
+        match &mut self.side {
+            Side::Client(client) => {
+                let ended = client.calls.expire(now, self.peer);
+                self.report(ended, shared);
+            }
+            Side::Server(server) => {
+                for call in server.calls.expire(now, &mut shared.budget) {
+                    let serving = Serving { session: self.id, call };
+                    shared.events.push_back(Event::Stop(serving));
+                }
+            }
+        }
+    }
+
+    /// Lets calls go elsewhere if the other side says nothing.
+    fn check_silence(&mut self, now: Time, quiet_since: Option<Time>, shared: &mut Shared) {
+        let wait = self.silence(&shared.config);
+        let Side::Client(client) = &mut self.side else {
+            return;
+        };
+        if quiet_since.is_none_or(|since| now < since + wait) {
+            return;
+        }
+        let before = match client.silent {
+            // Whatever is under way has waited long enough by now.
+            None => {
+                shared.observe.emit(Seen::SessionSilent { peer: self.peer });
+                now
+            }
+            Some(_) => now - wait,
+        };
+        client.silent = Some(now);
+        let ended = client.calls.yield_calls(before, self.peer);
+        self.report(ended, shared);
+    }
+
+    pub(super) fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
+        let peer = self.peer_node();
+        let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
+        let events = ended.into_iter();
+        shared.events.extend(events.map(|Ended { ticket, result }| Event::Ended {
+            ticket,
+            peer,
+            silent,
+            result,
+        }));
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do, or an acknowledgement is
+    /// due.
+    pub(crate) fn next_timeout(&self, now: Time, config: &Transport) -> Option<Time> {
+        let calls = match &self.side {
+            Side::Client(client) => client.calls.next_deadline(),
+            Side::Server(server) => server.calls.next_deadline(),
+        };
+        let quiet = self.link.quiet_since();
+        let dead = quiet.map(|since| since + config.dead_after);
+        let silent = match &self.side {
+            // Checked last then, or not yet; and after a pause of this process it all begins anew.
+            Side::Client(client) => quiet
+                .map(|since| client.silent.map_or(since, |checked| checked.max(since)))
+                .map(|from| from + self.silence(config)),
+            Side::Server(_) => None,
+        };
+        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
+        rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
+    }
+
+    /// How long the other side may say nothing before calls go elsewhere.
+    fn silence(&self, config: &Transport) -> Duration {
+        config.silent_after.max(4 * self.link.probe_timeout())
+    }
+
+    /// When the other side is asked for a sign of life, while it works on a call.
+    fn keep_alive_at(&self, config: &Transport) -> Option<Time> {
+        let Side::Client(client) = &self.side else {
+            return None;
+        };
+        let waits = client.calls.is_busy() && self.link.in_flight() == 0 && !self.ping_due;
+        let heard = self.link.heard_at().filter(|_| waits)?;
+        Some(heard.max(self.used_at) + config.keep_alive)
+    }
+
+    /// When the session has been of no use for long enough.
+    fn idle_at(&self, config: &Transport) -> Option<Time> {
+        let (busy, idle) = match &self.side {
+            Side::Client(client) => {
+                // It had better end here first: a call that runs into a session that has just
+                // ended over there takes a round trip more.
+                let theirs = self.peer_limits.idle.map_or(Duration::MAX, |idle| idle / 4 * 3);
+                (client.calls.is_busy(), config.idle_client.min(theirs))
+            }
+            Side::Server(server) => (server.calls.is_busy(), config.idle_server),
+        };
+        (!busy).then(|| self.used_at + idle)
+    }
+}
