@@ -102,8 +102,8 @@ pub(crate) trait Clock: fmt::Debug + Send + Sync {
     fn sleep_until(&self, time: Time) -> Sleep;
 }
 
-/// A clock that always shows its beginning: for contexts made for a test, and for protocol code that
-/// is given the time.
+/// A clock that always shows its beginning: for contexts made for a test, and for protocol code
+/// that is given the time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopped;
 

@@ -1,8 +1,8 @@
 //! Calls between services over UDP, without servers beside one's own.
 //!
-//! Services are declared in `.proto` files; [`broach_build`] turns them into traits and clients in a
-//! build script, with nothing to install. This crate carries the calls: it repeats what is lost, runs
-//! no call twice, and lets each failed call say whether its handler ran.
+//! Services are declared in `.proto` files; [`broach_build`] turns them into traits and clients in
+//! a build script, with nothing to install. This crate carries the calls: it repeats what is lost,
+//! runs no call twice, and lets each failed call say whether its handler ran.
 //!
 //! ```ignore
 //! broach_core::include_protos!();

@@ -71,9 +71,8 @@ impl MethodSpec {
     /// If `full_name` is not of the form `package.Service/Method`.
     pub fn named(full_name: impl Into<Cow<'static, str>>) -> Result<Self, MethodNameError> {
         let full_name = full_name.into();
-        let well_formed = matches!(full_name.split_once('/'),
-            Some((service, method)) if !service.is_empty() && !method.is_empty() && !method.contains('/'));
-        if !well_formed {
+        let parts: Vec<&str> = full_name.split('/').collect();
+        if parts.len() != 2 || parts.contains(&"") {
             return Err(MethodNameError { name: full_name.into_owned() });
         }
         let id = MethodId::of(&full_name);

@@ -60,8 +60,8 @@ impl Channel {
         Self(Arc::new(Inner { transport, config, observe, target }))
     }
 
-    /// A channel to one node. The channel has a socket of its own, on a port that is free, which its
-    /// clones share. Nothing is sent before the first call.
+    /// A channel to one node. The channel has a socket of its own, on a port that is free, which
+    /// its clones share. Nothing is sent before the first call.
     ///
     /// `addr` is an address like `10.0.0.7:7400`, or a name with a port, which is looked up now.
     ///

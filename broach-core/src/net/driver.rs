@@ -27,8 +27,8 @@ use crate::status::Status;
 
 /// What serves the calls that come in.
 pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// The work on a call that is begun now: a future that begins when it is polled, does not panic,
-    /// and gives the bytes of the reply.
+    /// The work on a call that is begun now: a future that begins when it is polled, does not
+    /// panic, and gives the bytes of the reply.
     fn handle(&self, now: Time, call: Arrived) -> Work;
 }
 

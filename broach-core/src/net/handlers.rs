@@ -131,9 +131,9 @@ impl Drop for Handlers {
 /// A method whose first polls take longer than this gets tasks from the start.
 const FIRST_POLL_MAX: Duration = Duration::from_micros(20);
 
-/// So long are handlers polled in place in one turn of the driver; the others wait for the next. (To
-/// give them tasks instead would cost more than they do: measured with 512 calls under way, twice
-/// the processor time per call.)
+/// So long are handlers polled in place in one turn of the driver; the others wait for the next.
+/// (To give them tasks instead would cost more than they do: measured with 512 calls under way,
+/// twice the processor time per call.)
 const TURN_MAX: Duration = Duration::from_micros(100);
 
 /// More methods than a node ever serves.

@@ -79,8 +79,8 @@ impl Hub {
     }
 }
 
-/// A socket of a [`Hub`]. Its address is free again when it is dropped, and what is on its way to it
-/// is lost.
+/// A socket of a [`Hub`]. Its address is free again when it is dropped, and what is on its way to
+/// it is lost.
 pub(crate) struct MemorySocket {
     hub: Hub,
     addr: SocketAddr,

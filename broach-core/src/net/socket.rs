@@ -11,8 +11,8 @@ use bytes::Bytes;
 /// A socket that carries datagrams.
 ///
 /// Datagrams may be lost, repeated and reordered; what arrives has the contents of something that
-/// was sent, or is recognised as damaged. All methods may be called from any task, but only one task
-/// at a time receives, and one sends.
+/// was sent, or is recognised as damaged. All methods may be called from any task, but only one
+/// task at a time receives, and one sends.
 pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
     /// Adds the datagrams that have arrived to `received`; waits if there are none. Adds no more
     /// than some dozens at once, so that the caller can do other work in between.

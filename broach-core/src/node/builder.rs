@@ -19,7 +19,8 @@ use crate::status::Status;
 /// Makes a [`Node`].
 ///
 /// ```no_run
-/// # async fn example(service: impl broach_core::codegen::Dispatch) -> Result<(), Box<dyn std::error::Error>> {
+/// # use broach_core::codegen::Dispatch;
+/// # async fn example(service: impl Dispatch) -> Result<(), Box<dyn std::error::Error>> {
 /// use broach_core::{Node, Security};
 ///
 /// let node = Node::builder()

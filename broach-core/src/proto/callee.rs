@@ -2,12 +2,12 @@
 //! reply.
 //!
 //! ```text
-//!            first piece              all pieces            reply given          reply arrived
-//!   unseen -------------> receiving ------------> running --------------> replying -----------> seen
-//!      |                      |                      |
-//!      | Cancel               | refused              | Cancel, deadline
-//!      v                      v                      v
-//!     seen                 replying                 seen
+//!          first piece             all pieces           reply given            reply arrived
+//!   unseen ----------> receiving ------------> running ------------> replying ------------> seen
+//!      |                   |                      |
+//!      | Cancel            | refused              | Cancel, deadline
+//!      v                   v                      v
+//!     seen              replying                 seen
 //! ```
 //!
 //! An id that has been seen once never starts a handler again.

@@ -1,5 +1,5 @@
-//! What the passing of time does to a session: probes, deadlines, silence, and the end when it is of
-//! no use any more.
+//! What the passing of time does to a session: probes, deadlines, silence, and the end when it is
+//! of no use any more.
 
 use std::time::Duration;
 

@@ -7,11 +7,11 @@ use crate::deadline::Time;
 
 /// Timers of sessions, by their index.
 ///
-/// A session's timer moves to a slightly later time at every datagram. So an entry stays where it is
-/// if it is early by no more than a little: that makes for a change each millisecond instead of two
-/// per call. It is not left to be reached before it is moved, because a wait that is nearly over is
-/// dear: a processor whose timer has to be set to less than its next tick leaves a virtual machine
-/// for that, which was measured to take 10 us, at each call in the last 4 ms before.
+/// A session's timer moves to a slightly later time at every datagram. So an entry stays where it
+/// is if it is early by no more than a little: that makes for a change each millisecond instead of
+/// two per call. It is not left to be reached before it is moved, because a wait that is nearly
+/// over is dear: a processor whose timer has to be set to less than its next tick leaves a virtual
+/// machine for that, which was measured to take 10 us, at each call in the last 4 ms before.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     entries: BTreeSet<(Time, usize)>,

@@ -18,8 +18,8 @@ use crate::testing::{Faults, Struck};
 ///
 /// Give its sockets to [`NodeBuilder::socket`](crate::NodeBuilder::socket) and
 /// [`ChannelBuilder::socket`](crate::ChannelBuilder::socket). On a current-thread runtime of tokio
-/// whose clock is paused, time passes as fast as there is nothing to do, and the same seed gives the
-/// same run.
+/// whose clock is paused, time passes as fast as there is nothing to do, and the same seed gives
+/// the same run.
 ///
 /// ```
 /// use std::time::Duration;

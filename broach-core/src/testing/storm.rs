@@ -94,8 +94,8 @@ impl Storm {
         }
     }
 
-    /// Every kind of fault that the seed draws, with clocks that are wrong and forged addresses; each
-    /// kind is left out in half of the seeds, so that none hides what another would show.
+    /// Every kind of fault that the seed draws, with clocks that are wrong and forged addresses;
+    /// each kind is left out in half of the seeds, so that none hides what another would show.
     pub fn wild(seed: u64) -> Self {
         let mut rng = Rng::from_seed(!seed);
         let mut rarely = |seconds: u64| rng.chance(0.5).then(|| Duration::from_secs(seconds));

@@ -1,11 +1,11 @@
 //! From bytes to frames and back; knows the format and none of its rules.
 //!
 //! ```text
-//!  0        1         2        3        4 .. 11          12 .. 19         20 ..            last 4
-//! +--------+---------+--------+--------+----------------+----------------+----------------+--------+
-//! | magic  | type    | key id | 0      | session id     | packet number  | INIT's part,   | CRC32C |
-//! | version| flags   |        |        | of the receiver|                | then protobuf  |        |
-//! +--------+---------+--------+--------+----------------+----------------+----------------+--------+
+//!  0         1       2        3    4 .. 11           12 .. 19        20 ..           last 4
+//! +---------+-------+--------+----+-----------------+---------------+---------------+--------+
+//! | magic   | type  | key id | 0  | session id      | packet number | INIT's part,  | CRC32C |
+//! | version | flags |        |    | of the receiver |               | then protobuf |        |
+//! +---------+-------+--------+----+-----------------+---------------+---------------+--------+
 //! ```
 //!
 //! `proto/broach/wire/v1/wire.proto` and [`guide::wire`](crate::guide::wire) are the specification.

@@ -1,5 +1,5 @@
-//! The bytes of requests and replies in a simulation: with numbers of the application's own in them,
-//! so that a mistake in the framework's numbering cannot hide.
+//! The bytes of requests and replies in a simulation: with numbers of the application's own in
+//! them, so that a mistake in the framework's numbering cannot hide.
 
 use std::ops::RangeInclusive;
 
