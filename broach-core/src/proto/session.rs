@@ -298,9 +298,9 @@ impl Session {
             return;
         };
         let ended = client.calls.on_reply(reply, call_bytes_max(&shared.config));
-        if let Some(Ended { ticket, result }) = ended {
+        if let Some(Ended { ticket, request, result }) = ended {
             let peer = self.peer_node();
-            shared.events.push_back(Event::Ended { ticket, peer, silent: false, result });
+            shared.events.push_back(Event::Ended { ticket, peer, silent: false, request, result });
         }
     }
 
@@ -385,10 +385,11 @@ impl Session {
         let peer = self.peer_node();
         let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
         let events = ended.into_iter();
-        shared.events.extend(events.map(|Ended { ticket, result }| Event::Ended {
+        shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
             silent,
+            request,
             result,
         }));
     }
