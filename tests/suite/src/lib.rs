@@ -7,6 +7,7 @@
 //! send.
 
 pub mod forge;
+pub mod layers;
 mod numbers;
 mod probe;
 pub mod requests;

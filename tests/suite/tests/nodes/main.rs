@@ -5,3 +5,4 @@
 
 mod cancellation;
 mod deadlines;
+mod list_channel;
