@@ -100,6 +100,8 @@ pub(crate) struct Effects {
     pub(crate) token: Option<Token>,
     /// The session has ended, and why.
     pub(crate) closed: Option<(CloseReason, String)>,
+    /// So has this life of the other side.
+    pub(crate) life_over: bool,
 }
 
 impl Session {
@@ -222,6 +224,7 @@ impl Session {
                 // It comes from another node: only so much of it is shown.
                 let said: String = close.reason.chars().take(200).collect();
                 effects.closed = Some((CloseReason::Remote, format!("{why}{said}")));
+                effects.life_over = close.code() == schema::CloseCode::Shutdown;
             }
             Frame::Ping => {}
         }
