@@ -110,7 +110,8 @@ impl Forged {
             return None;
         }
         let (head, mut rest) = content.split_at_checked(HEADER)?;
-        let number = |at: usize| u64::from_be_bytes(head[at..at + 8].try_into().unwrap_or_default());
+        let number =
+            |at: usize| u64::from_be_bytes(head[at..at + 8].try_into().unwrap_or_default());
         let kind = head[1] >> 4;
         let init = if kind == INIT {
             let (init, after) = Init::read(rest)?;

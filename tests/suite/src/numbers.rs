@@ -27,7 +27,8 @@ impl v1::Numbers for Numbers {
         number: Number,
         mut replies: Sender<Number>,
     ) -> Result<(), Status> {
-        cx.set_reply_metadata("counting", "up").map_err(|error| Status::internal(error.to_string()))?;
+        cx.set_reply_metadata("counting", "up")
+            .map_err(|error| Status::internal(error.to_string()))?;
         for value in 1..=checked(number)? {
             replies.send(Number { value }).await?;
         }

@@ -7,11 +7,11 @@ use broach_core::observe::TraceContext;
 use broach_core::{CallKey, Code, Context, Metadata, Peer, Status};
 use tokio::sync::{Semaphore, watch};
 
-use crate::watch::until_so;
 use crate::broach::testing::v1::{
     self, EchoReply, EchoRequest, FailRequest, Nothing, Number, ProbeServer, SleepRequest,
     WaitRequest,
 };
+use crate::watch::until_so;
 
 /// A service that behaves in known ways and remembers who called it how. Clones are the same
 /// service: a test keeps one and looks there what the handlers did.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broach_core::testing::{Faults, Network};
-use broach_core::{config, Channel, ChannelBuilder, DatagramSocket, Node, NodeBuilder, Security};
+use broach_core::{Channel, ChannelBuilder, DatagramSocket, Node, NodeBuilder, Security, config};
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
 

@@ -168,8 +168,9 @@ fn cancellations_get_through_bad_networks() {
             (faults.loss, faults.jitter) = (0.4, millis(5));
         }));
         let client = ProbeClient::new(channel.clone());
-        let calls: Vec<_> =
-            (0..20).map(|token| tokio::spawn(client.wait(wait(token)).timeout(secs(600)))).collect();
+        let calls: Vec<_> = (0..20)
+            .map(|token| tokio::spawn(client.wait(wait(token)).timeout(secs(600))))
+            .collect();
         probe.until(|probe| probe.running() == 20).await;
         let dropped = Instant::now();
         for call in calls {

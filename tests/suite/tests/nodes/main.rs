@@ -5,4 +5,5 @@
 
 mod cancellation;
 mod deadlines;
+mod fail_over;
 mod list_channel;
