@@ -7,3 +7,6 @@ mod cancellation;
 mod deadlines;
 mod fail_over;
 mod list_channel;
+mod lossy;
+mod replay;
+mod restart;
