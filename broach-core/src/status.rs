@@ -42,6 +42,8 @@ struct Inner {
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
     attempts: Vec<Attempt>,
+    /// It is the end of a call, and its outcome speaks of that call's handler.
+    of_call: bool,
 }
 
 /// A message that says more about an error, with the name of its type.
@@ -99,6 +101,7 @@ impl Status {
             retry_after: None,
             source: None,
             attempts: Vec::new(),
+            of_call: false,
         }))
     }
 
@@ -142,7 +145,8 @@ impl Status {
         self.0.code
     }
 
-    /// Whether the handler ran.
+    /// Whether the handler ran. A handler may return the status of a call that it made itself: its own
+    /// caller is told that it ran, whatever became of that other call.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
@@ -226,6 +230,18 @@ impl Status {
     pub(crate) fn with_details(mut self, details: Vec<Detail>) -> Self {
         self.0.details = details;
         self
+    }
+
+    /// The same as the end of a call, whose caller gets it now.
+    pub(crate) fn of_call(mut self) -> Self {
+        self.0.of_call = true;
+        self
+    }
+
+    /// The same as what a handler returns. If that is how a call of its own ended, then that one may
+    /// not have been executed; the handler was.
+    pub(crate) fn of_handler(self) -> Self {
+        if self.0.of_call { self.with_outcome(Outcome::Executed) } else { self }
     }
 
     /// The same with a record of what was tried.

@@ -194,7 +194,7 @@ impl<Req, Rep> Call<Req, Rep> {
                 State::Running(running) => {
                     let result = futures::ready!(running.poll(cx));
                     self.state = State::Ended;
-                    return Poll::Ready(result);
+                    return Poll::Ready(result.map_err(Status::of_call));
                 }
                 State::Idle(_) | State::Failed(_) => {}
                 State::Ended => panic!("a call was polled after it had ended"),
@@ -204,7 +204,7 @@ impl<Req, Rep> Call<Req, Rep> {
                     Ok(running) => State::Running(running),
                     Err(status) => State::Failed(status),
                 },
-                State::Failed(status) => return Poll::Ready(Err(status)),
+                State::Failed(status) => return Poll::Ready(Err(status.of_call())),
                 other @ (State::Running(_) | State::Ended) => other,
             };
         }

@@ -19,7 +19,7 @@ use crate::deadline::{Deadline, Sleep, Time};
 use crate::exchange::{Body, Reply, Request, code_of, message_bytes, read_reply};
 use crate::metadata::Metadata;
 use crate::method::Shape;
-use crate::net::{Ended, Handle, NoReply, Outbound, Sent};
+use crate::net::{Ended, Handle, Outbound, Sent};
 use crate::observe::{AttemptScope, CallScope, TraceContext};
 use crate::proto::CallBytes;
 use crate::rng::Rng;
@@ -88,7 +88,7 @@ enum State {
 /// What has been tried of a call.
 struct Trial {
     scope: Arc<CallScope>,
-    /// Taken while an attempt is under way; comes back if it fails.
+    /// Taken while an attempt is under way; comes back with its end.
     message: Option<Bytes>,
     metadata: Metadata,
     deadline: Option<Deadline>,
@@ -256,16 +256,13 @@ impl Inner {
         addr: SocketAddr,
         ended: Ended,
     ) -> Result<Reply, Failed> {
-        let Ended { peer, silent, result } = ended;
+        let Ended { peer, silent, request, result } = ended;
         let answered = result.is_ok();
-        let result = match result {
-            Ok(bytes) => read_reply(bytes, self.handle.shared().config.size_limits())
-                .map_err(|status| named(status, addr, trial.scope.method().full_name())),
-            Err(NoReply { status, bytes }) => {
-                trial.message = bytes.map(CallBytes::into_message);
-                Err(status)
-            }
-        };
+        trial.message = request.map(CallBytes::into_message);
+        let result = result.and_then(|bytes| {
+            read_reply(bytes, self.handle.shared().config.size_limits())
+                .map_err(|status| named(status, addr, trial.scope.method().full_name()))
+        });
         if silent {
             self.list.on_silent(self.handle.shared().clock.now(), addr);
         } else if answered {
@@ -292,7 +289,7 @@ impl Inner {
         // calls. And without its message a call cannot be made again.
         if trial.retried
             || self.config.attempts_max as usize <= trial.attempts.len()
-            || trial.message.is_none() && !answered
+            || trial.message.is_none()
         {
             return None;
         }

@@ -171,14 +171,15 @@ where
 
 /// A handler's one reply with the metadata it set, or its error with it.
 fn finish<M: Message>(cx: &Context, reply: Result<M, Status>) -> Result<Reply, Status> {
-    let reply = reply.map_err(|status| with_metadata(cx, status))?;
+    let reply = reply.map_err(|status| returned(cx, status))?;
     let mut reply = Reply::new(Body::message(&reply));
     reply.metadata = cx.take_reply_metadata();
     Ok(reply)
 }
 
-/// Adds what the handler set through its context to the error it returned.
-fn with_metadata(cx: &Context, status: Status) -> Status {
+/// The error that a handler returned, with what it set through its context.
+fn returned(cx: &Context, status: Status) -> Status {
+    let status = status.of_handler();
     let mut metadata = cx.take_reply_metadata();
     if metadata.is_empty() {
         return status;
@@ -198,7 +199,7 @@ where
     let replies = Replies { cx: cx.clone(), handler, feed, failed: None };
     let mut replies = Box::pin(replies.peekable());
     if let Some(Err(status)) = replies.as_mut().peek().await {
-        return Err(with_metadata(&cx, status.clone()));
+        return Err(returned(&cx, status.clone()));
     }
     let mut reply = Reply::new(Body::Stream(replies));
     reply.metadata = cx.take_reply_metadata();
@@ -230,7 +231,7 @@ where
             match this.cx.enter(|| Pin::new(handler).poll(cx)) {
                 Poll::Ready(result) => {
                     this.handler = None;
-                    this.failed = result.err();
+                    this.failed = result.err().map(Status::of_handler);
                 }
                 Poll::Pending => {}
             }

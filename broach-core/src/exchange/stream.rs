@@ -100,11 +100,11 @@ impl<T> Stream for Receiver<T> {
         if self.ended {
             return Poll::Ready(None);
         }
-        let next = self.messages.poll_next_unpin(cx);
-        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+        let next = futures::ready!(self.messages.poll_next_unpin(cx));
+        if matches!(next, None | Some(Err(_))) {
             self.ended = true;
         }
-        next
+        Poll::Ready(next.map(|message| message.map_err(Status::of_call)))
     }
 }
 

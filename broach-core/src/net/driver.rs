@@ -15,7 +15,7 @@ use crate::deadline::{Clock, Sleep, Time};
 use crate::ids::SessionId;
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
-use crate::net::inbox::{Command, Ended, Inbox, NoReply};
+use crate::net::inbox::{Command, Ended, Inbox};
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::observe::{Event as Seen, Observe};
@@ -228,12 +228,12 @@ impl Driver {
             }
             let Some(event) = self.endpoint.poll_event() else { return ended };
             match event {
-                Event::Ended { ticket, peer, silent, result } => {
+                Event::Ended { ticket, peer, silent, request, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
                         ended += 1;
                         // Whoever waited may have gone; its cancellation is in the inbox then.
-                        let result = result.map_err(no_reply);
-                        let _ = waiter.send(Ended { peer, silent, result });
+                        let request = Some(request);
+                        let _ = waiter.send(Ended { peer, silent, request, result });
                     }
                 }
                 Event::Call(call) => {
@@ -263,9 +263,10 @@ impl Driver {
                         Ok(session) => {
                             self.waiters.insert(ticket, (waiter, session));
                         }
-                        Err(failed) => {
-                            let result = Err(no_reply(failed));
-                            let _ = waiter.send(Ended { peer: None, silent: false, result });
+                        Err(Failed { status, bytes }) => {
+                            let (request, result) = (Some(bytes), Err(status));
+                            let ended = Ended { peer: None, silent: false, request, result };
+                            let _ = waiter.send(ended);
                         }
                     }
                 }
@@ -357,10 +358,6 @@ impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timer").field("due", &self.due).finish_non_exhaustive()
     }
-}
-
-fn no_reply(Failed { status, bytes }: Failed) -> NoReply {
-    NoReply { status, bytes: Some(bytes) }
 }
 
 /// The operating system's number for an error, 0 if it has none.

@@ -14,7 +14,7 @@ use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::inbox::{Command, Ended, Inbox, NoReply, NotTaken};
+use crate::net::inbox::{Command, Ended, Inbox, NotTaken};
 use crate::observe::Observe;
 use crate::proto::{Call, CallBytes, NewCall, Ticket};
 use crate::status::Status;
@@ -135,19 +135,13 @@ impl Future for Sent {
         let ended = match &mut this.ended {
             Ok(ended) => futures::ready!(ended.poll_unpin(cx)),
             Err(status) => {
-                let status = status.take().unwrap_or_else(stopped);
-                return Poll::Ready(Ended {
-                    peer: None,
-                    silent: false,
-                    result: Err(NoReply { status, bytes: None }),
-                });
+                return Poll::Ready(without_reply(status.take().unwrap_or_else(stopped)));
             }
         };
         this.inbox = None;
-        Poll::Ready(ended.unwrap_or_else(|_| {
-            let status = stopped().with_outcome(Outcome::Unknown);
-            Ended { peer: None, silent: false, result: Err(NoReply { status, bytes: None }) }
-        }))
+        Poll::Ready(
+            ended.unwrap_or_else(|_| without_reply(stopped().with_outcome(Outcome::Unknown))),
+        )
     }
 }
 
@@ -158,6 +152,11 @@ impl Drop for Sent {
             inbox.push(Command::Cancel(self.ticket));
         }
     }
+}
+
+/// The end of a call that the driver says nothing of.
+const fn without_reply(status: Status) -> Ended {
+    Ended { peer: None, silent: false, request: None, result: Err(status) }
 }
 
 fn stopped() -> Status {

@@ -20,15 +20,9 @@ pub(crate) struct Ended {
     pub(crate) peer: Option<Peer>,
     /// The node says nothing any more.
     pub(crate) silent: bool,
-    pub(crate) result: Result<Bytes, NoReply>,
-}
-
-/// A call that ended without a reply.
-#[derive(Debug)]
-pub(crate) struct NoReply {
-    pub(crate) status: Status,
     /// The bytes of its request, for another try; absent if the driver has gone with them.
-    pub(crate) bytes: Option<CallBytes>,
+    pub(crate) request: Option<CallBytes>,
+    pub(crate) result: Result<Bytes, Status>,
 }
 
 /// Something that the driver is to do.

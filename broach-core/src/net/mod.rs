@@ -32,7 +32,7 @@ pub(crate) use address::resolve;
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Handler, Work};
 pub(crate) use handle::{Handle, Outbound, Sent};
-pub(crate) use inbox::{Ended, NoReply};
+pub(crate) use inbox::Ended;
 pub use setup::BindError;
 pub(crate) use setup::Setup;
 pub use socket::{Datagram, DatagramSocket, Datagrams};

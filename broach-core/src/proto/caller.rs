@@ -23,12 +23,13 @@ use rustc_hash::FxHashMap;
 use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::CallId;
+use crate::proto::CallBytes;
+use crate::proto::Ticket;
 use crate::proto::active::{Active, Call, Freshness, NewCall, Progress};
 use crate::proto::link::Link;
 use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
-use crate::proto::{Failed, Ticket};
 use crate::status::Status;
 use crate::wire::{Open, Writer, schema};
 
@@ -36,7 +37,9 @@ use crate::wire::{Open, Writer, schema};
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) ticket: Ticket,
-    pub(crate) result: Result<Bytes, Failed>,
+    /// The bytes of its request, for another try.
+    pub(crate) request: CallBytes,
+    pub(crate) result: Result<Bytes, Status>,
 }
 
 /// The calls of a session.
@@ -175,9 +178,9 @@ impl Caller {
             return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown));
         }
         let bytes = active.incoming.take()?;
-        let active = self.active.remove(&id)?;
+        let Active { call, out, .. } = self.active.remove(&id)?;
         self.set_delivered(id);
-        Some(Ended { ticket: active.call.ticket, result: Ok(bytes) })
+        Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Ok(bytes) })
     }
 
     /// Something that went out has arrived.
@@ -289,8 +292,8 @@ impl Caller {
                 None => self.waiting.push_back(new),
                 Some(status) => {
                     let NewCall { call, bytes } = new;
-                    let result = Err(Failed { status, bytes });
-                    ended.push(Ended { ticket: call.ticket, result });
+                    let result = Err(status);
+                    ended.push(Ended { ticket: call.ticket, request: bytes, result });
                 }
             }
         }
@@ -301,8 +304,7 @@ impl Caller {
     fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
         let Active { call, out, .. } = self.active.remove(&id)?;
         self.cancels.push_back(id);
-        let bytes = out.into_bytes();
-        Some(Ended { ticket: call.ticket, result: Err(Failed { status, bytes }) })
+        Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Err(status) })
     }
 
     /// When [`expire`](Self::expire) may have something to do.

@@ -234,6 +234,10 @@ impl Endpoint {
             Some((reason, said)) => self.close(now, index, reason, Duration::ZERO, said),
             None => self.touch(index),
         }
+        if effects.life_over {
+            // A call that shows no token can be taken elsewhere without doubt.
+            self.peers.forget_life(received.from);
+        }
         Ok(())
     }
 

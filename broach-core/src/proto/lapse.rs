@@ -27,7 +27,7 @@ impl Session {
         if quiet_since.is_some_and(|since| since + shared.config.dead_after <= now) {
             return Some(CloseReason::Dead);
         }
-        self.check_silence(now, quiet_since, shared);
+        self.check_silence(now, shared);
         if self.keep_alive_at(&shared.config).is_some_and(|at| at <= now) {
             self.ping_due = true;
         }
@@ -50,15 +50,15 @@ impl Session {
         }
     }
 
-    /// Lets calls go elsewhere if the other side says nothing.
-    fn check_silence(&mut self, now: Time, quiet_since: Option<Time>, shared: &mut Shared) {
+    /// Lets calls go elsewhere if the other side answers nothing.
+    fn check_silence(&mut self, now: Time, shared: &mut Shared) {
+        if !self.leaves_unanswered(now, &shared.config) {
+            return;
+        }
         let wait = self.silence(&shared.config);
         let Side::Client(client) = &mut self.side else {
             return;
         };
-        if quiet_since.is_none_or(|since| now < since + wait) {
-            return;
-        }
         let before = match client.silent {
             // Whatever is under way has waited long enough by now.
             None => {
@@ -76,10 +76,11 @@ impl Session {
         let peer = self.peer_node();
         let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
         let events = ended.into_iter();
-        shared.events.extend(events.map(|Ended { ticket, result }| Event::Ended {
+        shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
             silent,
+            request,
             result,
         }));
     }
@@ -95,7 +96,9 @@ impl Session {
         let dead = quiet.map(|since| since + config.dead_after);
         let silent = match &self.side {
             // Checked last then, or not yet; and after a pause of this process it all begins anew.
-            Side::Client(client) => quiet
+            Side::Client(client) => self
+                .link
+                .unanswered_since()
                 .map(|since| client.silent.map_or(since, |checked| checked.max(since)))
                 .map(|from| from + self.silence(config)),
             Side::Server(_) => None,
@@ -104,7 +107,14 @@ impl Session {
         rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
     }
 
-    /// How long the other side may say nothing before calls go elsewhere.
+    /// Whether the other side has acknowledged nothing for so long that calls had better go
+    /// elsewhere.
+    pub(super) fn leaves_unanswered(&self, now: Time, config: &Transport) -> bool {
+        let since = self.link.unanswered_since();
+        since.is_some_and(|since| since + self.silence(config) <= now)
+    }
+
+    /// How long the other side may answer nothing before calls go elsewhere.
     fn silence(&self, config: &Transport) -> Duration {
         config.silent_after.max(4 * self.link.probe_timeout())
     }

@@ -202,8 +202,13 @@ impl Link {
     /// Since when the other side owes an answer and has said nothing at all; `None` if it owes
     /// none.
     pub(crate) fn quiet_since(&self) -> Option<Time> {
-        let oldest = self.sent.oldest_sent_at()?;
-        Some(oldest.max(self.heard_at.unwrap_or(Time::ZERO)).max(self.awake_since))
+        Some(self.unanswered_since()?.max(self.heard_at.unwrap_or(Time::ZERO)))
+    }
+
+    /// Since when the other side owes an acknowledgement, whatever else it says: if only its own
+    /// datagrams get through it is heard of and yet hears nothing. `None` if it owes none.
+    pub(crate) fn unanswered_since(&self) -> Option<Time> {
+        Some(self.sent.oldest_sent_at()?.max(self.awake_since))
     }
 
     /// When something last came in.

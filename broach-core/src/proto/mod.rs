@@ -116,7 +116,9 @@ pub(crate) enum Event {
         peer: Option<Peer>,
         /// The node says nothing any more: other calls had better go elsewhere.
         silent: bool,
-        result: Result<Bytes, Failed>,
+        /// The bytes of its request, for another try: also a reply may be a refusal.
+        request: CallBytes,
+        result: Result<Bytes, Status>,
     },
     /// A call is to be served; [`Endpoint::reply`] ends it.
     Call(Arrived),
@@ -124,7 +126,7 @@ pub(crate) enum Event {
     Stop(Serving),
 }
 
-/// A call that has failed.
+/// A call that could not be begun.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) status: Status,

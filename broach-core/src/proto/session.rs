@@ -92,6 +92,8 @@ pub(crate) struct Effects {
     pub(crate) token: Option<Token>,
     /// The session has ended, and why.
     pub(crate) closed: Option<(CloseReason, String)>,
+    /// So has this life of the other side.
+    pub(crate) life_over: bool,
 }
 
 impl Session {
@@ -163,7 +165,8 @@ impl Session {
         if eliciting {
             self.used_at = now;
         }
-        if let Side::Client(client) = &mut self.side
+        if !self.leaves_unanswered(now, &shared.config)
+            && let Side::Client(client) = &mut self.side
             && client.silent.take().is_some()
         {
             shared.observe.emit(Seen::SessionHeard { peer: self.peer });
@@ -213,6 +216,7 @@ impl Session {
                 // It comes from another node: only so much of it is shown.
                 let said: String = close.reason.chars().take(200).collect();
                 effects.closed = Some((CloseReason::Remote, format!("{why}{said}")));
+                effects.life_over = close.code() == schema::CloseCode::Shutdown;
             }
             Frame::Ping => {}
         }
@@ -290,9 +294,9 @@ impl Session {
             return;
         };
         let ended = client.calls.on_reply(reply, call_bytes_max(&shared.config));
-        if let Some(Ended { ticket, result }) = ended {
+        if let Some(Ended { ticket, request, result }) = ended {
             let peer = self.peer_node();
-            shared.events.push_back(Event::Ended { ticket, peer, silent: false, result });
+            shared.events.push_back(Event::Ended { ticket, peer, silent: false, request, result });
         }
     }
 

@@ -1,4 +1,20 @@
-//! What the tests of whole calls share: the services they call.
+//! What the tests of whole nodes share: services to call, a network within the process to put nodes
+//! on, and eyes to see what they do.
+//!
+//! [`World`] is where nodes live whose time is virtual and whose network does what a test says.
+//! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
+//! see a node's events, [`Tap`] sees its datagrams, and [`forge`] writes datagrams that no node would
+//! send.
+
+pub mod forge;
+pub mod layers;
+mod numbers;
+mod probe;
+pub mod requests;
+mod script;
+mod tap;
+mod watch;
+mod world;
 
 /// Generated code, which must not give a user a single warning.
 #[deny(warnings)]
@@ -7,3 +23,9 @@ mod generated {
 }
 
 pub use generated::*;
+pub use numbers::Numbers;
+pub use probe::{Probe, Seen};
+pub use script::Script;
+pub use tap::{Tap, Tapped};
+pub use watch::{Digest, Recorder, Tally, Watch};
+pub use world::{World, client, eventually, faults, for_seeds, millis, secs, transport};

@@ -50,6 +50,20 @@ fn a_node_that_stops_tells_its_callers() {
 }
 
 #[test]
+fn calls_to_a_node_that_has_stopped_are_surely_not_executed() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    let now = pair.now;
+    pair.server.endpoint.close_all(now);
+    pair.drive();
+    pair.lose = Box::new(|_| true);
+    let call = pair.make_call(10, 0, Duration::from_secs(60), true);
+    pair.advance(400 * MS);
+    assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::NotExecuted));
+}
+
+#[test]
 fn a_node_that_takes_no_more_calls_finishes_those_that_it_has() {
     let mut pair = Pair::new();
     pair.call(1);

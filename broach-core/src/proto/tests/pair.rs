@@ -136,8 +136,7 @@ impl End {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Ended { ticket, result, .. } => {
-                    let result = result.map_err(|failed| failed.status).and_then(read);
-                    self.ended.insert(ticket, result);
+                    self.ended.insert(ticket, result.and_then(read));
                 }
                 Event::Call(call) => {
                     self.started += 1;

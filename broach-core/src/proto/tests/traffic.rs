@@ -155,6 +155,24 @@ fn a_node_that_says_nothing_is_silent_after_a_while_and_dead_later() {
 }
 
 #[test]
+fn a_node_that_hears_nothing_is_silent_whatever_it_says() {
+    let mut pair = open();
+    let client = pair.client.addr;
+    // The request is all that gets there. The server repeats its reply, for want of an
+    // acknowledgement.
+    let mut passed = false;
+    pair.lose = Box::new(move |sent| sent.from == client && std::mem::replace(&mut passed, true));
+    let first = pair.call(10);
+    pair.drive();
+    assert!(pair.is_answered(first));
+    let goes = pair.make_call(10, Open::IDEMPOTENT, Duration::from_secs(60), true);
+    let heard = pair.client.counters().datagrams_received;
+    pair.advance(400 * MS);
+    assert!(heard < pair.client.counters().datagrams_received);
+    assert_eq!(pair.failed(goes), (Code::Unavailable, Outcome::Unknown));
+}
+
+#[test]
 fn a_call_that_never_got_out_of_the_opening_may_go_elsewhere_whatever_it_does() {
     let mut pair = Pair::new();
     pair.lose = Box::new(|_| true);

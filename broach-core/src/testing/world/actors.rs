@@ -100,7 +100,7 @@ impl World {
                             None
                         }
                     },
-                    Err(failed) => Some(failed.status),
+                    Err(status) => Some(status),
                 };
                 if let Some(status) = failed {
                     self.history.failed(token, self.elapsed(), status.code(), status.outcome());
