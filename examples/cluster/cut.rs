@@ -1,47 +1,47 @@
-//! Cutting text into pieces, between words.
+//! Cutting text into chunks, between words.
 
 use std::ops::Range;
 
 use crate::words::is_of_word;
 
-/// A word that does not fit into any piece.
+/// A word that does not fit into any chunk.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the text has a word of {bytes} bytes, and no piece may be larger than {PIECE_BYTES_MAX}: \
+    "the text has a word of {bytes} bytes, and no chunk may be larger than {CHUNK_BYTES_MAX}: \
      is it text?"
 )]
 pub(crate) struct WordTooLong {
     bytes: usize,
 }
 
-/// Bytes that no piece exceeds. With all of its words different and short, the counts of a piece
+/// Bytes that no chunk exceeds. With all of its words different and short, the counts of a chunk
 /// take up to 3.5 times its bytes, which still fits into one message.
-pub(crate) const PIECE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const CHUNK_BYTES_MAX: usize = 4 << 20;
 
-/// Cuts a text into pieces of up to so many bytes, which follow each other without gaps.
+/// Cuts a text into chunks of up to so many bytes, which follow each other without gaps.
 ///
-/// Cuts are made at white space; in a piece that has none, after another character that is of no
-/// word. A word that is longer than a piece gets a longer piece to itself.
+/// Cuts are made at white space; in a chunk that has none, after another character that is of no
+/// word. A word that is longer than a chunk gets a longer chunk to itself.
 ///
 /// # Errors
 ///
 /// If that would be longer than the longest.
 pub(crate) fn cut(text: &str, bytes: usize) -> Result<Vec<Range<usize>>, WordTooLong> {
-    let mut pieces = Vec::new();
+    let mut chunks = Vec::new();
     let mut start = 0;
     while start < text.len() {
-        let bytes = first_piece(&text[start..], bytes);
-        if PIECE_BYTES_MAX < bytes {
+        let bytes = first_chunk(&text[start..], bytes);
+        if CHUNK_BYTES_MAX < bytes {
             return Err(WordTooLong { bytes });
         }
-        pieces.push(start..start + bytes);
+        chunks.push(start..start + bytes);
         start += bytes;
     }
-    Ok(pieces)
+    Ok(chunks)
 }
 
-/// The length of the first piece of a text that is not empty. At least one character.
-fn first_piece(text: &str, bytes: usize) -> usize {
+/// The length of the first chunk of a text that is not empty. At least one character.
+fn first_chunk(text: &str, bytes: usize) -> usize {
     if text.len() <= bytes {
         return text.len();
     }
@@ -83,54 +83,52 @@ mod tests {
     use super::*;
     use crate::words::Tally;
 
-    fn pieces(text: &str, bytes: usize) -> Vec<&str> {
-        cut(text, bytes).unwrap().into_iter().map(|piece| &text[piece]).collect()
+    fn chunks(text: &str, bytes: usize) -> Vec<&str> {
+        cut(text, bytes).unwrap().into_iter().map(|chunk| &text[chunk]).collect()
     }
 
     #[test]
     fn cuts_are_made_at_white_space() {
-        assert_eq!(pieces("one two three", 7), ["one two", " three"]);
-        assert_eq!(pieces("one two three", 8), ["one two ", "three"]);
-        assert_eq!(pieces("one two three", 9), ["one two ", "three"]);
-        assert_eq!(pieces("one two three", 13), ["one two three"]);
-        assert_eq!(pieces("a\r\nb\r\n", 2), ["a\r", "\nb", "\r\n"]);
+        assert_eq!(chunks("one two three", 7), ["one two", " three"]);
+        assert_eq!(chunks("one two three", 8), ["one two ", "three"]);
+        assert_eq!(chunks("one two three", 9), ["one two ", "three"]);
+        assert_eq!(chunks("one two three", 13), ["one two three"]);
+        assert_eq!(chunks("a\r\nb\r\n", 2), ["a\r", "\nb", "\r\n"]);
     }
 
     #[test]
     fn without_white_space_cuts_are_made_at_other_characters() {
-        assert_eq!(pieces("one,two;three", 9), ["one,two;", "three"]);
-        assert_eq!(pieces("one, two;three", 12), ["one, ", "two;three"]);
-        assert_eq!(pieces("東京、京都", 10), ["東京、", "京都"]);
+        assert_eq!(chunks("one,two;three", 9), ["one,two;", "three"]);
+        assert_eq!(chunks("one, two;three", 12), ["one, ", "two;three"]);
+        assert_eq!(chunks("東京、京都", 10), ["東京、", "京都"]);
     }
 
     #[test]
     fn a_word_is_never_cut() {
-        assert_eq!(pieces("a longer b", 3), ["a ", "longer", " b"]);
-        assert_eq!(pieces("東京 、x", 1), ["東京", " ", "、", "x"]);
-        let word = "x".repeat(PIECE_BYTES_MAX);
-        assert_eq!(pieces(&word, 1).len(), 1);
+        assert_eq!(chunks("a longer b", 3), ["a ", "longer", " b"]);
+        assert_eq!(chunks("東京 、x", 1), ["東京", " ", "、", "x"]);
+        let word = "x".repeat(CHUNK_BYTES_MAX);
+        assert_eq!(chunks(&word, 1).len(), 1);
         let error = cut(&(word + "x y"), 1).unwrap_err();
-        assert_eq!(error.bytes, PIECE_BYTES_MAX + 1);
+        assert_eq!(error.bytes, CHUNK_BYTES_MAX + 1);
     }
 
     #[test]
-    fn what_is_empty_gives_no_piece() {
-        assert!(pieces("", 1).is_empty());
-        assert_eq!(pieces(" ", 1), [" "]);
+    fn what_is_empty_gives_no_chunk() {
+        assert!(chunks("", 1).is_empty());
+        assert_eq!(chunks(" ", 1), [" "]);
     }
 
     #[test]
-    fn pieces_together_are_the_text_and_count_the_same_whatever_their_size() {
+    fn chunks_together_are_the_text_and_count_the_same_whatever_their_size() {
         let text = "\u{feff}Öl, oil;\r\n\u{2003}東京、京都 x86_64 … İ ΟΔΟΣ\t\tdon't 👩‍💻--\u{a0}end";
         for bytes in 1..=text.len() + 1 {
-            let pieces = pieces(text, bytes);
-            assert_eq!(pieces.concat(), text);
+            let chunks = chunks(text, bytes);
+            assert_eq!(chunks.concat(), text);
             let mut tally = Tally::default();
-            for piece in pieces {
-                assert!(!piece.is_empty());
-                for (word, count) in Tally::of(piece).into_counts() {
-                    tally.add(&word, count);
-                }
+            for chunk in chunks {
+                assert!(!chunk.is_empty());
+                tally.add_all(Tally::of(chunk).into_counts());
             }
             assert_eq!(tally, Tally::of(text), "{bytes} bytes");
         }

@@ -40,6 +40,16 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
+/// A word, or the beginning of one that is too long for a table.
+pub(crate) fn shortened(word: &str) -> String {
+    match word.char_indices().nth(WORD_CHARS_MAX) {
+        None => word.to_owned(),
+        Some((at, _)) => format!("{}…", &word[..at]),
+    }
+}
+
+const WORD_CHARS_MAX: usize = 40;
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -60,5 +70,12 @@ mod tests {
         assert_eq!([0, 1_023, 1_024, 1 << 20].map(bytes), ["0 B", "1023 B", "1.0 KiB", "1.0 MiB"]);
         let shown = [7, 1_500, 2_345_678].map(|micros| time(Duration::from_micros(micros)));
         assert_eq!(shown, ["7 us", "1.50 ms", "2.35 s"]);
+    }
+
+    #[test]
+    fn long_words_are_cut_between_characters() {
+        assert_eq!(shortened("ß"), "ß");
+        assert_eq!(shortened(&"ß".repeat(40)), "ß".repeat(40));
+        assert_eq!(shortened(&"ß".repeat(41)), "ß".repeat(40) + "…");
     }
 }

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cut::cut;
+use crate::figures::{bytes, count_of};
 use crate::input::{Input, InputError};
 use crate::options::{Cli, Command, Options};
 use crate::processes::Nodes;
@@ -55,48 +56,50 @@ async fn main() -> ExitCode {
 /// The whole job.
 async fn count(options: Options) -> Result<ExitCode, Error> {
     let input = read(&options)?;
-    let pieces = cut(&input.text, options.chunk as usize)?;
-    // Of the whole text, so that a word that was cut apart shows.
+    // Of the whole text, before it is cut: a word that is cut apart would show.
     let expected = Tally::of(&input.text);
     if expected.different() == 0 {
         return Err(InputError::Empty { inputs: options.inputs }.into());
     }
+    let chunks = cut(&input.text, options.chunk as usize)?;
     let plan = Plan {
         in_flight: options.in_flight as usize,
         time: options.seconds,
         // One in the middle, as there is nothing special about it.
         victim: (!options.no_kill).then_some(options.nodes as usize / 2),
         text: input.text,
-        pieces,
+        chunks,
     };
     let plan = Arc::new(plan);
-    let work = async {
-        let mut nodes = Nodes::start(options.nodes as usize).await?;
-        let results = plan.run(&mut nodes).await;
-        let problems = nodes.stop().await?;
-        Ok::<_, Error>((results?, problems))
+    let mut nodes = Nodes::start(options.nodes as usize).await?;
+    let run = async {
+        say(&format!("started {}", count_of(options.nodes, "node")));
+        plan.run(&mut nodes).await
     };
-    let (results, problems) = tokio::select! {
-        done = work => done?,
-        // The nodes end with what is dropped here.
-        signal = tokio::signal::ctrl_c() => {
-            signal?;
-            say("cluster: interrupted");
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
+    let results = tokio::select! {
+        // First, so that nothing has begun before the signal is listened for.
+        biased;
+        signal = tokio::signal::ctrl_c() => signal.map(|()| None)?,
+        results = run => Some(results),
+    };
+    // Whatever happened, and before anything is said of it.
+    let problems = nodes.stop().await;
+    let Some(results) = results else {
+        say("cluster: interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
     };
     let report = Report {
         files: input.files,
         files_skipped: input.skipped.len(),
         text_bytes: plan.text.len(),
         in_flight: plan.in_flight,
-        piece_bytes: options.chunk as usize,
+        chunk_bytes: options.chunk as usize,
         expected,
-        results,
-        problems,
+        results: results?,
+        problems: problems?,
     };
     print(&report)?;
-    Ok(if report.verdict().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.wrong().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads the text, and says what is left out.
@@ -111,6 +114,8 @@ fn read(options: &Options) -> Result<Input, InputError> {
     if let more @ 1.. = input.skipped.len().saturating_sub(SKIPPED_SHOWN) {
         say(&format!("skipped {more} more"));
     }
+    let files = count_of(input.files as u64, "file");
+    say(&format!("read {files}, {}", bytes(input.text.len() as u64)));
     Ok(input)
 }
 

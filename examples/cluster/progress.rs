@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::figures::grouped;
-use crate::results::Results;
-use crate::run::Killed;
+use crate::results::{Killed, Results};
 
 /// One line that changes, on a terminal; elsewhere a line every few seconds.
 #[derive(Debug)]
@@ -22,18 +21,18 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct Estimate {
     time: Duration,
-    pieces: usize,
+    chunks: usize,
     /// It never goes back.
     fraction: f64,
 }
 
 impl Progress {
-    pub(crate) fn new(time: Duration, pieces: usize) -> Self {
+    pub(crate) fn new(time: Duration, chunks: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(BAR_MAX), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{percent:>3} % [{bar:25}] {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         let before = (Instant::now(), Vec::new());
-        Self { bar, estimate: Estimate { time, pieces, fraction: 0.0 }, before }
+        Self { bar, estimate: Estimate { time, chunks, fraction: 0.0 }, before }
     }
 
     /// How often it should be shown.
@@ -65,8 +64,8 @@ impl Progress {
             let (seconds, percent) = (elapsed.as_secs_f64(), fraction * 100.0);
             say(&format!("{seconds:>6.1} s  {percent:>3.0} %  {status}"));
         } else {
-            self.bar.set_position((fraction * BAR_MAX as f64) as u64);
             self.bar.set_message(status);
+            self.bar.set_position((fraction * BAR_MAX as f64) as u64);
         }
     }
 
@@ -94,7 +93,7 @@ impl Estimate {
     /// The part of the run that is done: of as many whole passes as fill the time at the speed so
     /// far.
     fn at(&mut self, elapsed: Duration, calls: u64, begun: u64) -> f64 {
-        let pass = self.pieces as f64;
+        let pass = self.chunks as f64;
         let passes = if elapsed < self.time && !elapsed.is_zero() {
             let pace = calls as f64 / elapsed.as_secs_f64();
             (pace * self.time.as_secs_f64() / pass).ceil().max(begun as f64)
@@ -138,8 +137,8 @@ const LINE_PERIOD: Duration = Duration::from_secs(2);
 mod tests {
     use super::*;
 
-    fn estimate(seconds: u64, pieces: usize) -> Estimate {
-        Estimate { time: Duration::from_secs(seconds), pieces, fraction: 0.0 }
+    fn estimate(seconds: u64, chunks: usize) -> Estimate {
+        Estimate { time: Duration::from_secs(seconds), chunks, fraction: 0.0 }
     }
 
     #[test]

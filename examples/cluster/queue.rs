@@ -1,11 +1,11 @@
-//! [`Queue`]: which piece of the text is next, over and over again.
+//! [`Queue`]: which chunk of the text is next, over and over again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Hands out the pieces of a text in order, and again from the first, until it is closed.
+/// Hands out the chunks of a text in order, and again from the first, until it is closed.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    pieces: usize,
+    chunks: usize,
     turn: Mutex<Turn>,
 }
 
@@ -27,11 +27,11 @@ enum End {
 }
 
 impl Queue {
-    pub(crate) const fn new(pieces: usize) -> Self {
-        Self { pieces, turn: Mutex::new(Turn { next: 0, passes: 0, end: End::Open }) }
+    pub(crate) const fn new(chunks: usize) -> Self {
+        Self { chunks, turn: Mutex::new(Turn { next: 0, passes: 0, end: End::Open }) }
     }
 
-    /// The number of the next piece; `None` once there is no more to do.
+    /// The number of the next chunk; `None` once there is no more to do.
     pub(crate) fn next(&self) -> Option<usize> {
         let mut turn = self.turn();
         let between = turn.next == 0;
@@ -40,13 +40,13 @@ impl Queue {
             End::WithPass => between && 0 < turn.passes,
             End::Now => true,
         };
-        if over || self.pieces == 0 {
+        if over || self.chunks == 0 {
             return None;
         }
         turn.passes += u64::from(between);
-        let piece = turn.next;
-        turn.next = (piece + 1) % self.pieces;
-        Some(piece)
+        let chunk = turn.next;
+        turn.next = (chunk + 1) % self.chunks;
+        Some(chunk)
     }
 
     /// Begins no further pass.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn without_pieces_there_is_nothing_to_do() {
+    fn without_chunks_there_is_nothing_to_do() {
         assert_eq!(rest(&Queue::new(0)), []);
     }
 }

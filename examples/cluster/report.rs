@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::figures::{bytes, count_of, grouped, time};
+use crate::figures::{bytes, count_of, grouped, shortened, time};
 use crate::results::Results;
-use crate::words::Tally;
+use crate::words::{Difference, Tally};
 
 /// What there is to say once the run is over.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Report {
     pub(crate) files_skipped: usize,
     pub(crate) text_bytes: usize,
     pub(crate) in_flight: usize,
-    pub(crate) piece_bytes: usize,
+    pub(crate) chunk_bytes: usize,
     /// What this process counted, in the text as a whole.
     pub(crate) expected: Tally,
     pub(crate) results: Results,
@@ -24,31 +24,36 @@ pub(crate) struct Report {
 
 impl Report {
     /// All that must not be; nothing if the run was a success.
-    pub(crate) fn verdict(&self) -> Vec<String> {
-        let Results { failed, strangers, failures, passes, tally, .. } = &self.results;
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let Results { failed, strangers, failures, .. } = &self.results;
         let mut wrong = Vec::new();
         if 0 < *failed {
-            wrong.push(format!("{} failed, and the run was cut short", count_of(*failed, "call")));
-            for status in failures {
-                wrong.push(format!("{status:#}").replace('\n', "\n  "));
-            }
+            let failed = count_of(*failed, "call");
+            wrong.push(format!("{failed} failed, so the run was cut short and nothing compared"));
+            let told = failures.iter().map(|status| format!("{status:#}").replace('\n', "\n  "));
+            wrong.extend(told);
+        } else {
+            self.compare(&mut wrong);
         }
         if 0 < *strangers {
             wrong.push(format!("{} answered by other nodes", count_of(*strangers, "call")));
         }
-        let differences = tally.differences(&self.expected.times(*passes));
-        if !differences.is_empty() {
-            wrong.push(format!(
-                "{} counted by the nodes otherwise than here",
-                count_of(differences.len() as u64, "word")
-            ));
-            for difference in differences.iter().take(DIFFERENCES_SHOWN) {
-                let (there, here) = (grouped(difference.here), grouped(difference.there));
-                wrong.push(format!("{:?}: nodes {there}, here {here}", difference.word));
-            }
-        }
         wrong.extend_from_slice(&self.problems);
         wrong
+    }
+
+    /// Compares the totals with what was counted here, word by word.
+    fn compare(&self, wrong: &mut Vec<String>) {
+        let differences = self.results.tally.differences(&self.expected.times(self.results.passes));
+        if differences.is_empty() {
+            return;
+        }
+        let words = count_of(differences.len() as u64, "word");
+        wrong.push(format!("{words} counted by the nodes otherwise than here"));
+        for Difference { word, here, there } in differences.iter().take(DIFFERENCES_SHOWN) {
+            let (word, here, there) = (shortened(word), grouped(*here), grouped(*there));
+            wrong.push(format!("  {word}: {here} instead of {there}"));
+        }
     }
 }
 
@@ -58,7 +63,7 @@ impl fmt::Display for Report {
         self.words(f)?;
         self.nodes(f)?;
         self.calls(f)?;
-        let wrong = self.verdict();
+        let wrong = self.wrong();
         if wrong.is_empty() {
             return writeln!(
                 f,
@@ -92,10 +97,11 @@ impl Report {
 
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.results.tally.most_frequent(WORDS_SHOWN);
-        let rows: Vec<_> = words.iter().map(|&(word, count)| (word, grouped(count))).collect();
-        let width = rows.iter().map(|(word, _)| word.chars().count()).max().unwrap_or(0);
-        let digits = rows.iter().map(|(_, count)| count.len()).max().unwrap_or(0);
-        writeln!(f, "  {:width$}  {:>digits$}", "word", "times", width = width.max(4))?;
+        let head = ("word".to_owned(), "times".to_owned());
+        let rows = words.into_iter().map(|(word, count)| (shortened(word), grouped(count)));
+        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        let width = rows.iter().map(|(word, _)| word.chars().count()).max().unwrap_or_default();
+        let digits = rows.iter().map(|(_, count)| count.len()).max().unwrap_or_default();
         for (word, count) in rows {
             writeln!(f, "  {word:width$}  {count:>digits$}")?;
         }
@@ -141,8 +147,7 @@ impl Report {
     fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let results = &self.results;
         let elapsed = results.elapsed();
-        let pass_bytes = self.text_bytes as f64 * results.passes as f64;
-        let per_second = pass_bytes / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let text_bytes = self.text_bytes as f64 * results.passes as f64;
         let at = |quantile| time(Duration::from_nanos(results.latency.value_at_quantile(quantile)));
         writeln!(
             f,
@@ -150,13 +155,13 @@ impl Report {
             grouped(results.calls()),
             time(elapsed),
             grouped(self.in_flight as u64),
-            bytes(self.piece_bytes as u64),
+            bytes(self.chunk_bytes as u64),
         )?;
         writeln!(
             f,
-            "  calls/s  {} ({} of text)",
-            grouped(results.calls_per_second().round() as u64),
-            bytes(per_second as u64),
+            "  calls/s  {}, which is {} of text",
+            grouped(per_second(results.calls() as f64, elapsed).round() as u64),
+            bytes(per_second(text_bytes, elapsed) as u64),
         )?;
         writeln!(f, "  latency  p50 {}, p99 {}, max {}", at(0.5), at(0.99), at(1.0))?;
         writeln!(f, "  retried  {}", grouped(results.retried))?;
@@ -165,10 +170,95 @@ impl Report {
     }
 }
 
-/// As many as were asked for.
+fn per_second(amount: f64, elapsed: Duration) -> f64 {
+    match elapsed.as_secs_f64() {
+        0.0 => 0.0,
+        seconds => amount / seconds,
+    }
+}
+
 const WORDS_SHOWN: usize = 10;
 
 const DIFFERENCES_SHOWN: usize = 5;
 
 /// Characters of the longest bar.
 const BAR_WIDTH: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use broach_core::Status;
+
+    use super::*;
+    use crate::results::{Answer, CallEnd, Killed};
+
+    /// A text of two words, counted twice by two nodes of which the second was killed.
+    fn report() -> Report {
+        let addrs: Vec<SocketAddr> = [1, 2].map(|port| ([127, 0, 0, 1], port).into()).to_vec();
+        let mut results = Results::new(addrs.clone());
+        results.passes = 2;
+        results.tally = Tally::of("to be to be");
+        let started = results.started;
+        let after = |millis| started + Duration::from_millis(millis);
+        for (peer, millis) in [(addrs[0], 500), (addrs[1], 250)] {
+            let answer = Answer { peer: Some(peer), attempts: 1 };
+            results.add(CallEnd { started, ended: after(millis), result: Ok(answer) });
+        }
+        results.killed = Some(Killed { index: 1, at: after(200) });
+        Report {
+            files: 1,
+            files_skipped: 0,
+            text_bytes: 6,
+            in_flight: 64,
+            chunk_bytes: 8192,
+            expected: Tally::of("to be"),
+            results,
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_success_is_told_in_full() {
+        let shown = report().to_string();
+        for line in [
+            "counted 2 times: 1 file, 6 B, 2 words, of them 2 different",
+            "  to        2",
+            "  calls    2 in 500.00 ms, 64 in flight, each with up to 8.0 KiB of text",
+            "  calls/s  4, which is 24 B of text",
+            "OK: the totals of all 2 words are 2 times the count made here",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line:?} is not in\n{shown}");
+        }
+        assert!(shown.contains("killed after 200.00 ms, last answer 50.00 ms after"), "{shown}");
+    }
+
+    #[test]
+    fn a_word_that_was_counted_otherwise_is_named() {
+        let mut report = report();
+        report.results.tally = Tally::of("to be to bee");
+        let shown = report.to_string();
+        assert!(shown.contains("FAILED:\n  2 words counted by the nodes otherwise"), "{shown}");
+        assert!(shown.contains("be: 1 instead of 2") && shown.contains("bee: 1 instead of 0"));
+    }
+
+    #[test]
+    fn a_call_that_failed_is_told_and_nothing_compared() {
+        let mut report = report();
+        let now = report.results.started;
+        let failed = Err(Status::unavailable("nobody is there"));
+        report.results.add(CallEnd { started: now, ended: now, result: failed });
+        report.results.tally = Tally::of("to");
+        let shown = report.to_string();
+        assert!(shown.contains("FAILED:\n  1 call failed"), "{shown}");
+        assert!(shown.contains("  UNAVAILABLE: nobody is there\n    outcome: Executed"), "{shown}");
+        assert!(!shown.contains("instead of"), "{shown}");
+    }
+
+    #[test]
+    fn other_problems_make_it_a_failure() {
+        let mut report = report();
+        report.problems.push("node 1 ended before its time".to_owned());
+        assert_eq!(report.wrong(), ["node 1 ended before its time"]);
+    }
+}

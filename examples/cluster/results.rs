@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use broach_core::{Response, Status};
+use broach_core::Status;
 use hdrhistogram::Histogram;
 
-use crate::run::{CallEnd, Killed};
-use crate::wordcount::v1::CountReply;
 use crate::words::Tally;
 
 /// What came of all calls together. Each call counts once, however many attempts it took.
@@ -40,7 +38,31 @@ pub(crate) struct NodeCalls {
     pub(crate) last: Option<Instant>,
 }
 
+/// A call that has ended.
+#[derive(Debug)]
+pub(crate) struct CallEnd {
+    pub(crate) started: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) result: Result<Answer, Status>,
+}
+
+/// How a call was answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// Who answered.
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) attempts: usize,
+}
+
+/// Which node was killed when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Killed {
+    pub(crate) index: usize,
+    pub(crate) at: Instant,
+}
+
 impl Results {
+    /// Of no calls yet.
     pub(crate) fn new(addrs: Vec<SocketAddr>) -> Self {
         let now = Instant::now();
         Self {
@@ -60,27 +82,28 @@ impl Results {
     }
 
     pub(crate) fn add(&mut self, end: CallEnd) {
-        self.ended = self.ended.max(end.ended);
-        match end.result {
-            Ok(response) => self.add_response(response, end.started, end.ended),
+        let CallEnd { started, ended, result } = end;
+        self.ended = self.ended.max(ended);
+        let attempts = match result {
+            Ok(Answer { peer, attempts }) => {
+                self.add_answer(peer, started, ended);
+                attempts
+            }
             Err(status) => {
+                let attempts = status.attempts().len();
                 self.failed += 1;
-                self.retried += u64::from(1 < status.attempts().len());
                 if self.failures.len() < FAILURES_SHOWN {
                     self.failures.push(status);
                 }
+                attempts
             }
-        }
+        };
+        self.retried += u64::from(1 < attempts);
     }
 
-    fn add_response(&mut self, response: Response<CountReply>, started: Instant, ended: Instant) {
-        for (word, count) in &response.message.counts {
-            self.tally.add(word, *count);
-        }
-        self.retried += u64::from(1 < response.attempts.len());
+    fn add_answer(&mut self, peer: Option<SocketAddr>, started: Instant, ended: Instant) {
         let nanos = u64::try_from((ended - started).as_nanos()).unwrap_or(u64::MAX);
         self.latency.saturating_record(nanos);
-        let peer = response.peer.map(|peer| peer.addr);
         match self.nodes.iter_mut().find(|node| Some(node.addr) == peer) {
             Some(node) => {
                 node.calls += 1;
@@ -99,12 +122,6 @@ impl Results {
     pub(crate) fn elapsed(&self) -> Duration {
         self.ended - self.started
     }
-
-    /// How many calls there were in a second, of those that succeeded.
-    pub(crate) fn calls_per_second(&self) -> f64 {
-        let seconds = self.elapsed().as_secs_f64();
-        if seconds == 0.0 { 0.0 } else { self.calls() as f64 / seconds }
-    }
 }
 
 /// How many failures are told in full.
@@ -112,3 +129,34 @@ const FAILURES_SHOWN: usize = 3;
 
 /// Ten minutes, which is longer than any call may take.
 const LATENCY_NANOS_MAX: u64 = 600_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn a_call_counts_once_at_the_node_that_answered() {
+        let mut results = Results::new([1, 2].map(addr).to_vec());
+        let started = results.started;
+        let after = |millis| started + Duration::from_millis(millis);
+        let answered = |port, millis, attempts| CallEnd {
+            started,
+            ended: after(millis),
+            result: Ok(Answer { peer: Some(addr(port)), attempts }),
+        };
+        for end in [answered(2, 3, 1), answered(2, 2, 2), answered(1, 1, 1), answered(9, 1, 1)] {
+            results.add(end);
+        }
+        let failed = Err(Status::unavailable("no"));
+        results.add(CallEnd { started, ended: after(4), result: failed });
+        let nodes: Vec<_> = results.nodes.iter().map(|node| (node.calls, node.last)).collect();
+        assert_eq!(nodes, [(1, Some(after(1))), (2, Some(after(3)))]);
+        assert_eq!((results.calls(), results.strangers, results.failed), (4, 1, 1));
+        assert_eq!((results.retried, results.failures.len()), (1, 1));
+        assert_eq!(results.elapsed(), Duration::from_millis(4));
+    }
+}

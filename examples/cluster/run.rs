@@ -1,10 +1,11 @@
-//! The run: a fixed number of workers call the nodes, piece by piece, while one node is killed.
+//! The run: a fixed number of workers call the nodes, chunk by chunk, while one node is killed.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use broach_core::{Channel, Response, Status};
+use broach_core::Channel;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -13,8 +14,9 @@ use crate::Error;
 use crate::processes::Nodes;
 use crate::progress::Progress;
 use crate::queue::Queue;
-use crate::results::Results;
-use crate::wordcount::v1::{CountReply, CountRequest, WordCountClient};
+use crate::results::{Answer, CallEnd, Killed, Results};
+use crate::wordcount::v1::{CountRequest, WordCountClient};
+use crate::words::Tally;
 
 /// What is done.
 #[derive(Debug)]
@@ -25,30 +27,25 @@ pub(crate) struct Plan {
     /// The node that is killed half-way.
     pub(crate) victim: Option<usize>,
     pub(crate) text: String,
-    /// The pieces that the text is sent in.
-    pub(crate) pieces: Vec<Range<usize>>,
+    /// The chunks that the text is sent in.
+    pub(crate) chunks: Vec<Range<usize>>,
+}
+
+/// What the workers share.
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<Plan>,
+    queue: Queue,
+    /// What was counted, in as many parts as there are processors: one for all would be a place to
+    /// wait at, one for each worker would hold nearly every word so many times.
+    tallies: Vec<Mutex<Tally>>,
 }
 
 /// What happens while the run lasts.
 #[derive(Debug)]
-pub(crate) enum Event {
+enum Event {
     Ended(CallEnd),
     Killed(Killed),
-}
-
-/// A call that has ended.
-#[derive(Debug)]
-pub(crate) struct CallEnd {
-    pub(crate) started: Instant,
-    pub(crate) ended: Instant,
-    pub(crate) result: Result<Response<CountReply>, Status>,
-}
-
-/// Which node was killed when.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Killed {
-    pub(crate) index: usize,
-    pub(crate) at: Instant,
 }
 
 impl Plan {
@@ -59,23 +56,31 @@ impl Plan {
     ///
     /// If the nodes cannot be called at all, or the one to be killed is dead already.
     pub(crate) async fn run(self: &Arc<Self>, nodes: &mut Nodes) -> Result<Results, Error> {
-        let channel = Channel::list(nodes.addrs()).await?;
-        let queue = Arc::new(Queue::new(self.pieces.len()));
+        let client = WordCountClient::new(Channel::list(nodes.addrs()).await?);
+        let parts = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(self),
+            queue: Queue::new(self.chunks.len()),
+            tallies: (0..parts).map(|_| Mutex::default()).collect(),
+        });
         let (events, incoming) = mpsc::channel(self.in_flight);
         let mut results = Results::new(nodes.addrs());
         let mut workers = JoinSet::new();
-        for _ in 0..self.in_flight {
-            let client = WordCountClient::new(channel.clone());
-            workers.spawn(work(client, Arc::clone(self), Arc::clone(&queue), events.clone()));
+        for number in 0..self.in_flight {
+            workers.spawn(work(number, client.clone(), Arc::clone(&shared), events.clone()));
         }
         tokio::select! {
-            () = self.collect(&mut results, &queue, incoming) => {}
-            error = self.direct(nodes, &queue, events) => return Err(error),
+            () = self.collect(&mut results, &shared.queue, incoming) => {}
+            error = self.direct(nodes, &shared.queue, events) => return Err(error),
         }
         while let Some(joined) = workers.join_next().await {
             joined?;
         }
-        results.passes = queue.passes();
+        results.passes = shared.queue.passes();
+        for tally in &shared.tallies {
+            let part = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
+            results.tally.add_all(part.into_counts());
+        }
         Ok(results)
     }
 
@@ -106,7 +111,7 @@ impl Plan {
         queue: &Queue,
         mut events: mpsc::Receiver<Event>,
     ) {
-        let mut progress = Progress::new(self.time, self.pieces.len());
+        let mut progress = Progress::new(self.time, self.chunks.len());
         let mut ticks = interval(progress.period());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -122,6 +127,7 @@ impl Plan {
             match event {
                 Some(Event::Ended(end)) => {
                     if end.result.is_err() {
+                        // The totals cannot come out right any more.
                         queue.stop();
                     }
                     results.add(end);
@@ -137,24 +143,33 @@ impl Plan {
     }
 }
 
-/// Has one piece after the other counted, until there is none left.
+/// Has one chunk after the other counted, until there is none left.
 async fn work(
+    number: usize,
     client: WordCountClient,
-    plan: Arc<Plan>,
-    queue: Arc<Queue>,
+    shared: Arc<Shared>,
     events: mpsc::Sender<Event>,
 ) {
-    while let Some(piece) = queue.next() {
-        let text = plan.text[plan.pieces[piece].clone()].to_owned();
+    let Shared { plan, queue, tallies } = &*shared;
+    let tally = &tallies[number % tallies.len()];
+    while let Some(chunk) = queue.next() {
+        let text = plan.text[plan.chunks[chunk].clone()].to_owned();
         let started = Instant::now();
         let result = client.count(CountRequest { text }).timeout(CALL_TIMEOUT).response().await;
-        let end = CallEnd { started, ended: Instant::now(), result };
-        if events.send(Event::Ended(end)).await.is_err() {
+        let ended = Instant::now();
+        let result = result.map(|response| {
+            let peer = response.peer.map(|peer| peer.addr);
+            let answer = Answer { peer, attempts: response.attempts.len() };
+            // However often the call was tried, it has this one reply.
+            tally.lock().unwrap_or_else(PoisonError::into_inner).add_all(response.message.counts);
+            answer
+        });
+        if events.send(Event::Ended(CallEnd { started, ended, result })).await.is_err() {
             return;
         }
     }
 }
 
-/// How long a call may take. Long, because with large pieces, many calls in flight and a slow
+/// How long a call may take. Long, because with large chunks, many calls in flight and a slow
 /// machine a call waits for others: that is no failure of the cluster.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);

@@ -19,16 +19,20 @@ impl Tally {
     /// Counts the words of a text.
     pub(crate) fn of(text: &str) -> Self {
         let mut tally = Self::default();
-        words(text).for_each(|word| tally.add(&word, 1));
+        words(text).for_each(|word| tally.add(word, 1));
         tally
     }
 
-    pub(crate) fn add(&mut self, word: &str, count: u64) {
+    pub(crate) fn add_all(&mut self, counts: HashMap<String, u64>) {
+        counts.into_iter().for_each(|(word, count)| self.add(Cow::Owned(word), count));
+    }
+
+    fn add(&mut self, word: Cow<'_, str>, count: u64) {
         // Most words have been met before, and then no string has to be made.
-        match self.0.get_mut(word) {
+        match self.0.get_mut(&*word) {
             Some(counted) => *counted += count,
             None => {
-                self.0.insert(word.to_owned(), count);
+                self.0.insert(word.into_owned(), count);
             }
         }
     }
