@@ -47,8 +47,20 @@ impl FixedList {
     /// and else one that does not.
     pub(crate) fn pick(&self, now: Time, tried: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
         let count = self.targets.len();
-        let start = self.next.fetch_add(1, Relaxed);
-        let turn = (0..count).map(|step| &self.targets[start.wrapping_add(step) % count]);
+        if count == 0 {
+            return None;
+        }
+        // Whoever passes a node over takes another turn. If the next in the list took it on, that
+        // one would be called twice as often as the others.
+        for _ in 0..count {
+            let target = &self.targets[self.take_turn()];
+            if !tried(target.addr) && target.may_be_tried(now) {
+                return Some(target.addr);
+            }
+        }
+        // None answers, or others have taken the turns between.
+        let start = self.take_turn();
+        let turn = (0..count).map(|step| &self.targets[(start + step) % count]);
         let mut turn = turn.filter(|target| !tried(target.addr));
         let mut silent = None;
         let answers = turn.find(|target| {
@@ -84,6 +96,10 @@ impl FixedList {
             target.silent_until.store(0, Relaxed);
             target.failures.store(0, Relaxed);
         }
+    }
+
+    fn take_turn(&self) -> usize {
+        self.next.fetch_add(1, Relaxed) % self.targets.len()
     }
 
     fn target(&self, addr: SocketAddr) -> Option<&Target> {
@@ -153,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_silent_node_is_spared_is_shared_out_evenly() {
+        let list = FixedList::new([1, 2, 3, 4, 5].map(addr));
+        list.on_silent(at(0), addr(3));
+        let picks = picks(&list, at(1), 400);
+        for port in [1, 2, 4, 5] {
+            assert_eq!(picks.iter().filter(|&&picked| picked == port).count(), 100, "{port}");
+        }
+    }
+
+    #[test]
     fn a_node_that_stays_silent_is_tried_ever_more_rarely() {
         let list = FixedList::new([1, 2].map(addr));
         let (mut now, mut waits) = (at(0), Vec::new());
@@ -174,6 +200,7 @@ mod tests {
         let list = FixedList::new([1, 2].map(addr));
         list.on_silent(at(0), addr(1));
         list.on_silent(at(0), addr(2));
-        assert_eq!(picks(&list, at(1), 4).len(), 4);
+        let picks = picks(&list, at(1), 4);
+        assert!(picks.contains(&1) && picks.contains(&2), "{picks:?}");
     }
 }

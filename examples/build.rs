@@ -1,0 +1,8 @@
+//! Compiles the services of the examples.
+
+fn main() -> Result<(), broach_build::Error> {
+    broach_build::compile(&[
+        "../proto/greeter/v1/greeter.proto",
+        "../proto/wordcount/v1/wordcount.proto",
+    ])
+}

@@ -1,0 +1,175 @@
+//! The run: a fixed number of workers call the nodes, chunk by chunk, while one node is killed.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use broach_core::Channel;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use crate::Error;
+use crate::processes::Nodes;
+use crate::progress::Progress;
+use crate::queue::Queue;
+use crate::results::{Answer, CallEnd, Killed, Results};
+use crate::wordcount::v1::{CountRequest, WordCountClient};
+use crate::words::Tally;
+
+/// What is done.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) in_flight: usize,
+    /// How long new passes over the text are begun.
+    pub(crate) time: Duration,
+    /// The node that is killed half-way.
+    pub(crate) victim: Option<usize>,
+    pub(crate) text: String,
+    /// The chunks that the text is sent in.
+    pub(crate) chunks: Vec<Range<usize>>,
+}
+
+/// What the workers share.
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<Plan>,
+    queue: Queue,
+    /// What was counted, in as many parts as there are processors: one for all would be a place to
+    /// wait at, one for each worker would hold nearly every word so many times.
+    tallies: Vec<Mutex<Tally>>,
+}
+
+/// What happens while the run lasts.
+#[derive(Debug)]
+enum Event {
+    Ended(CallEnd),
+    Killed(Killed),
+}
+
+impl Plan {
+    /// Has the text counted, over and over again. Ends with the pass that is under way when the
+    /// time is over, or after a call that failed.
+    ///
+    /// # Errors
+    ///
+    /// If the nodes cannot be called at all, or the one to be killed is dead already.
+    pub(crate) async fn run(self: &Arc<Self>, nodes: &mut Nodes) -> Result<Results, Error> {
+        let client = WordCountClient::new(Channel::list(nodes.addrs()).await?);
+        let parts = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(self),
+            queue: Queue::new(self.chunks.len()),
+            tallies: (0..parts).map(|_| Mutex::default()).collect(),
+        });
+        let (events, incoming) = mpsc::channel(self.in_flight);
+        let mut results = Results::new(nodes.addrs());
+        let mut workers = JoinSet::new();
+        for number in 0..self.in_flight {
+            workers.spawn(work(number, client.clone(), Arc::clone(&shared), events.clone()));
+        }
+        tokio::select! {
+            () = self.collect(&mut results, &shared.queue, incoming) => {}
+            error = self.direct(nodes, &shared.queue, events) => return Err(error),
+        }
+        while let Some(joined) = workers.join_next().await {
+            joined?;
+        }
+        results.passes = shared.queue.passes();
+        for tally in &shared.tallies {
+            let part = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
+            results.tally.add_all(part.into_counts());
+        }
+        Ok(results)
+    }
+
+    /// Kills a node half-way, and ends the run when its time is over. Only returns if it cannot.
+    async fn direct(&self, nodes: &mut Nodes, queue: &Queue, events: mpsc::Sender<Event>) -> Error {
+        let started = tokio::time::Instant::now();
+        if let Some(index) = self.victim {
+            sleep_until(started + self.time / 2).await;
+            match nodes.kill(index).await {
+                Ok(at) => {
+                    // If nobody listens the run is over.
+                    let _ = events.send(Event::Killed(Killed { index, at })).await;
+                }
+                Err(error) => return error,
+            }
+        }
+        // The events end with those of the workers.
+        drop(events);
+        sleep_until(started + self.time).await;
+        queue.close();
+        std::future::pending().await
+    }
+
+    /// Takes in what happens until all workers have ended, and shows how far it is.
+    async fn collect(
+        &self,
+        results: &mut Results,
+        queue: &Queue,
+        mut events: mpsc::Receiver<Event>,
+    ) {
+        let mut progress = Progress::new(self.time, self.chunks.len());
+        let mut ticks = interval(progress.period());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                // First, because there is nearly always another event.
+                biased;
+                _ = ticks.tick() => {
+                    progress.show(results, queue.passes());
+                    continue;
+                }
+                event = events.recv() => event,
+            };
+            match event {
+                Some(Event::Ended(end)) => {
+                    if end.result.is_err() {
+                        // The totals cannot come out right any more.
+                        queue.stop();
+                    }
+                    results.add(end);
+                }
+                Some(Event::Killed(killed)) => {
+                    results.killed = Some(killed);
+                    progress.announce(results, killed);
+                }
+                None => break,
+            }
+        }
+        progress.clear();
+    }
+}
+
+/// Has one chunk after the other counted, until there is none left.
+async fn work(
+    number: usize,
+    client: WordCountClient,
+    shared: Arc<Shared>,
+    events: mpsc::Sender<Event>,
+) {
+    let Shared { plan, queue, tallies } = &*shared;
+    let tally = &tallies[number % tallies.len()];
+    while let Some(chunk) = queue.next() {
+        let text = plan.text[plan.chunks[chunk].clone()].to_owned();
+        let started = Instant::now();
+        let result = client.count(CountRequest { text }).timeout(CALL_TIMEOUT).response().await;
+        let ended = Instant::now();
+        let result = result.map(|response| {
+            let peer = response.peer.map(|peer| peer.addr);
+            let answer = Answer { peer, attempts: response.attempts.len() };
+            // However often the call was tried, it has this one reply.
+            tally.lock().unwrap_or_else(PoisonError::into_inner).add_all(response.message.counts);
+            answer
+        });
+        if events.send(Event::Ended(CallEnd { started, ended, result })).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How long a call may take. Long, because with large chunks, many calls in flight and a slow
+/// machine a call waits for others: that is no failure of the cluster.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);

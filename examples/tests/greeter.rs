@@ -1,0 +1,51 @@
+//! The two programs of the greeter, run against each other.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_greeter-server");
+const CLIENT: &str = env!("CARGO_BIN_EXE_greeter-client");
+
+#[test]
+fn the_client_prints_the_greeting_and_ctrl_c_ends_the_server() {
+    let mut server =
+        Command::new(SERVER).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addr = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next()).unwrap();
+
+    let answered = client(&[addr]);
+    assert_eq!(text(&answered.stdout), "Hello Ada!\n");
+    assert!(answered.status.success());
+    assert_eq!(text(&client(&[addr, "Bob"]).stdout), "Hello Bob!\n");
+
+    let refused = client(&[addr, ""]);
+    assert!(text(&refused.stderr).starts_with("INVALID_ARGUMENT: "), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(1));
+
+    let pid = Pid::from_raw(i32::try_from(server.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_explained() {
+    for program in [SERVER, CLIENT] {
+        let output = Command::new(program).arg("nowhere").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("it must read host:port"), "{output:?}");
+    }
+}
+
+fn client(args: &[&str]) -> Output {
+    Command::new(CLIENT).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
