@@ -145,8 +145,8 @@ impl Status {
         self.0.code
     }
 
-    /// Whether the handler ran. A handler may return the status of a call that it made itself: its own
-    /// caller is told that it ran, whatever became of that other call.
+    /// Whether the handler ran. A handler may return the status of a call that it made itself: its
+    /// own caller is told that it ran, whatever became of that other call.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
@@ -238,8 +238,8 @@ impl Status {
         self
     }
 
-    /// The same as what a handler returns. If that is how a call of its own ended, then that one may
-    /// not have been executed; the handler was.
+    /// The same as what a handler returns. If that is how a call of its own ended, then that one
+    /// may not have been executed; the handler was.
     pub(crate) fn of_handler(self) -> Self {
         if self.0.of_call { self.with_outcome(Outcome::Executed) } else { self }
     }

@@ -35,7 +35,7 @@ pub(crate) enum InputError {
     #[error("there are no words to count in {}", listed(inputs))]
     Empty { inputs: Vec<PathBuf> },
     /// All of it is held in memory, which has to end somewhere.
-    #[error("there is more than {} MiB of text: name less of it with --input", TEXT_BYTES_MAX >> 20)]
+    #[error("more than {} MiB of text: name less of it with --input", TEXT_BYTES_MAX >> 20)]
     TooLong,
     /// The program has been moved away from where it was built.
     #[error(

@@ -3,8 +3,8 @@
 //!
 //! [`World`] is where nodes live whose time is virtual and whose network does what a test says.
 //! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
-//! see a node's events, [`Tap`] sees its datagrams, and [`forge`] writes datagrams that no node would
-//! send.
+//! see a node's events, [`Tap`] sees its datagrams, and [`forge`] writes datagrams that no node
+//! would send.
 
 pub mod forge;
 pub mod layers;

@@ -96,8 +96,8 @@ impl World {
         last.map(|(_, watch)| watch.clone()).expect("a node was started there")
     }
 
-    /// The world ends, and with it the nodes and channels that are given, which must be all. Before,
-    /// nothing may be under way any more; after, nothing may be left.
+    /// The world ends, and with it the nodes and channels that are given, which must be all.
+    /// Before, nothing may be under way any more; after, nothing may be left.
     ///
     /// # Panics
     ///
@@ -133,8 +133,8 @@ impl World {
     }
 }
 
-/// Runs a test in a world for each of these seeds, and gives what comes of each. A failure prints its
-/// seed; `BROACH_SEED=<seed>` runs that one alone.
+/// Runs a test in a world for each of these seeds, and gives what comes of each. A failure prints
+/// its seed; `BROACH_SEED=<seed>` runs that one alone.
 pub fn for_seeds<F>(
     seeds: impl IntoIterator<Item = u64>,
     test: impl Fn(World) -> F,
