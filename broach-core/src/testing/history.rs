@@ -138,6 +138,12 @@ impl History {
         self.calls.values().filter(replied).count()
     }
 
+    /// How many calls have neither a reply nor a failure because their caller is gone.
+    pub fn abandoned(&self) -> usize {
+        let abandoned = |call: &&Call| matches!(call.end, Some(End::Dropped));
+        self.calls.values().filter(abandoned).count()
+    }
+
     /// How many calls failed, by code and outcome.
     pub fn failures(&self) -> BTreeMap<(Code, Outcome), usize> {
         let mut failures = BTreeMap::new();

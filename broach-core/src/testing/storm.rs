@@ -134,6 +134,8 @@ pub struct Report {
     pub calls: usize,
     /// Calls that have a reply.
     pub replies: usize,
+    /// Calls that were dropped, or whose caller crashed.
+    pub abandoned: usize,
     /// Calls that failed.
     pub failures: BTreeMap<(Code, Outcome), usize>,
     /// Handlers started.
@@ -169,9 +171,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, calls, replies, executions, elapsed, crashes, pauses, .. } = self;
+        let Self { seed, calls, replies, abandoned, executions, elapsed, .. } = self;
+        let Self { crashes, pauses, .. } = self;
         writeln!(f, "seed {seed}: {calls} calls in {elapsed:.1?} of virtual time")?;
-        writeln!(f, "  replies {replies}, handlers started {executions}")?;
+        writeln!(f, "  replies {replies}, abandoned {abandoned}, handlers started {executions}")?;
         for ((code, outcome), count) in &self.failures {
             writeln!(f, "  {code} ({outcome}): {count}")?;
         }
@@ -206,6 +209,8 @@ mod tests {
         for seed in 0..40 {
             let report = Storm::wild(seed).run();
             assert!(report.is_good(), "{report}");
+            let failed: usize = report.failures.values().sum();
+            assert_eq!(report.replies + report.abandoned + failed, report.calls, "{report}");
         }
     }
 

@@ -103,6 +103,7 @@ impl Cli {
 struct Total {
     calls: usize,
     replies: usize,
+    abandoned: usize,
     executions: usize,
     failures: BTreeMap<(Code, Outcome), usize>,
     bad: Vec<u64>,
@@ -112,6 +113,7 @@ impl Total {
     fn add(&mut self, report: Report) {
         self.calls += report.calls;
         self.replies += report.replies;
+        self.abandoned += report.abandoned;
         self.executions += report.executions;
         if !report.is_good() {
             self.bad.push(report.seed);
@@ -133,10 +135,11 @@ fn main() -> ExitCode {
         }
         total.add(report);
     }
-    let Total { calls, replies, executions, failures, bad } = total;
+    let Total { calls, replies, abandoned, executions, failures, bad } = total;
     let (runs, share) = (cli.seeds.end - cli.seeds.start, 100.0 * replies as f64 / calls as f64);
     println!("{runs} runs in {:.1?}", started.elapsed());
     println!("{calls} calls, {replies} replies ({share:.3} %), {executions} handlers started");
+    println!("  abandoned by their callers: {abandoned}");
     for ((code, outcome), count) in failures {
         println!("  {code} ({outcome}): {count}");
     }

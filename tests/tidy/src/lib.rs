@@ -1,4 +1,5 @@
-//! Tests of the sources themselves: who imports whom, and how files look.
+//! Tests of the sources themselves: who imports whom, how files look, and that
+//! the README is true.
 //!
 //! What rustc, rustfmt and clippy check is left to them.
 
@@ -6,5 +7,7 @@
 mod ladder;
 #[cfg(test)]
 mod looks;
+#[cfg(test)]
+mod readme;
 #[cfg(test)]
 mod sources;

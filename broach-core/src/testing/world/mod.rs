@@ -161,6 +161,7 @@ impl World {
         Report {
             calls: self.history.calls(),
             replies: self.history.replies(),
+            abandoned: self.history.abandoned(),
             failures: self.history.failures(),
             executions: self.history.executions(),
             violations: self.history.judge(tolerance),

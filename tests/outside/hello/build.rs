@@ -1,0 +1,5 @@
+//! Compiles the service.
+
+fn main() -> Result<(), broach_build::Error> {
+    broach_build::compile(&["proto/hello.proto"])
+}
