@@ -149,7 +149,7 @@ async fn call(
 }
 
 const fn is_idempotent(token: u64) -> bool {
-    token % 3 == 0
+    token.is_multiple_of(3)
 }
 
 /// From nothing to more than a dozen datagrams.

@@ -202,7 +202,7 @@ async fn open() -> (World, Probe, Server, Channel) {
 }
 
 const fn is_idempotent(token: u64) -> bool {
-    token % 3 == 0
+    token.is_multiple_of(3)
 }
 
 async fn load_call(
