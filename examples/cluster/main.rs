@@ -4,9 +4,9 @@
 //! cargo run --release -p broach-examples --bin cluster
 //! ```
 //!
-//! This process reads the text ([`input`]), cuts it ([`cut`]), starts the nodes ([`processes`];
-//! what runs in them is in [`node`]) and has them count ([`run`]). What they say is summed up
-//! ([`results`]) and compared with a count of the whole text made here ([`report`]).
+//! This process reads the text ([`input`]), cuts it ([`cut`](mod@cut)), starts the nodes
+//! ([`processes`]; what runs in them is in [`node`]) and has them count ([`run`]). What they say is
+//! summed up ([`results`]) and compared with a count of the whole text made here ([`report`]).
 
 mod cut;
 mod figures;
