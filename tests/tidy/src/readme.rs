@@ -16,8 +16,12 @@ fn read(path: impl AsRef<Path>) -> String {
 #[test]
 fn the_program_it_shows_is_the_one_that_is_run() {
     let readme = read("README.md");
-    for file in ["proto/hello.proto", "build.rs", "src/main.rs"] {
-        let fence = if file.ends_with(".proto") { "proto" } else { "rust" };
+    for file in ["proto/hello.proto", "build.rs", "src/main.rs", "expected.txt"] {
+        let fence = match file.rsplit_once('.') {
+            Some((_, "rs")) => "rust",
+            Some((_, "txt")) => "text",
+            _ => "proto",
+        };
         let block = format!("```{fence}\n{}```\n", read(Path::new(SHOWN).join(file)));
         assert!(readme.contains(&block), "README.md does not show {SHOWN}/{file} as it is");
     }
