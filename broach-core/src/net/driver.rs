@@ -101,7 +101,8 @@ impl Driver {
         let now = clock.now();
         let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
         if handler.is_none() {
-            endpoint.refuse_calls(Status::unimplemented("this node serves nothing"));
+            // Only the caller knows the method's name; it says the rest.
+            endpoint.refuse_calls(Status::unimplemented(""));
         }
         let handlers =
             handler.map(|handler| Handlers::new(handler, Arc::clone(&clock), Arc::clone(&inbox)));
