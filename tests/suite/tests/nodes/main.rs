@@ -3,6 +3,8 @@
 //! Most run on a network within the process and in virtual time, from a seed; those that say
 //! `loopback` run on real sockets, where nothing is asserted about time.
 
+mod bad_addresses;
+mod bad_input;
 mod cancellation;
 mod deadlines;
 mod fail_over;

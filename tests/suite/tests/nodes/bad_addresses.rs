@@ -1,0 +1,189 @@
+//! Addresses that are taken, are none, cannot be used, or have nobody there.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+
+use broach_core::{
+    AddressError, Channel, Code, ConnectError, Node, Outcome, Security, StartError, Status,
+};
+use broach_tests::broach::testing::v1::ProbeClient;
+use broach_tests::requests::{echo, good_call};
+use broach_tests::{Probe, World, millis, secs, transport};
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named_loopback() {
+    let node = Node::builder().serve(Probe::new().server()).start().await.unwrap();
+    let addr = node.local_addr();
+    let error = Node::builder().serve(Probe::new().server()).bind(addr).start().await.unwrap_err();
+    let StartError::Bind(bind) = &error else { panic!("{error:?}") };
+    assert_eq!((bind.addr(), bind.kind()), (addr, ErrorKind::AddrInUse));
+    let text = format!(
+        "cannot bind {addr}: another socket has this address; stop the program that owns it, \
+         choose another port, or port 0 for any that is free"
+    );
+    assert_eq!(error.to_string(), text);
+    // Who has it does not notice, and it is free again after.
+    good_call(&Channel::connect(addr).await.unwrap()).await;
+    node.shutdown().await.unwrap();
+    let next = Node::builder().serve(Probe::new().server()).bind(addr).start().await.unwrap();
+    good_call(&Channel::connect(next.local_addr()).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn an_address_of_another_machine_is_named_loopback() {
+    let bind = Node::builder().security(Security::clear()).bind("192.0.2.1:0");
+    let error = bind.start().await.unwrap_err();
+    let text = "cannot bind 192.0.2.1:0: no interface of this machine has this address";
+    assert_eq!(error.to_string(), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_address_is_named() {
+    let (world, node) = start().await;
+    for text in ["", "7400", "localhost", "host:", ":7400", "host:65536", "::1:7400", "a b:1"] {
+        let expected = format!(
+            "{text:?} is no address: it must read host:port, like 10.0.0.7:7400 or [::1]:7400"
+        );
+        let started = Node::builder().bind(text).start().await;
+        assert_eq!(started.unwrap_err().to_string(), expected);
+        let errors = [
+            Channel::connect(text).await.unwrap_err(),
+            Channel::list(["127.0.0.1:1", text]).await.unwrap_err(),
+            node.connect(text).await.unwrap_err(),
+        ];
+        for error in errors {
+            let unparsable = AddressError::Unparsable { text: text.to_owned() };
+            assert!(matches!(&error, ConnectError::Address(_)), "{error:?}");
+            assert_eq!(
+                (error.to_string(), unparsable.to_string()),
+                (expected.clone(), expected.clone())
+            );
+        }
+    }
+    let error = Channel::list([] as [&str; 0]).await.unwrap_err();
+    let text = "no node is named: a channel needs the address of at least one";
+    assert_eq!(error.to_string(), text);
+    lives_on(world, node).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_nobody_knows_is_named() {
+    let (world, node) = start().await;
+    // No resolver asks anybody for a name with a part of more than 63 letters.
+    let text = format!("{}.invalid:7400", "x".repeat(64));
+    let expected = format!("the host of {text:?} has no address");
+    let started = Node::builder().bind(&text).start().await;
+    assert_eq!(started.unwrap_err().to_string(), expected);
+    for error in [
+        Channel::connect(&text).await.unwrap_err(),
+        Channel::list(["127.0.0.1:1", &text]).await.unwrap_err(),
+        node.connect(&text).await.unwrap_err(),
+    ] {
+        let ConnectError::Address(AddressError::Unresolvable { source, .. }) = &error else {
+            panic!("{error:?}")
+        };
+        assert!(source.is_some(), "it says what the resolver said");
+        assert_eq!(error.to_string(), expected);
+    }
+    lives_on(world, node).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_datagrams_go_in_the_clear_has_to_be_said() {
+    let error = Node::builder().bind("0.0.0.0:0").start().await.unwrap_err().to_string();
+    assert!(error.starts_with("0.0.0.0:0 is not a loopback address"), "{error}");
+    assert!(error.contains("write .security(Security::clear())"), "{error}");
+    for addrs in [&["10.0.0.7:7400"][..], &["127.0.0.1:1", "10.0.0.7:7400"]] {
+        let error = Channel::list(addrs).await.unwrap_err().to_string();
+        assert!(error.starts_with("10.0.0.7:7400 is not a loopback address"), "{error}");
+        assert!(error.contains("write .security(Security::clear())"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_ipv4_node_names_the_address_that_it_cannot_call_loopback() {
+    let node = Node::builder().serve(Probe::new().server()).start().await.unwrap();
+    let error = node.connect("[::1]:7400").await.unwrap_err();
+    let text = format!(
+        "[::1]:7400 cannot be called from {}: bind the node to [::] to call over IPv6 too",
+        node.local_addr()
+    );
+    assert_eq!(error.to_string(), text);
+    good_call(&node.connect(node.local_addr()).await.unwrap()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_nobody_ends_at_its_deadline_and_was_not_executed() {
+    let world = World::new(1);
+    let channel = world.channel(2, 1).await;
+    for timeout in [millis(1), millis(250), secs(9)] {
+        let begun = world.elapsed();
+        let call = ProbeClient::new(channel.clone()).echo(echo(1)).timeout(timeout);
+        let status = call.await.unwrap_err();
+        let late = world.elapsed() - begun - timeout;
+        assert!(late <= millis(1), "{late:?} after the deadline");
+        assert_nobody(&status, World::addr(1));
+        assert_eq!(status.attempts().len(), 1, "{status:#}");
+    }
+    // Which may have run twice may have run.
+    let call = ProbeClient::new(channel.clone()).echo_again(echo(1)).timeout(millis(250));
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::DeadlineExceeded, Outcome::Unknown));
+    let node = world.node(1).serve(Probe::new().server()).start().await.unwrap();
+    good_call(&channel).await;
+    world.end((node, channel)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_nobody_that_has_time_is_tried_again_until_it_is_given_up() {
+    let world = World::new(1);
+    let config = transport(|config| config.dead_after = secs(3));
+    let channel = world.caller(2).transport(config).connect(World::addr(1)).await.unwrap();
+    let begun = world.elapsed();
+    let call = ProbeClient::new(channel.clone()).echo(echo(1)).timeout(secs(600));
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::NotExecuted));
+    assert_eq!(status.message(), "10.0.0.1:7400 does not answer any more");
+    assert_eq!(status.attempts().len(), 4, "{status:#}");
+    // Four times what makes a node count as dead, and the waits between, which are short.
+    let took = world.elapsed() - begun;
+    assert!(secs(12) <= took && took < millis(12_500), "{took:?}");
+    let node = world.node(1).serve(Probe::new().server()).start().await.unwrap();
+    good_call(&channel).await;
+    world.end((node, channel)).await;
+}
+
+#[tokio::test]
+async fn a_call_to_a_closed_port_ends_at_its_deadline_and_was_not_executed_loopback() {
+    // The system gives it to nobody else as long as it can give another.
+    let addr = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let channel = Channel::connect(addr).await.unwrap();
+    let node = Node::builder().start().await.unwrap();
+    for channel in [channel.clone(), node.connect(addr).await.unwrap()] {
+        let call = ProbeClient::new(channel).echo(echo(1)).timeout(millis(200));
+        assert_nobody(&call.await.unwrap_err(), addr);
+    }
+    // Nor has what the system may have said of the closed port hurt the socket.
+    let late = Node::builder().serve(Probe::new().server()).bind(addr).start().await.unwrap();
+    good_call(&channel).await;
+    good_call(&node.connect(late.local_addr()).await.unwrap()).await;
+}
+
+fn assert_nobody(status: &Status, addr: SocketAddr) {
+    let label = (status.code(), status.outcome());
+    assert_eq!(label, (Code::DeadlineExceeded, Outcome::NotExecuted), "{status:#}");
+    let text = format!("{addr} did not answer within ");
+    assert!(status.message().starts_with(&text), "{status}");
+}
+
+async fn start() -> (World, Node) {
+    let world = World::new(1);
+    let node = world.node(1).serve(Probe::new().server()).start().await.unwrap();
+    (world, node)
+}
+
+async fn lives_on(world: World, node: Node) {
+    let channel = world.channel(2, 1).await;
+    good_call(&channel).await;
+    world.end((node, channel)).await;
+}
