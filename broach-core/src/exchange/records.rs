@@ -55,7 +55,7 @@ pub(crate) fn read_request(mut bytes: Bytes, limits: SizeLimits) -> Result<Reque
         return Err(malformed(DropReason::Malformed));
     }
     let exceeded =
-        limits.exceeded(record.bytes.len(), metadata.bytes(), "the request", "this node");
+        limits.exceeded(record.bytes.len(), metadata.bytes(), "the request", "the serving node");
     if let Some(text) = exceeded {
         return Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted));
     }
@@ -144,8 +144,8 @@ mod tests {
         let too_long = SizeLimits { message: 4, ..LIMITS };
         let too_much = SizeLimits { metadata: 50, ..LIMITS };
         for (limits, text) in [
-            (too_long, "has 5 bytes, and this node takes 4 (transport.message_bytes_max)"),
-            (too_much, "metadata of 109 bytes, and this node takes 50 (transport.metadata_"),
+            (too_long, "has 5 bytes, and the serving node takes 4 (transport.message_bytes_max)"),
+            (too_much, "metadata of 109 bytes, and the serving node takes 50 (transport.metadata_"),
         ] {
             let status = read_request(bytes.clone(), limits).unwrap_err();
             assert_eq!(status.code(), crate::Code::ResourceExhausted);

@@ -179,8 +179,8 @@ impl Callee {
         self.held = self.held + after - before;
         if !budget.change_reassembly(before, after) || limits.held_bytes < self.held {
             let status = Status::resource_exhausted(
-                "too many unfinished requests: their bytes reach \
-                 transport.reassembly_bytes_per_session_max or reassembly_bytes_max",
+                "the serving node holds too many unfinished requests \
+                 (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)",
             );
             return self.refuse(id, status, budget);
         }
@@ -376,19 +376,20 @@ fn overload(running: usize, limits: Limits, budget: &Budget) -> Option<Status> {
     if limits.calls <= running {
         let limit = limits.calls;
         return Some(Status::resource_exhausted(format!(
-            "the session has {limit} calls under way (transport.calls_per_session_max)"
+            "the serving node takes {limit} calls of one session at once \
+             (transport.calls_per_session_max)"
         )));
     }
     budget.replies_are_full().then(|| {
         Status::resource_exhausted(
-            "too many replies are waiting to arrive (transport.reply_bytes_max)",
+            "too many replies of the serving node have not arrived yet (transport.reply_bytes_max)",
         )
     })
 }
 
 fn too_large(limit: usize) -> Status {
     Status::resource_exhausted(format!(
-        "the request is larger than this node takes \
+        "the request is larger than the serving node takes \
          (transport.message_bytes_max and metadata_bytes_max, {limit} bytes together)"
     ))
 }
