@@ -12,3 +12,4 @@ mod list_channel;
 mod lossy;
 mod replay;
 mod restart;
+mod sizes;
