@@ -10,6 +10,7 @@ mod deadlines;
 mod fail_over;
 mod list_channel;
 mod lossy;
+mod panics;
 mod replay;
 mod restart;
 mod sizes;
