@@ -8,6 +8,7 @@ mod bad_input;
 mod cancellation;
 mod deadlines;
 mod fail_over;
+mod hostile;
 mod list_channel;
 mod lossy;
 mod panics;
