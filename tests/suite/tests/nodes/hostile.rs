@@ -2,15 +2,15 @@
 //! counted under its reason, and the call ends as if there had been none.
 
 use broach_core::observe::DropReason;
-use broach_core::{Channel, Node, Status};
-use broach_tests::broach::testing::v1::{Nothing, ProbeClient};
+use broach_tests::broach::testing::v1::ProbeClient;
 use broach_tests::broach::wire::v1 as wire;
 use broach_tests::forge::{
     self, DATA, Forged, GOSSIP, HEADER, INIT, Init, RESET, RETRY, VERSIONS, seal,
 };
-use broach_tests::requests::{echo, echo_bytes, good_call, wait};
-use broach_tests::{Probe, Tap, World, millis, secs};
-use tokio::task::JoinHandle;
+use broach_tests::requests::{echo, good_call};
+use broach_tests::{Tap, World, millis, secs};
+
+use crate::live::{Live, Real};
 
 #[tokio::test(start_paused = true)]
 async fn every_prefix_of_a_datagram_is_dropped_and_counted() {
@@ -236,80 +236,6 @@ async fn well_made_nonsense_is_dropped_for_the_right_reason() {
     tokio::time::sleep(millis(5)).await;
     assert_eq!(live.world.watch(2).dropped(DropReason::Malformed), 1);
     live.end().await;
-}
-
-/// A node and a caller that are in the middle of a call, with everything between them in sight.
-struct Live {
-    world: World,
-    probe: Probe,
-    node: Node,
-    channel: Channel,
-    server: Tap,
-    client: Tap,
-    under_way: JoinHandle<Result<Nothing, Status>>,
-}
-
-/// A datagram that was really sent, and to which node.
-struct Real {
-    to: u8,
-    bytes: Vec<u8>,
-}
-
-impl Live {
-    async fn new() -> Self {
-        let (world, probe) = (World::new(1), Probe::new());
-        let (server, client) = (Tap::new(world.socket(1)), Tap::new(world.socket(2)));
-        let node = world.node_on(1, server.clone()).serve(probe.server()).start().await.unwrap();
-        let caller = world.caller_on(2, client.clone());
-        let channel = caller.connect(World::addr(1)).await.unwrap();
-        let call = ProbeClient::new(channel.clone()).echo(echo_bytes(1, 1_500));
-        call.await.unwrap();
-        let call = ProbeClient::new(channel.clone()).wait(wait(77)).timeout(secs(600));
-        let under_way = tokio::spawn(call);
-        probe.until(|probe| probe.running() == 1).await;
-        // So that nothing is waiting to be sent any more.
-        tokio::time::sleep(millis(100)).await;
-        Self { world, probe, node, channel, server, client, under_way }
-    }
-
-    /// All that has been sent, each kind from each side: two INITs, RETRY, their answer, and DATA.
-    fn real(&self) -> Vec<Real> {
-        let to_server = self.client.sent().into_iter().map(|bytes| Real { to: 1, bytes });
-        let to_client = self.server.sent().into_iter().map(|bytes| Real { to: 2, bytes });
-        let all: Vec<Real> = to_server.chain(to_client).collect();
-        for (to, kind) in [(1, INIT), (1, DATA), (2, RETRY), (2, INIT), (2, DATA)] {
-            let fits = |real: &&Real| real.to == to && real.bytes[1] >> 4 == kind;
-            assert!(all.iter().any(|real| fits(&real)), "none of kind {kind} to {to}");
-        }
-        all
-    }
-
-    /// How many datagrams the server and the caller have sent.
-    fn sent(&self) -> [u64; 2] {
-        [1, 2].map(|node| self.world.watch(node).counters().datagrams_sent)
-    }
-
-    /// Sends a datagram to one of the two, from the address of the other.
-    fn inject(&self, to: u8, bytes: &[u8]) {
-        let from = if to == 1 { &self.client } else { &self.server };
-        from.inject(World::addr(to), bytes);
-    }
-
-    /// The number of the session, as one of the two gave it.
-    fn session_at(&self, node: u8) -> u64 {
-        let sent = if node == 1 { self.client.sent() } else { self.server.sent() };
-        let data = sent.iter().rev().find(|bytes| bytes[1] >> 4 == DATA);
-        Forged::read(data.expect("a session is open")).unwrap().to
-    }
-
-    /// The call that is under way gets its reply, and the node answers the next one.
-    async fn end(self) {
-        self.probe.release(1);
-        self.under_way.await.unwrap().expect("the call has not noticed");
-        good_call(&self.channel).await;
-        assert_eq!(self.world.watch(1).counters().handlers_running(), 0);
-        self.world.end((self.node, self.channel)).await;
-    }
 }
 
 fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
