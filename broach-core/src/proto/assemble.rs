@@ -85,18 +85,26 @@ impl Session {
         Some(size)
     }
 
-    /// The datagram that tells the other side of the end; `None` if it does not know the session.
-    pub(crate) fn write_close(&self, code: schema::CloseCode, reason: &str) -> Option<Vec<u8>> {
-        let known = match &self.side {
-            Side::Client(client) => client.opening.is_none(),
-            Side::Server(server) => server.answered,
-        };
-        let to = self.peer_id.filter(|_| known)?;
-        let number = self.link.next_number();
-        let header = Header { kind: Kind::Data, ack_now: false, to, number };
+    /// The datagram that tells the other side of the end; `None` if it does not know the session,
+    /// or would have to prove its address first.
+    pub(crate) fn write_close(
+        &self,
+        code: schema::CloseCode,
+        reason: &str,
+        shared: &Shared,
+    ) -> Option<Vec<u8>> {
+        let to = self.peer_id?;
+        let bytes_max = self.datagram_bytes_max(shared)?.min(BASE_DATAGRAM_BYTES);
+        // A caller that has not heard anything yet hears both at once, of the session and its end.
+        let init = self.init(shared);
+        let kind = if init.is_some() { Kind::Init } else { Kind::Data };
+        let header = Header { kind, ack_now: false, to, number: self.link.next_number() };
         let mut buffer = Vec::new();
-        let mut writer = Writer::begin(&mut buffer, BASE_DATAGRAM_BYTES, header, None);
-        writer.close(&schema::Close { code: code.into(), reason: reason.to_owned() });
+        let mut writer = Writer::begin(&mut buffer, bytes_max, header, init.as_ref());
+        let close = schema::Close { code: code.into(), reason: reason.to_owned() };
+        if !writer.close(&close) {
+            return None;
+        }
         writer.finish();
         Some(buffer)
     }

@@ -65,7 +65,7 @@ impl Endpoint {
             CloseReason::Protocol => Some(schema::CloseCode::Protocol),
             _ => None,
         };
-        if let Some(bytes) = code.and_then(|code| session.write_close(code, &said)) {
+        if let Some(bytes) = code.and_then(|code| session.write_close(code, &said, &self.shared)) {
             self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
         }
         let status = || why_ended(peer, reason, &said);

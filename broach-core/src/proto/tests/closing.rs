@@ -50,6 +50,25 @@ fn a_node_that_stops_tells_its_callers() {
 }
 
 #[test]
+fn a_caller_that_has_heard_nothing_yet_is_told_too() {
+    let mut pair = Pair::new();
+    pair.echoes = false;
+    let call = pair.idempotent_call(10);
+    let now = pair.now;
+    let first = pair.client.transmit(now).remove(0);
+    pair.server.receive(now, first.from, first.bytes.clone());
+    pair.server.act_once();
+    pair.server.endpoint.close_all(now);
+    let goodbye = pair.server.transmit(now);
+    let bytes: usize = goodbye.iter().map(|sent| sent.bytes.len()).sum();
+    assert!(goodbye.len() == 1 && bytes <= 3 * first.bytes.len());
+    pair.client.receive(now, goodbye[0].from, goodbye[0].bytes.clone());
+    pair.drive();
+    assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));
+    assert_eq!(pair.client.counters().sessions_closed[&CloseReason::Remote], 1);
+}
+
+#[test]
 fn calls_to_a_node_that_has_stopped_are_surely_not_executed() {
     let mut pair = Pair::new();
     pair.call(1);
