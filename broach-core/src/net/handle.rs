@@ -105,6 +105,11 @@ impl Handle {
         let _ = done.await;
     }
 
+    /// The same without waiting for it.
+    pub(crate) fn begin_stop(&self) {
+        self.0.inbox.push(Command::Stop(None));
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }

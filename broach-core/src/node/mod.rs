@@ -60,7 +60,8 @@ impl Node {
         self.handle.shared().observe.counters()
     }
 
-    /// A channel to another node through this node's socket; see [`Channel::connect`].
+    /// A channel to another node through this node's socket; see [`Channel::connect`]. It ends
+    /// with the node.
     ///
     /// # Errors
     ///
@@ -109,5 +110,12 @@ impl Node {
         let running = self.counters().handlers_running();
         self.handle.stop().await;
         if drained { Ok(()) } else { Err(Unfinished { running }) }
+    }
+}
+
+impl Drop for Node {
+    /// Channels of the node may still be there; they do not keep it alive.
+    fn drop(&mut self) {
+        self.handle.begin_stop();
     }
 }
