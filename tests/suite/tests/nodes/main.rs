@@ -9,6 +9,7 @@ mod cancellation;
 mod deadlines;
 mod fail_over;
 mod hostile;
+mod lifecycle;
 mod list_channel;
 mod live;
 mod lossy;
