@@ -10,6 +10,7 @@ mod deadlines;
 mod fail_over;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod list_channel;
 mod live;
 mod lossy;
