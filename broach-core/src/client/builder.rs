@@ -122,7 +122,8 @@ impl ChannelBuilder {
     ///
     /// # Panics
     ///
-    /// If there is no tokio runtime.
+    /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
+    /// `enable_all` gives both.
     pub async fn connect(self, addr: impl ToString) -> Result<Channel, ConnectError> {
         self.list([addr]).await
     }
@@ -136,7 +137,8 @@ impl ChannelBuilder {
     ///
     /// # Panics
     ///
-    /// If there is no tokio runtime.
+    /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
+    /// `enable_all` gives both.
     pub async fn list(
         self,
         addrs: impl IntoIterator<Item = impl ToString>,

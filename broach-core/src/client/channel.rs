@@ -25,7 +25,7 @@ use crate::rng::Rng;
 use crate::status::Status;
 
 /// What a client calls through: where calls go and by which rules. Cheap to clone; clones share
-/// everything.
+/// everything. It lives in the runtime in which it was made; calls can be made on any thread.
 ///
 /// A channel is also a [`tower::Service`] of [`Request`]s, so any [`tower::Layer`] can be put
 /// around it with [`layer`](Self::layer); the result is a channel again.
@@ -73,7 +73,7 @@ impl Channel {
     ///
     /// # Panics
     ///
-    /// If there is no tokio runtime.
+    /// If there is no tokio runtime, or it lacks timers or I/O; tokio's `enable_all` gives both.
     pub async fn connect(addr: impl ToString) -> Result<Self, ConnectError> {
         Self::builder().connect(addr).await
     }
@@ -90,7 +90,7 @@ impl Channel {
     ///
     /// # Panics
     ///
-    /// If there is no tokio runtime.
+    /// If there is no tokio runtime, or it lacks timers or I/O; tokio's `enable_all` gives both.
     pub async fn list(
         addrs: impl IntoIterator<Item = impl ToString>,
     ) -> Result<Self, ConnectError> {
@@ -105,7 +105,8 @@ impl Channel {
     /// A channel to a service in this process, without a node and without a socket: for tests.
     ///
     /// All shapes of calls work. Requests and replies are encoded and decoded as on the way to
-    /// another node; layers of a node and its limits do not apply.
+    /// another node; layers of a node and its limits do not apply. Calls have to be awaited in a
+    /// tokio runtime, whose timers keep their deadlines.
     pub fn in_process(service: impl Dispatch) -> Self {
         let target = service.spec().name.to_owned();
         // The ids of spans need not be hard to guess within one process.

@@ -50,8 +50,10 @@ pub(crate) struct Parts {
 ///
 /// # Panics
 ///
-/// If there is no tokio runtime.
+/// If there is no tokio runtime, or it has no timers.
 pub(crate) fn start(parts: Parts) -> Handle {
+    // Without timers the driver would panic when it first has to wait, and with it goes the node.
+    drop(parts.shared.clock.sleep_until(Time::ZERO));
     let inbox = Arc::new(Inbox::default());
     let handle = Handle::new(Arc::clone(&inbox), parts.shared.clone());
     tokio::spawn(Driver::new(parts, inbox).run());

@@ -182,7 +182,8 @@ impl NodeBuilder {
     ///
     /// # Panics
     ///
-    /// If there is no tokio runtime.
+    /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
+    /// `enable_all` gives both.
     pub async fn start(self) -> Result<Node, StartError> {
         self.setup.config.validate()?;
         self.client.validate()?;
