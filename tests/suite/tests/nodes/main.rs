@@ -17,5 +17,6 @@ mod lossy;
 mod panics;
 mod replay;
 mod restart;
+mod runtimes;
 mod sizes;
 mod strangers;
