@@ -84,9 +84,8 @@ fn a_channel_is_used_by_threads_of_all_kinds_loopback() {
             scope.spawn(|| executor::block_on(conversation(channel.clone())));
         }
     });
-    let inside = channel.clone();
     let here = home.handle().clone();
-    let blocking = home.spawn_blocking(move || here.block_on(conversation(inside)));
+    let blocking = home.spawn_blocking(move || here.block_on(conversation(channel)));
     home.block_on(blocking).unwrap();
     home.block_on(node.shutdown()).unwrap();
 }
