@@ -199,7 +199,8 @@
 //!
 //! The client ends a session without calls 45 s after it was last used, or after three quarters of
 //! the time that the server's Hello names, if that is less. The server does after 60 s. A node that
-//! stops ends all its sessions. Whoever ends a session sends one Close; it is not acknowledged.
+//! stops ends all its sessions. Whoever ends a session sends one Close; it is not acknowledged. A
+//! server says in it which calls have not reached it (`calls_below`), and executes none of them.
 //! With a call under way and nothing else to send, the client sends a Ping after 1 s in which it
 //! has heard nothing. A session whose other side has left something unacknowledged and said nothing
 //! at all for 10 s is dead; no Close is sent then.
@@ -217,9 +218,9 @@
 //! What a client then knows of a call without a reply is its **outcome**:
 //!
 //! * `NOT_EXECUTED`, if the call was never sent whole; or was only sent in INITs without a token
-//!   and must not run twice; or nothing of it was acknowledged and its first transmission that
-//!   could have started it is more recent than `dead_for_us` or `refused_for_us` (less a sixteenth,
-//!   as clocks differ in speed);
+//!   and must not run twice; or nothing of it was acknowledged and either a Close says that it had
+//!   not reached the server, or its first transmission that could have started it is more recent
+//!   than `dead_for_us` or `refused_for_us` (less a sixteenth, as clocks differ in speed);
 //! * `UNKNOWN` otherwise.
 //!
 //! # 8. Versions

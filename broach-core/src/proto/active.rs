@@ -100,6 +100,11 @@ impl Active {
         true
     }
 
+    /// Whatever has gone out of it was too late to start the handler.
+    pub(super) const fn on_never_taken(&mut self) {
+        self.executable_at = None;
+    }
+
     pub(super) const fn progress(&self) -> Progress {
         if self.arrived {
             Progress::Arrived(self.executable_at)

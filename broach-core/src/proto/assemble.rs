@@ -101,7 +101,11 @@ impl Session {
         let header = Header { kind, ack_now: false, to, number: self.link.next_number() };
         let mut buffer = Vec::new();
         let mut writer = Writer::begin(&mut buffer, bytes_max, header, init.as_ref());
-        let close = schema::Close { code: code.into(), reason: reason.to_owned() };
+        let calls_below = match &self.side {
+            Side::Client(_) => 0,
+            Side::Server(server) => server.calls.seen_below().0,
+        };
+        let close = schema::Close { code: code.into(), reason: reason.to_owned(), calls_below };
         if !writer.close(&close) {
             return None;
         }

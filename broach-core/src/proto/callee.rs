@@ -105,6 +105,11 @@ impl Callee {
         }
     }
 
+    /// The lowest id above all that have been seen.
+    pub(crate) fn seen_below(&self) -> CallId {
+        self.seen.end()
+    }
+
     /// Whether any call has not ended.
     pub(crate) fn is_busy(&self) -> bool {
         !self.calls.is_empty()

@@ -198,6 +198,12 @@ impl Caller {
         }
     }
 
+    /// The other side has ended the session, and of the calls only those below `end` had reached it.
+    pub(crate) fn on_goodbye(&mut self, end: CallId) {
+        let crossing = self.active.iter_mut().filter(|(id, active)| end <= **id && !active.arrived);
+        crossing.for_each(|(_, active)| active.on_never_taken());
+    }
+
     /// A piece must go out again.
     pub(crate) fn on_lost_piece(&mut self, call: CallId, bytes: Range<u64>) {
         let Some(active) = self.active.get_mut(&call) else {

@@ -54,6 +54,13 @@ impl Seen {
         Ok(new)
     }
 
+    /// The lowest id above all that are in it.
+    pub(crate) fn end(&self) -> CallId {
+        // The last word was added for an id that is in it.
+        let unused = self.words.back().map_or(0, |word| word.leading_zeros());
+        CallId(self.base + 64 * self.words.len() as u64 - u64::from(unused))
+    }
+
     /// Whether an id could be added now.
     pub(crate) const fn has_room_for(&self, id: CallId) -> bool {
         id.0.saturating_sub(self.base) < WINDOW
@@ -70,6 +77,7 @@ mod tests {
     fn an_id_is_new_once() {
         let mut seen = Seen::new();
         for id in 0..1_000 {
+            assert_eq!(seen.end(), CallId(id));
             assert_eq!(seen.insert(CallId(id)), Ok(true));
         }
         for id in 0..1_000 {
@@ -85,7 +93,10 @@ mod tests {
         for _ in 0..200_000 {
             let id = rng.below(100_000);
             match seen.insert(CallId(id)) {
-                Ok(new) => assert_eq!(new, model.insert(id)),
+                Ok(new) => {
+                    assert_eq!(new, model.insert(id));
+                    assert_eq!(Some(seen.end().0 - 1), model.last().copied());
+                }
                 Err(TooFarAhead) => {
                     let lowest = (0..).find(|id| !model.contains(id)).unwrap();
                     assert!(lowest + WINDOW - 64 < id, "{id} was refused, {lowest} is missing");

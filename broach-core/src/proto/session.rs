@@ -213,6 +213,9 @@ impl Session {
                     schema::CloseCode::Shutdown => "it is shutting down",
                     schema::CloseCode::Protocol => "the specification was broken: ",
                 };
+                if let (Side::Client(client), 1..) = (&mut self.side, close.calls_below) {
+                    client.calls.on_goodbye(CallId(close.calls_below));
+                }
                 // It comes from another node: only so much of it is shown.
                 let said: String = close.reason.chars().take(200).collect();
                 effects.closed = Some((CloseReason::Remote, format!("{why}{said}")));

@@ -111,7 +111,7 @@ mod tests {
             }],
             cancels: vec![schema::Cancel { call: 1 }, schema::Cancel { call: 0 }],
             hello: Some(schema::Hello { features: vec![1, 300], ..schema::Hello::default() }),
-            close: Some(schema::Close { code: 2, reason: "bye".into() }),
+            close: Some(schema::Close { code: 2, reason: "bye".into(), calls_below: 9 }),
             ping: Some(schema::Ping {}),
             padding: Bytes::from_static(&[0; 100]),
         };

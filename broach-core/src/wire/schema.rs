@@ -141,6 +141,10 @@ pub struct Close {
     /// Why, for people.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+    /// From the side that serves the calls: none of this number and above has reached it, nor will be
+    /// executed any more. 0 if that is not said.
+    #[prost(uint64, tag = "3")]
+    pub calls_below: u64,
 }
 /// Asks for nothing but an acknowledgement.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

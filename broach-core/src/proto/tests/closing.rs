@@ -50,6 +50,28 @@ fn a_node_that_stops_tells_its_callers() {
 }
 
 #[test]
+fn a_call_that_crosses_the_goodbye_was_not_executed() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let taken = pair.call(10);
+    pair.drive();
+    let crossing = pair.call(10);
+    let now = pair.now;
+    let sent = pair.client.transmit(now);
+    pair.server.endpoint.close_all(now);
+    pair.drive();
+    assert_eq!(pair.failed(taken), (Code::Unavailable, Outcome::Unknown));
+    assert_eq!(pair.failed(crossing), (Code::Unavailable, Outcome::NotExecuted));
+    // Which is true: when it arrives it is refused.
+    let started = pair.server.started;
+    sent.into_iter().for_each(|sent| pair.server.receive(now, sent.from, sent.bytes));
+    pair.drive();
+    assert_eq!(pair.server.started, started);
+}
+
+#[test]
 fn a_caller_that_has_heard_nothing_yet_is_told_too() {
     let mut pair = Pair::new();
     pair.echoes = false;
