@@ -28,9 +28,12 @@ async fn run_until_serves_until_the_signal_and_lets_calls_finish() {
     probe.release(1);
     under_way.await.unwrap().unwrap();
     running.await.unwrap().unwrap();
-    // The address is free at once; the caller has yet to hear the goodbye.
+    // The address is free at once. The caller has yet to hear the goodbye: its call crosses it.
     let next = world.node(1).serve(probe.server()).start().await.unwrap();
-    world.watch(2).until(|tally| tally.counters.sessions_open() == 0).await;
+    let response = client.echo(echo(3)).response().await.unwrap();
+    let [crossed, answered] = &response.attempts[..] else { panic!("{:?}", response.attempts) };
+    assert_eq!((crossed.code, crossed.outcome), (Code::Unavailable, Outcome::NotExecuted));
+    assert_eq!((answered.code, probe.started_for(3)), (Code::Ok, 1));
     good_call(&channel).await;
     drop(client);
     world.end((next, channel)).await;
