@@ -100,6 +100,16 @@ impl Future for Serving {
     }
 }
 
+impl Drop for Serving {
+    /// What a handler does when it is stopped is still its own: it happens in its span, and before
+    /// its end is told.
+    fn drop(&mut self) {
+        let span = self.scope.span().clone();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
+        self.state = State::Ready(None);
+    }
+}
+
 impl Inner {
     /// Makes a request out of a call.
     fn request(&self, call: Arrived) -> Result<Request, Status> {
