@@ -10,3 +10,5 @@ mod list_channel;
 mod lossy;
 mod replay;
 mod restart;
+mod trace_context;
+mod tracing_spans;
