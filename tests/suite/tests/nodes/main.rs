@@ -8,6 +8,7 @@ mod deadlines;
 mod fail_over;
 mod list_channel;
 mod lossy;
+mod observing;
 mod replay;
 mod restart;
 mod trace_context;

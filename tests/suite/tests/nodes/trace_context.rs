@@ -158,6 +158,34 @@ async fn a_tracing_system_is_not_asked_where_there_are_no_spans() {
     world.end((node, channel)).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_tracing_system_that_panics_harms_no_call() {
+    struct Panics;
+
+    impl Propagator for Panics {
+        fn inject(&self, _: &tracing::Span) -> Option<TraceContext> {
+            panic!("as the test wants it");
+        }
+
+        fn extract(&self, _: &tracing::Span, _: TraceContext) {
+            panic!("as the test wants it");
+        }
+    }
+
+    let world = World::new(1);
+    let probe = Probe::new();
+    let node = world.node(1).propagate(Panics).serve(probe.server()).start().await.unwrap();
+    let panicking = world.caller(2).propagate(Panics).connect(World::addr(1)).await.unwrap();
+    let good = world.channel(3, 1).await;
+    let spans = Spans::default();
+    let _kept = spans.keep();
+    for channel in [&panicking, &good] {
+        ProbeClient::new(channel.clone()).echo(echo(1)).await.unwrap();
+        assert_eq!(probe.last_seen().trace, None);
+    }
+    world.end((node, panicking, good)).await;
+}
+
 /// A node whose handler does what the test says with a client of the node behind it.
 struct Chain {
     world: World,
