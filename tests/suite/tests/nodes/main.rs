@@ -6,8 +6,14 @@
 mod cancellation;
 mod deadlines;
 mod fail_over;
+mod in_process;
 mod list_channel;
 mod lossy;
+mod metadata;
+mod metadata_limits;
+mod middleware;
+mod middleware_time;
+mod middleware_tower;
 mod observing;
 mod replay;
 mod restart;

@@ -4,19 +4,20 @@
 use std::sync::{Arc, Mutex};
 
 use broach_core::observe::{Propagator, TraceContext};
-use broach_core::{Channel, Context, Node};
-use broach_tests::broach::testing::v1::{ProbeClient, ScriptClient};
+use broach_tests::broach::testing::v1::ProbeClient;
 use broach_tests::requests::{act, echo};
-use broach_tests::{Probe, Script, Spans, Traced, World};
+use broach_tests::{Probe, Spans, Traced, World};
+
+use crate::metadata::Chain;
 
 #[tokio::test(start_paused = true)]
 async fn calls_of_a_handler_carry_its_trace_on() {
     let chain = Chain::new(|next, _| async move { next.echo(echo(1)).await.map(drop) }).await;
     let spans = Spans::default();
     let _kept = spans.keep();
-    chain.call().await;
+    chain.client().act(act("")).await.unwrap();
     // One below the other, through three nodes.
-    let ([front, behind], [first, second]) = (chain.calls(&spans), chain.handlers(&spans));
+    let ([front, behind], [first, second]) = (calls(&spans), handlers(&spans));
     assert_eq!(behind.parent, Some(first.index));
     let attempts = spans.named("attempt");
     assert_eq!(first.field("parent_span_id"), attempts[0].field("span_id"));
@@ -37,8 +38,8 @@ async fn a_task_of_its_own_carries_on_the_trace_that_it_is_told_of() {
     let chain = chain.await;
     let spans = Spans::default();
     let _kept = spans.keep();
-    chain.call().await;
-    let [front, behind] = chain.calls(&spans);
+    chain.client().act(act("")).await.unwrap();
+    let [front, behind] = calls(&spans);
     // The task is in no span, and in the trace all the same.
     assert_eq!(behind.parent, None);
     assert_eq!(behind.field("trace_id"), front.field("trace_id"));
@@ -51,8 +52,8 @@ async fn a_detached_call_begins_a_trace_of_its_own() {
         Chain::new(|next, _| async move { next.echo(echo(1)).detached().await.map(drop) }).await;
     let spans = Spans::default();
     let _kept = spans.keep();
-    chain.call().await;
-    let ([front, behind], [_, second]) = (chain.calls(&spans), chain.handlers(&spans));
+    chain.client().act(act("")).await.unwrap();
+    let ([front, behind], [_, second]) = (calls(&spans), handlers(&spans));
     assert_ne!(behind.field("trace_id"), front.field("trace_id"));
     assert_eq!(second.field("trace_id"), behind.field("trace_id"));
     chain.end().await;
@@ -63,9 +64,9 @@ async fn calls_that_nobody_else_made_are_traces_of_their_own() {
     let chain = Chain::new(|_, _| async { Ok(()) }).await;
     let spans = Spans::default();
     let _kept = spans.keep();
-    chain.call().await;
-    chain.call().await;
-    let [first, second] = chain.calls(&spans);
+    chain.client().act(act("")).await.unwrap();
+    chain.client().act(act("")).await.unwrap();
+    let [first, second] = calls(&spans);
     assert_ne!(first.field("trace_id"), second.field("trace_id"));
     chain.end().await;
 }
@@ -75,8 +76,8 @@ async fn who_keeps_no_spans_hands_the_trace_on_untouched() {
     let chain = Chain::new(|next, _| async move { next.echo(echo(1)).await.map(drop) }).await;
     let spans = Spans::without("handle");
     let _kept = spans.keep();
-    chain.call().await;
-    let [_, behind] = chain.calls(&spans);
+    chain.client().act(act("")).await.unwrap();
+    let [_, behind] = calls(&spans);
     let attempts = spans.named("attempt");
     assert_eq!(behind.field("trace_id"), attempts[0].field("trace_id"));
     assert_eq!(chain.probe.last_seen().trace.unwrap(), place(&attempts[1]));
@@ -186,48 +187,14 @@ async fn a_tracing_system_that_panics_harms_no_call() {
     world.end((node, panicking, good)).await;
 }
 
-/// A node whose handler does what the test says with a client of the node behind it.
-struct Chain {
-    world: World,
-    probe: Probe,
-    nodes: [Node; 2],
-    channel: Channel,
+/// The spans of two calls.
+fn calls(spans: &Spans) -> [Traced; 2] {
+    spans.named("call").try_into().unwrap()
 }
 
-impl Chain {
-    async fn new<F>(handler: impl Fn(ProbeClient, Context) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Result<(), broach_core::Status>> + Send + 'static,
-    {
-        let (world, probe) = (World::new(1), Probe::new());
-        let behind = world.node(1).serve(probe.server()).start().await.unwrap();
-        let next = ProbeClient::new(world.channel(12, 1).await);
-        let script = Script::new(move |cx, _| {
-            let handling = handler(next.clone(), cx);
-            async move { handling.await.map(|()| String::new()) }
-        });
-        let front = world.node(2).serve(script.server()).start().await.unwrap();
-        let channel = world.channel(3, 2).await;
-        Self { world, probe, nodes: [front, behind], channel }
-    }
-
-    async fn call(&self) {
-        ScriptClient::new(self.channel.clone()).act(act("")).await.unwrap();
-    }
-
-    /// The spans of two calls.
-    fn calls(&self, spans: &Spans) -> [Traced; 2] {
-        spans.named("call").try_into().unwrap()
-    }
-
-    /// The spans of two handlers.
-    fn handlers(&self, spans: &Spans) -> [Traced; 2] {
-        spans.named("handle").try_into().unwrap()
-    }
-
-    async fn end(self) {
-        self.world.end((self.nodes, self.channel)).await;
-    }
+/// The spans of two handlers.
+fn handlers(spans: &Spans) -> [Traced; 2] {
+    spans.named("handle").try_into().unwrap()
 }
 
 /// The ids of a span.
