@@ -30,8 +30,8 @@ pub(super) struct Envelope {
     pub(super) peer: Option<Peer>,
     /// The attempts before the one that succeeded.
     pub(super) failed: Vec<Attempt>,
-    /// How long that one took.
-    pub(super) elapsed: Duration,
+    /// How long that one took; `None` if a layer answered instead.
+    pub(super) elapsed: Option<Duration>,
 }
 
 /// One message, decoded. The call ends here.

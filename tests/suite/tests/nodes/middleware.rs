@@ -131,7 +131,7 @@ async fn a_layer_around_a_channel_may_answer_by_itself() {
         let channel = both.channel.layer(answer);
         let response = ProbeClient::new(channel.clone()).echo(echo(1)).response().await.unwrap();
         assert_eq!(response.message.payload, b"from the layer");
-        assert_eq!(response.peer, None);
+        assert_eq!((response.peer, response.attempts), (None, vec![]));
         let counters = channel.counters();
         assert_eq!((counters.calls_started, counters.attempts_started), (1, 0));
         assert_eq!(counters.calls_ended, [(Code::Ok, 1)].into());
