@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn the_committed_schema_is_what_is_generated_from_the_proto() {
-    let path = root("broach-core/src/wire/schema.rs");
+    let path = root(SCHEMA);
     let actual = generated();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, actual).unwrap();
@@ -19,10 +19,9 @@ fn the_committed_schema_is_what_is_generated_from_the_proto() {
     let line = differing.unwrap_or_else(|| expected.lines().count().min(actual.lines().count()));
     assert!(
         expected == actual,
-        "{} differs from what is generated from {PROTO}, first in line {}:\n  \
+        "{SCHEMA} differs from what is generated from {PROTO}, first in line {}:\n  \
          kept:      {}\n  generated: {}\n\
          If {PROTO} is right, run the test with UPDATE_GOLDEN=1 and review the difference.",
-        path.display(),
         line + 1,
         expected.lines().nth(line).unwrap_or("(no such line)"),
         actual.lines().nth(line).unwrap_or("(no such line)"),
@@ -43,4 +42,5 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+const SCHEMA: &str = "broach-core/src/wire/schema.rs";
 const PROTO: &str = "proto/broach/wire/v1/wire.proto";

@@ -61,7 +61,7 @@ async fn all_four_shapes_work_within_the_process() {
     let sums = client.sums(futures::stream::iter([1, 2, 3].map(number))).await.unwrap();
     assert_eq!(values(sums).await, [Ok(1), Ok(3), Ok(6)]);
     // Nothing at all is a stream too.
-    let nothing = || futures::stream::iter([number(0); 0]);
+    let nothing = || futures::stream::empty::<Number>();
     assert_eq!(client.sum(nothing()).await.unwrap(), number(0));
     assert_eq!(values(client.sums(nothing()).await.unwrap()).await, []);
     assert_eq!(values(client.count(number(0)).await.unwrap()).await, []);

@@ -140,7 +140,7 @@ fn much_metadata_arrives_on_a_bad_network() {
         let call = |number: u8| {
             // Some fifty datagrams' worth.
             let bytes: Vec<u8> = (0..50_000_u32).map(|at| (at ^ at >> 8) as u8 ^ number).collect();
-            let text = if number % 3 == 0 { "fail" } else { "" };
+            let text = if number.is_multiple_of(3) { "fail" } else { "" };
             let call = client.act_again(act(text)).timeout(secs(60));
             let call = call.metadata("bytes", bytes.clone()).metadata("number", number.to_string());
             async move {

@@ -96,13 +96,12 @@ async fn each_end_is_recorded_on_both_sides() {
     let (spans, probe, world, node, channel) = open().await;
     let client = ProbeClient::new(channel.clone());
     let ended = |spans: &Spans| {
-        let codes = ["call", "attempt", "handle"].map(|name| {
+        ["call", "attempt", "handle"].map(|name| {
             let span = spans.only(name);
             assert!(span.closed, "{span:?}");
             assert_eq!(span.field("rpc.status_code"), span.field("error.type"));
             span.field("error.type").to_owned()
-        });
-        codes
+        })
     };
     {
         let _kept = spans.keep();
