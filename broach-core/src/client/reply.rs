@@ -113,6 +113,8 @@ impl Stream for Watched {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let span = this.scope.span();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
         let next = match this.messages.poll_next_unpin(cx) {
             Poll::Pending => {
                 let Some(sleep) = &mut this.sleep else {
