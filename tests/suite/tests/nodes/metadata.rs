@@ -255,7 +255,7 @@ impl Both {
 
 /// A node whose handler does what the test says with a client of the node behind it.
 pub(crate) struct Chain {
-    pub(crate) world: World,
+    world: World,
     pub(crate) probe: Probe,
     nodes: [Node; 2],
     channel: Channel,

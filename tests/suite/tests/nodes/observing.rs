@@ -228,6 +228,21 @@ async fn a_stream_within_the_process_is_a_call_until_it_has_been_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_of_a_node_shares_its_counters() {
+    let (world, _probe, node, channel) = open().await;
+    let other = world.node(3).serve(Numbers.server()).start().await.unwrap();
+    let of_node = other.connect(World::addr(1)).await.unwrap();
+    good_call(&of_node).await;
+    let calls = NumbersClient::new(channel.clone());
+    assert_eq!(calls.next(one()).await.unwrap_err().code(), Code::Unimplemented);
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(of_node.counters(), other.counters());
+    assert_eq!(other.counters().calls_ended, [(Code::Ok, 1)].into());
+    assert_eq!(other.counters(), world.watch(3).counters());
+    world.end((node, other, channel, of_node, calls)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_observers_see_the_same() {
     let world = World::new(1);
     let recorders = [Recorder::default(), Recorder::default()];

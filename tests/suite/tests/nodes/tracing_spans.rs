@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use broach_core::{Channel, Code, Node};
-use broach_tests::broach::testing::v1::{Nothing, ProbeClient, ScriptClient};
+use broach_core::{Channel, Code, Context, Node, Sender, Status};
+use broach_tests::broach::testing::v1::{self, Nothing, Number, ProbeClient, ScriptClient};
 use broach_tests::layers::refuse;
 use broach_tests::requests::{act, echo, fail, good_call, sleep, wait};
 use broach_tests::{Probe, Script, Spans, Traced, World, eventually, millis};
@@ -231,6 +231,42 @@ async fn calls_within_the_process_have_a_call_and_an_attempt() {
     assert_eq!(reply.text, place);
     let events: Vec<_> = spans.all().into_iter().flat_map(|span| span.events).collect();
     assert_eq!((spans.all().len(), events), (2, vec!["handled".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_stream_lasts_until_it_has_been_read() {
+    struct Counts;
+
+    #[broach_core::async_trait]
+    impl v1::Numbers for Counts {
+        async fn count(
+            &self,
+            _: Context,
+            up_to: Number,
+            mut replies: Sender<Number>,
+        ) -> Result<(), Status> {
+            for value in 1..=up_to.value {
+                replies.send(Number { value }).await?;
+            }
+            tracing::info!("counted");
+            Ok(())
+        }
+    }
+
+    let client = v1::NumbersClient::new(Channel::in_process(v1::NumbersServer::new(Counts)));
+    let spans = Spans::default();
+    let _kept = spans.keep();
+    let mut numbers = client.count(Number { value: 100 }).await.unwrap();
+    for _ in 0..50 {
+        assert!(numbers.message().await.unwrap().is_some());
+    }
+    assert_eq!(spans.only("call").events, [""; 0], "the handler waits for its reader");
+    while numbers.message().await.unwrap().is_some() {}
+    let call = spans.only("call");
+    assert_eq!(call.events, ["counted"]);
+    assert_eq!(call.field("rpc.status_code"), "OK");
+    drop(numbers);
+    assert!(spans.only("call").closed);
 }
 
 #[tokio::test(start_paused = true)]
