@@ -196,6 +196,9 @@ impl Status {
     }
 
     /// The same with a message that says more.
+    ///
+    /// Details and text that together are larger than a message may be do not go over the network:
+    /// the text is cut short and says so.
     #[must_use]
     pub fn with_detail<M: Message + Name>(mut self, detail: &M) -> Self {
         self.0.details.push(Detail {
@@ -206,6 +209,9 @@ impl Status {
     }
 
     /// The same with metadata, in place of what it had.
+    ///
+    /// Metadata that is more than either side takes does not go over the network, and the text says
+    /// so.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
@@ -223,6 +229,12 @@ impl Status {
     #[must_use]
     pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same with another text.
+    pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
         self
     }
 

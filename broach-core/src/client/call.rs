@@ -107,9 +107,10 @@ pub struct Response<T> {
     pub message: T,
     /// What the handler sent along.
     pub metadata: Metadata,
-    /// The node that answered; `None` if the call stayed in the process.
+    /// The node that answered; `None` if the call stayed in the process, or a layer of the channel
+    /// answered.
     pub peer: Option<Peer>,
-    /// What was tried, in order; the last one succeeded.
+    /// What was tried, in order; the last one succeeded. Empty if a layer of the channel answered.
     pub attempts: Vec<Attempt>,
 }
 
@@ -283,7 +284,9 @@ impl<Req, Rep> Future for ResponseFuture<Req, Rep> {
         self.call.poll_reply(cx).map_ok(|(message, envelope)| {
             let Envelope { metadata, peer, failed, elapsed } = envelope;
             let mut attempts = failed;
-            attempts.push(Attempt::new(peer.map(|peer| peer.addr), elapsed, Ok(())));
+            attempts.extend(
+                elapsed.map(|elapsed| Attempt::new(peer.map(|peer| peer.addr), elapsed, Ok(()))),
+            );
             Response { message, metadata, peer, attempts }
         })
     }

@@ -44,7 +44,7 @@ impl Transport for Local {
             let elapsed = attempt.map(|(mut attempt, _)| attempt.end(code_of(&result), outcome));
             let elapsed = elapsed.unwrap_or_default();
             match result {
-                Ok(reply) => Ok(Reply { elapsed, ..reply }),
+                Ok(reply) => Ok(Reply { elapsed: Some(elapsed), ..reply }),
                 Err(status) => {
                     let attempt = Attempt::new(None, elapsed, Err(&status));
                     Err(status.with_attempts(vec![attempt]))

@@ -273,7 +273,7 @@ impl Inner {
         match result {
             Ok(reply) => {
                 let failed = std::mem::take(&mut trial.attempts);
-                Ok(Reply { peer, failed, elapsed, ..reply })
+                Ok(Reply { peer, failed, elapsed: Some(elapsed), ..reply })
             }
             Err(status) => {
                 trial.attempts.push(Attempt::new(Some(addr), elapsed, Err(&status)));

@@ -30,8 +30,8 @@ pub(super) struct Envelope {
     pub(super) peer: Option<Peer>,
     /// The attempts before the one that succeeded.
     pub(super) failed: Vec<Attempt>,
-    /// How long that one took.
-    pub(super) elapsed: Duration,
+    /// How long that one took; `None` if a layer answered instead.
+    pub(super) elapsed: Option<Duration>,
 }
 
 /// One message, decoded. The call ends here.
@@ -113,6 +113,8 @@ impl Stream for Watched {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let span = this.scope.span();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
         let next = match this.messages.poll_next_unpin(cx) {
             Poll::Pending => {
                 let Some(sleep) = &mut this.sleep else {

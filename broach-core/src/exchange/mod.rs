@@ -21,5 +21,5 @@ pub use context::Context;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};
-pub(crate) use records::{RequestRecords, message_bytes, read_reply, read_request};
+pub(crate) use records::{RequestRecords, message_bytes, read_reply, read_request, status_bytes};
 pub use stream::{Feed, Receiver, Sender, channel};

@@ -125,15 +125,15 @@ pub struct Reply {
     pub(crate) peer: Option<Peer>,
     /// The attempts before the one that gave this reply.
     pub(crate) failed: Vec<Attempt>,
-    /// How long that one took.
-    pub(crate) elapsed: Duration,
+    /// How long that one took; `None` if a layer answered and none was made.
+    pub(crate) elapsed: Option<Duration>,
 }
 
 impl Reply {
     /// A reply without metadata.
     pub fn new(body: Body) -> Self {
         let (metadata, failed) = (Metadata::new(), Vec::new());
-        Self { metadata, body, peer: None, failed, elapsed: Duration::ZERO }
+        Self { metadata, body, peer: None, failed, elapsed: None }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::exchange::{Body, Reply};
 use crate::metadata::Metadata;
 use crate::observe::{DropReason, TraceContext};
 use crate::proto::CallBytes;
-use crate::status::Status;
+use crate::status::{Detail, Status};
 use crate::wire::{
     Record, RecordKind, metadata_from_wire, metadata_to_wire, put_record, put_record_head,
     status_from_wire,
@@ -34,6 +34,32 @@ pub(crate) fn message_bytes(
     put_record_head(&mut head, RecordKind::Message, message.len());
     CallBytes::with_metadata(metadata.bytes(), head, message)
 }
+
+/// The bytes of a status. What is more than one of the sides takes is left out, and the text says
+/// so: the code and the outcome have to arrive.
+pub(crate) fn status_bytes(mut status: Status, limits: [(SizeLimits, &str); 2]) -> CallBytes {
+    for (limits, whose) in limits {
+        let limits = SizeLimits { message: limits.message.max(STATUS_BYTES_MAX), ..limits };
+        let detail = |detail: &Detail| detail.type_url.len() + detail.value.len();
+        let bytes = status.message().len() + status.details().iter().map(detail).sum::<usize>();
+        if let Some(why) = limits.exceeded(bytes, 0, "the status", whose) {
+            let text: String = status.message().chars().take(TEXT_CHARS_MAX).collect();
+            let text = format!("{text} (cut short: {why})");
+            status = status.with_details(Vec::new()).with_message(text);
+        }
+        if let Some(why) = limits.exceeded(0, status.metadata().bytes(), "the status", whose) {
+            let text = format!("{} (without its metadata: {why})", status.message());
+            status = status.with_metadata(Metadata::new()).with_message(text);
+        }
+    }
+    CallBytes::status(&status)
+}
+
+/// A status may have this many bytes where messages may have less.
+const STATUS_BYTES_MAX: usize = 32 << 10;
+
+/// What is left of a text that is too long.
+const TEXT_CHARS_MAX: usize = 1024;
 
 /// Reads a unary request.
 ///
@@ -121,6 +147,34 @@ mod tests {
         let status = Status::not_found("no").with_outcome(Outcome::NotExecuted);
         let back = read_reply(CallBytes::status(&status).joined(), LIMITS).unwrap_err();
         assert_eq!((back.code(), back.outcome()), (crate::Code::NotFound, Outcome::NotExecuted));
+    }
+
+    #[test]
+    fn of_a_status_that_is_too_large_the_code_and_the_beginning_arrive() {
+        let mut metadata = Metadata::new();
+        metadata.insert("k", "v".repeat(100)).unwrap();
+        let detail =
+            |bytes: usize| Detail { type_url: "t/a.B".into(), value: vec![1; bytes].into() };
+        let full = Status::not_found("gone").with_metadata(metadata).with_outcome(Outcome::Unknown);
+        let less = SizeLimits { message: 4, metadata: 108 };
+        for (status, message, details, entries) in [
+            (full.clone(), "gone (without its metadata: the status comes with metadata of", 0, 0),
+            (full.clone().with_details(vec![detail(5_000)]), "gone (without its metadata:", 1, 0),
+            (
+                full.clone().with_details(vec![detail(40_000)]).with_metadata(Metadata::new()),
+                "gone (cut short: the status has 40009 bytes, and the serving node takes",
+                0,
+                0,
+            ),
+            (full.with_message("ü".repeat(20_000)), "üüü", 0, 0),
+        ] {
+            let bytes = status_bytes(status, [(LIMITS, "the serving node"), (less, "the caller")]);
+            let back = read_reply(bytes.joined(), LIMITS).unwrap_err();
+            assert_eq!((back.code(), back.outcome()), (crate::Code::NotFound, Outcome::Unknown));
+            assert!(back.message().starts_with(message), "{back}");
+            assert!(back.message().len() < 4_000);
+            assert_eq!((back.details().len(), back.metadata().len()), (details, entries));
+        }
     }
 
     #[test]

@@ -193,7 +193,8 @@
 //! reply then either.
 //!
 //! Once a side knows the other's Hello, it sends no message and no metadata larger than that allows
-//! (0: not said).
+//! (0: not said). Of a Status it leaves out what is larger; text and details together may have the
+//! size of a message, and 32768 bytes in any case.
 //!
 //! # 7. The end of a session, and what is known of its calls
 //!

@@ -154,7 +154,8 @@ pub enum Event<'a> {
 /// Receives every event of a node.
 ///
 /// Called from the middle of the work, on whichever thread does it: an observer must be quick and
-/// must not block.
+/// must not block. If it panics, that is caught; nothing else is affected, and it gets the next
+/// event all the same.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);

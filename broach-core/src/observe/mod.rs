@@ -12,6 +12,7 @@ mod span;
 mod trace;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counters::{Counters, Errnos};
@@ -57,7 +58,7 @@ impl Observe {
     pub(crate) fn emit(&self, event: Event<'_>) {
         self.0.counters.count(&event);
         for observer in &self.0.observers {
-            observer.event(&event);
+            unharmed(|| observer.event(&event));
         }
     }
 
@@ -74,6 +75,14 @@ impl Observe {
     fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
         draw(&mut self.0.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Lets a user's code look at what happens; `None` if it panics.
+///
+/// It is called from the middle of the driver, which must not end with it, and while scopes are
+/// dropped by another panic, which would end the process.
+fn unharmed<T>(look: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(look)).ok()
 }
 
 impl fmt::Debug for Observe {

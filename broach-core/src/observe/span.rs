@@ -9,7 +9,7 @@ use tracing::Span;
 use tracing::field::{Empty, display};
 
 use crate::code::Code;
-use crate::observe::{Observe, TraceContext};
+use crate::observe::{Observe, TraceContext, unharmed};
 
 /// The span of a call, from its beginning to its end.
 pub(super) fn call(method: &str, target: &str) -> Span {
@@ -88,7 +88,7 @@ pub(super) fn place(
         return parent;
     }
     let place = match observe.propagator() {
-        Some(propagator) => propagator.inject(span)?,
+        Some(propagator) => unharmed(|| propagator.inject(span)).flatten()?,
         None => observe.draw(|rng| TraceContext::new(parent, rng)),
     };
     span.record("trace_id", display(format_args!("{:032x}", place.trace_id)));
@@ -103,7 +103,7 @@ pub(super) fn adopt(span: &Span, parent: Option<TraceContext>, observe: &Observe
     };
     span.record("parent_span_id", display(format_args!("{:016x}", parent.span_id)));
     if let Some(propagator) = observe.propagator() {
-        propagator.extract(span, parent);
+        unharmed(|| propagator.extract(span, parent));
     }
 }
 

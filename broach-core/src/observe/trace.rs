@@ -34,6 +34,9 @@ pub struct TraceContext {
 /// fields `trace_id` and `span_id` of its spans, which is enough to follow a call through the logs
 /// of several nodes. With OpenTelemetry's bridge for `tracing`, implement this with its functions
 /// for reading a span's context and for setting a span's parent.
+///
+/// Called like an [`Observer`](crate::observe::Observer): it must be quick and must not block. If
+/// it panics, the call goes on without what it would have done.
 pub trait Propagator: Send + Sync {
     /// The ids that the tracing system gave a span of a call that is about to leave this node;
     /// `None` to send none along.

@@ -187,7 +187,7 @@ const LOOPBACK_BYTES: usize = 16_384;
 
 /// So many bytes go out for each that came in, to an address that has not proved itself
 /// (RFC 9000 §8.1).
-const AMPLIFICATION_MAX: u64 = 3;
+pub(super) const AMPLIFICATION_MAX: u64 = 3;
 
 /// A datagram that could hold less than this is not begun.
 const WORTH_SENDING: usize = HEADER_BYTES + TRAILER_BYTES + 80;

@@ -31,8 +31,8 @@ impl Limiter {
 }
 
 /// Enough for a whole cluster to learn at once that a node has restarted.
-const BURST: u64 = 10_000;
-const PER_SECOND: u64 = 10_000;
+pub(super) const BURST: u64 = 10_000;
+pub(super) const PER_SECOND: u64 = 10_000;
 const UNIT: u64 = 1_000_000_000;
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ const BACKOFF_MAX: u32 = 16;
 
 /// Operating systems hold datagrams back for milliseconds now and then; what takes no longer than
 /// that is late, not lost.
-const LOSS_DELAY_MIN: Duration = Duration::from_millis(5);
+pub(super) const LOSS_DELAY_MIN: Duration = Duration::from_millis(5);
 
 /// A node that asks for more patience than this does not get it.
 const ACK_DELAY_BELIEVED: Duration = Duration::from_secs(1);

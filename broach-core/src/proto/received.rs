@@ -107,10 +107,10 @@ impl Received {
 }
 
 /// More ranges would not help the sender; older ones are forgotten.
-const RANGES_MAX: usize = 32;
+pub(super) const RANGES_MAX: usize = 32;
 
 /// At least every so many datagrams are acknowledged without waiting.
-const UNACKED_MAX: u32 = 10;
+pub(super) const UNACKED_MAX: u32 = 10;
 
 #[cfg(test)]
 mod tests {

@@ -283,10 +283,10 @@ impl Sent {
 
 /// So many later datagrams may overtake one before it counts as lost (RFC 9002,
 /// `kPacketThreshold`).
-const REORDERING_MIN: u64 = 3;
+pub(super) const REORDERING_MIN: u64 = 3;
 
 /// Networks that reorder further than this are left to the time threshold.
-const REORDERING_MAX: u64 = 64;
+pub(super) const REORDERING_MAX: u64 = 64;
 
 /// How long a lost datagram is remembered.
 const LOST_KEPT: Duration = Duration::from_millis(200);

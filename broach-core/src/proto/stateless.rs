@@ -65,7 +65,7 @@ impl Answers {
 const QUEUE_MAX: usize = 256;
 
 /// So many bytes go out for each that came in, to an address that has not proved itself.
-const AMPLIFICATION_MAX: usize = 3;
+pub(super) const AMPLIFICATION_MAX: usize = 3;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
     Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
-    unimplemented,
+    status_bytes, unimplemented,
 };
 use crate::method::Shape;
 use crate::net::{Handler, Work};
@@ -96,7 +96,18 @@ impl Future for Serving {
         let own = inner.config.size_limits();
         let result = result.and_then(|reply| reply_bytes(reply, method, own, *limits));
         scope.end(code_of(&result));
-        Poll::Ready(result.unwrap_or_else(|status| CallBytes::status(&status)))
+        let limits = [(own, SERVING), (*limits, CALLER)];
+        Poll::Ready(result.unwrap_or_else(|status| status_bytes(status, limits)))
+    }
+}
+
+impl Drop for Serving {
+    /// What a handler does when it is stopped is still its own: it happens in its span, and before
+    /// its end is told.
+    fn drop(&mut self) {
+        let span = self.scope.span().clone();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
+        self.state = State::Ready(None);
     }
 }
 
@@ -209,7 +220,7 @@ fn reply_bytes(
         return Err(Status::internal(format!("{method} has one reply, but a stream came of it")));
     };
     let metadata = reply.metadata.bytes();
-    for (limits, whose) in [(own, "the serving node"), (callers, "the caller")] {
+    for (limits, whose) in [(own, SERVING), (callers, CALLER)] {
         let what = format_args!("the reply of {method}");
         if let Some(text) = limits.exceeded(message.len(), metadata, what, whose) {
             return Err(Status::resource_exhausted(text));
@@ -217,6 +228,10 @@ fn reply_bytes(
     }
     Ok(message_bytes(&reply.metadata, None, message))
 }
+
+/// Whose limits there are.
+const SERVING: &str = "the serving node";
+const CALLER: &str = "the caller";
 
 /// Why a stream does not go over the network.
 fn no_streams(method: &str, shape: Shape) -> Status {

@@ -156,7 +156,7 @@ impl fmt::Debug for Token {
 }
 
 /// The upper half of the first byte of every datagram.
-pub(super) const MAGIC: u8 = 0xb;
+pub(crate) const MAGIC: u8 = 0xb;
 
 #[cfg(test)]
 mod tests {

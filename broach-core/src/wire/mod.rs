@@ -27,6 +27,8 @@ pub(crate) use crate::config::BASE_DATAGRAM_BYTES;
 pub(crate) use datagram::{Datagram, stateless};
 pub(crate) use frame::{Frame, Frames};
 pub(crate) use header::{Header, Init, Kind, Token};
+#[cfg(test)]
+pub(crate) use header::{MAGIC, TOKEN_BYTES_MAX};
 pub(crate) use parts::{
     metadata_from_wire, metadata_to_wire, micros, status_from_wire, status_to_wire,
 };

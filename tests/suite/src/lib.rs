@@ -3,8 +3,8 @@
 //!
 //! [`World`] is where nodes live whose time is virtual and whose network does what a test says.
 //! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
-//! see a node's events, [`Tap`] sees its datagrams, and [`forge`] writes datagrams that no node
-//! would send.
+//! see a node's events, [`Spans`] sees its spans and [`Tap`] its datagrams, and [`forge`] writes
+//! datagrams that no node would send.
 
 pub mod forge;
 pub mod layers;
@@ -12,6 +12,7 @@ mod numbers;
 mod probe;
 pub mod requests;
 mod script;
+mod spans;
 mod tap;
 mod watch;
 mod world;
@@ -26,6 +27,7 @@ pub use generated::*;
 pub use numbers::Numbers;
 pub use probe::{Probe, Seen};
 pub use script::Script;
+pub use spans::{Spans, Traced};
 pub use tap::{Tap, Tapped};
 pub use watch::{Digest, Recorder, Tally, Watch};
 pub use world::{World, client, eventually, faults, for_seeds, millis, secs, transport};

@@ -1,0 +1,116 @@
+//! The page of the guide on the wire says what the code does: the numbers in both are the same.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::config::{DATAGRAM_BYTES_MAX, Transport};
+use crate::method::hash64;
+use crate::proto::{assemble, limiter, link, received, seen, sent, stateless};
+use crate::wire::{
+    BASE_DATAGRAM_BYTES, HEADER_BYTES, Kind, MAGIC, Open, RecordKind, TOKEN_BYTES_MAX,
+    TRAILER_BYTES, VERSION,
+};
+
+#[test]
+fn datagrams_look_as_the_guide_says() {
+    says(format_args!("The wire format, version {VERSION}."));
+    says(format_args!("byte 0 .. {} header", HEADER_BYTES - 1));
+    says(format_args!("last {TRAILER_BYTES} CRC32C"));
+    says(format_args!("high 4 bits: `{MAGIC:#x}`; low 4 bits: the version, {VERSION}"));
+    says(format_args!("fewer than {} bytes", HEADER_BYTES + TRAILER_BYTES));
+    says(format_args!("length of the token, at most {TOKEN_BYTES_MAX}"));
+    says(format_args!("at most {DATAGRAM_BYTES_MAX} bytes, and {BASE_DATAGRAM_BYTES} unless"));
+    let less = BASE_DATAGRAM_BYTES - 1;
+    says(format_args!("the field `padding` to {less} or {BASE_DATAGRAM_BYTES} bytes"));
+    says(format_args!("a client's INIT has at least {less} bytes"));
+    for kind in [Kind::Data, Kind::Init, Kind::Retry, Kind::Reset, Kind::Versions, Kind::Gossip] {
+        let name = format!("{kind:?}").to_uppercase();
+        says(format_args!("| {} | {name} |", kind as u8));
+    }
+    says("the first 8 bytes of the SHA-256 of its name, which is `default`");
+    // As `printf default | sha256sum` has it.
+    assert_eq!(hash64("default"), 0x37a8_eec1_ce19_687d);
+}
+
+#[test]
+fn calls_look_as_the_guide_says() {
+    for (kind, bytes) in [
+        (RecordKind::Message, "a message of the method's type"),
+        (RecordKind::Metadata, "`Metadata`; at most one"),
+        (RecordKind::Status, "`Status`; in replies only"),
+    ] {
+        says(format_args!("| {} | {bytes}", kind as u8));
+    }
+    says(format_args!("keeps apart all numbers up to {} above", seen::WINDOW));
+    // What the schema says of flags.
+    let schema = include_str!("../../../../proto/broach/wire/v1/wire.proto");
+    assert_eq!((Open::IDEMPOTENT, Open::RETRY), (1 << 0, 1 << 1));
+    let flags = "Bit 0: the call may run more than once. Bit 1: it is another try of a call";
+    assert!(schema.contains(flags));
+}
+
+#[test]
+fn losses_are_found_as_the_guide_says() {
+    says(format_args!("{} or more numbers later", word(sent::REORDERING_MIN)));
+    says(format_args!("that number doubles, up to {},", sent::REORDERING_MAX));
+    says(format_args!("at least {} ms, have passed", link::LOSS_DELAY_MIN.as_millis()));
+    says(format_args!("{} datagrams wait for one", word(u64::from(received::UNACKED_MAX))));
+    says(format_args!("no more than {} ranges", received::RANGES_MAX));
+    says(format_args!("At most {} datagrams of a session", link::WINDOW_DATAGRAMS));
+    assert_eq!(stateless::AMPLIFICATION_MAX as u64, assemble::AMPLIFICATION_MAX);
+    let three = word(assemble::AMPLIFICATION_MAX);
+    says(format_args!("sends at most {three} bytes for each that it got"));
+    says(format_args!("They are at most {three} times as large"));
+    let (rate, burst) = (limiter::PER_SECOND, limiter::BURST);
+    says(format_args!("at most {rate} of them per second, after a burst of {burst}"));
+}
+
+#[test]
+fn times_are_those_that_the_guide_says() {
+    let Transport {
+        token_lifetime,
+        max_ack_delay,
+        initial_rtt,
+        probe_timeout_min,
+        probe_timeout_max,
+        dead_after,
+        keep_alive,
+        idle_client,
+        idle_server,
+        ..
+    } = Transport::default();
+    says(format_args!("`max_ack_delay` ({};", short(max_ack_delay)));
+    says(format_args!("The first round-trip time is taken to be {}.", short(initial_rtt)));
+    let (least, most) = (short(probe_timeout_min), short(probe_timeout_max));
+    says(format_args!("at least {least}, doubled each time up to {most}"));
+    says(format_args!("{} minutes ago", word(token_lifetime.as_secs() / 60)));
+    says(format_args!("without calls {} after it was last used", short(idle_client)));
+    says(format_args!("The server does after {}.", short(idle_server)));
+    says(format_args!("sends a Ping after {} in which", short(keep_alive)));
+    says(format_args!("said nothing at all for {} is dead", short(dead_after)));
+}
+
+/// The page says this, whatever its lines and columns.
+fn says(text: impl Display) {
+    let page =
+        include_str!("../../guide/wire.rs").lines().map(|line| line.trim_start_matches("//!"));
+    let page: Vec<&str> = page.flat_map(str::split_whitespace).collect();
+    let page = page.join(" ").replace("**", "");
+    let text = text.to_string();
+    assert!(page.contains(&text), "guide/wire.rs does not say: {text}");
+}
+
+fn word(number: u64) -> &'static str {
+    match number {
+        3 => "three",
+        10 => "ten",
+        _ => panic!("the guide does not say {number} in words"),
+    }
+}
+
+fn short(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{} s", time.as_secs()),
+        millis => format!("{millis} ms"),
+    }
+}
