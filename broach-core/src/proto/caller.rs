@@ -198,7 +198,7 @@ impl Caller {
         }
     }
 
-    /// The other side has ended the session, and of the calls only those below `end` had reached it.
+    /// The other side has ended the session; of the calls only those below `end` had reached it.
     pub(crate) fn on_goodbye(&mut self, end: CallId) {
         let crossing = self.active.iter_mut().filter(|(id, active)| end <= **id && !active.arrived);
         crossing.for_each(|(_, active)| active.on_never_taken());
