@@ -215,27 +215,31 @@ async fn an_address_that_has_proved_nothing_gets_three_bytes_for_each() {
         call.timeout(millis(1)).await.unwrap_err();
         inits.push(mute.sent().remove(0));
     }
-    // A victim, in whose name they come again and again, with others that are answered.
-    let victim = Tap::new(world.socket(66));
+    // Victims, in whose names they come again and again, and one in whose name others come that are
+    // answered.
+    let victims: Vec<_> = (60..70).map(|victim| Tap::new(world.socket(victim))).collect();
     for round in 0..20 {
-        for init in &inits {
+        for (init, victim) in inits.iter().zip(&victims[1..]) {
             victim.inject(World::addr(1), init);
         }
         let nothing = wire::Packet::default();
         let other_version = Forged { version: 7, ..Forged::init(round, &nothing) };
-        victim.inject(World::addr(1), &other_version.padded());
-        victim.inject(World::addr(1), &Forged::new(DATA, 0x9900, round, &nothing).bytes());
+        let no_session = Forged::new(DATA, 0x9900, round, &nothing);
+        victims[0].inject(World::addr(1), &other_version.padded());
+        victims[0].inject(World::addr(1), &no_session.bytes());
         tokio::time::sleep(secs(2)).await;
     }
     tokio::time::sleep(secs(120)).await;
     let mut bytes: BTreeMap<SocketAddr, [usize; 2]> = BTreeMap::new();
+    let mut nearly = 0;
     for one in tap.log() {
         let [received, sent] = bytes.entry(one.peer).or_default();
         *(if one.sent { &mut *sent } else { &mut *received }) += one.bytes.len();
-        assert!(*sent <= 3 * *received, "{sent} bytes for {received}");
+        assert!(*sent <= 3 * *received, "{sent} bytes for {received} to {}", one.peer);
+        nearly += usize::from(3 * *received - *sent < 200);
     }
-    let [received, sent] = bytes[&World::addr(66)];
-    assert!(received / 4 < sent, "it does answer: {sent} bytes for {received}");
+    // Calls that may run without a token are answered with all that is allowed.
+    assert!(4 <= nearly, "the limit was hardly ever reached: {bytes:?}");
     assert!(4 <= node.counters().handlers_started);
     assert_eq!(node.counters().sessions_open(), 0, "and it is over some time");
     lives_on(world, node).await;
