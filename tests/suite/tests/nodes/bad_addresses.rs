@@ -155,8 +155,9 @@ async fn a_call_to_nobody_that_has_time_is_tried_again_until_it_is_given_up() {
 
 #[tokio::test]
 async fn a_call_to_a_closed_port_ends_at_its_deadline_and_was_not_executed_loopback() {
-    // The system gives it to nobody else as long as it can give another.
-    let addr = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Where there are several loopback addresses, one that no other test has sockets at.
+    let free = UdpSocket::bind("127.77.0.1:0").or_else(|_| UdpSocket::bind("127.0.0.1:0"));
+    let addr = free.unwrap().local_addr().unwrap();
     let channel = Channel::connect(addr).await.unwrap();
     let node = Node::builder().start().await.unwrap();
     for channel in [channel.clone(), node.connect(addr).await.unwrap()] {
