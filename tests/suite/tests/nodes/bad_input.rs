@@ -12,7 +12,7 @@ use broach_core::{
 };
 use broach_tests::broach::testing::v1::{Number, NumbersClient, ProbeClient};
 use broach_tests::requests::{echo, good_call};
-use broach_tests::{Numbers, Probe, World, client, secs, transport};
+use broach_tests::{Numbers, Probe, World, client, transport};
 use tower::ServiceExt;
 use tower::layer::layer_fn;
 use tower::util::service_fn;
@@ -204,7 +204,6 @@ async fn a_stream_over_the_network_is_refused_by_name() {
         assert_eq!(status.message(), text);
     }
     assert_eq!(numbers.next(number(1)).await.unwrap().value, 2);
-    tokio::time::sleep(secs(1)).await;
     world.end((node, channel, numbers)).await;
 }
 
