@@ -56,7 +56,6 @@ impl Rng {
     ///
     /// By multiplication rather than by remainder (Lemire, 2019); the bias, at most
     /// `bound / 2^64`, is left in.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }

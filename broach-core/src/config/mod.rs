@@ -4,10 +4,12 @@
 //! a channel starts; an error names the field.
 
 mod client;
+mod gossip;
 mod security;
 mod transport;
 
 pub use client::Client;
+pub use gossip::Gossip;
 pub use security::Security;
 pub use transport::Transport;
 pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};

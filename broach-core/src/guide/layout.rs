@@ -17,7 +17,7 @@
 //!  5   client    server     making calls | serving them
 //!  4   net                  sockets, the driver: where tokio comes in
 //!  3   routing   exchange   which node | what a call is made of
-//!  2   proto                the transport: sessions, calls, losses
+//!  2   proto     gossip     the transport: sessions, calls, losses | who is a member
 //!  1   wire                 bytes <-> frames
 //!  0c  observe              what happens: events, counters, spans
 //!  0b  status method deadline config peer
@@ -37,6 +37,8 @@
 //! | what goes into the next one | `proto/assemble.rs` |
 //! | when is a call's outcome `NotExecuted` | `proto/caller.rs` |
 //! | why does no call run twice | `proto/callee.rs`, `seen.rs`, `token.rs`, `closed.rs` |
+//! | when does a member count as dead | `gossip/prober.rs`, `suspicion.rs`, `merge.rs` |
+//! | how does a node find the others | `gossip/join.rs`, `sync.rs` |
 //! | when is a call tried again | `client/remote.rs` |
 //! | how does a handler get called | `net/handlers.rs`, `server/serve.rs` |
 //! | what can be counted | `observe/counters.rs` |

@@ -49,6 +49,18 @@ pub struct Counters {
     pub handlers_ended: BTreeMap<Code, u64>,
     /// Calls that came in and were answered without starting a handler, by code.
     pub calls_refused: BTreeMap<Code, u64>,
+    /// Members that were heard of for the first time, or again after they had been dead or gone.
+    pub members_up: u64,
+    /// Members that came under suspicion.
+    pub members_suspected: u64,
+    /// Suspects that have shown that they live.
+    pub members_cleared: u64,
+    /// Members that died.
+    pub members_died: u64,
+    /// Members that left.
+    pub members_left: u64,
+    /// How often this node has contradicted a suspicion of itself.
+    pub suspicions_refuted: u64,
 }
 
 /// How often the operating system gave each error number.
@@ -104,6 +116,12 @@ pub(super) struct Live {
     handlers_started: AtomicU64,
     handlers_ended: [AtomicU64; Code::ALL.len()],
     calls_refused: [AtomicU64; Code::ALL.len()],
+    members_up: AtomicU64,
+    members_suspected: AtomicU64,
+    members_cleared: AtomicU64,
+    members_died: AtomicU64,
+    members_left: AtomicU64,
+    suspicions_refuted: AtomicU64,
 }
 
 impl Live {
@@ -135,6 +153,17 @@ impl Live {
             Event::HandlerStarted { .. } => add(&self.handlers_started, 1),
             Event::HandlerEnded { code, .. } => add(&self.handlers_ended[code as usize], 1),
             Event::CallRefused { code, .. } => add(&self.calls_refused[code as usize], 1),
+            Event::MemberUp { .. } => add(&self.members_up, 1),
+            Event::MemberSuspected { .. } => add(&self.members_suspected, 1),
+            Event::MemberCleared { .. } => add(&self.members_cleared, 1),
+            Event::MemberDied { .. } => add(&self.members_died, 1),
+            Event::MemberLeft { .. } => add(&self.members_left, 1),
+            Event::SuspicionRefuted => add(&self.suspicions_refuted, 1),
+            Event::MemberChanged { .. }
+            | Event::AddressClaimed { .. }
+            | Event::ClusterDiffers { .. }
+            | Event::VersionDiffers { .. }
+            | Event::MembersFull { .. } => {}
         }
     }
 
@@ -165,6 +194,12 @@ impl Live {
             handlers_ended: by(&Code::ALL, &self.handlers_ended),
             handlers_started: get(&self.handlers_started),
             calls_refused: by(&Code::ALL, &self.calls_refused),
+            members_up: get(&self.members_up),
+            members_suspected: get(&self.members_suspected),
+            members_cleared: get(&self.members_cleared),
+            members_died: get(&self.members_died),
+            members_left: get(&self.members_left),
+            suspicions_refuted: get(&self.suspicions_refuted),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::code::{Code, Outcome};
+use crate::ids::{ClusterHash, Instance};
+use crate::peer::Peer;
 
 /// Something that happened in a node.
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +151,67 @@ pub enum Event<'a> {
         /// With what.
         code: Code,
     },
+    /// A member was heard of for the first time, or after it had been dead or gone.
+    MemberUp {
+        /// The member.
+        peer: Peer,
+    },
+    /// A member has changed what it says of itself: what it offers, its weight, its zone, whether
+    /// it is draining.
+    MemberChanged {
+        /// The member.
+        peer: Peer,
+    },
+    /// A member does not answer, or others say so.
+    MemberSuspected {
+        /// The member.
+        peer: Peer,
+    },
+    /// A member that was suspected has shown that it lives.
+    MemberCleared {
+        /// The member.
+        peer: Peer,
+    },
+    /// A member counts as dead.
+    MemberDied {
+        /// The member.
+        peer: Peer,
+    },
+    /// A member has left.
+    MemberLeft {
+        /// The member.
+        peer: Peer,
+    },
+    /// This node was suspected or called dead, and has contradicted.
+    SuspicionRefuted,
+    /// Another node that lives has the same advertised address as this one. Calls to the address
+    /// reach one of them at random until one is given another address.
+    AddressClaimed {
+        /// The address.
+        addr: SocketAddr,
+        /// This node.
+        own: Instance,
+        /// The other one.
+        other: Instance,
+    },
+    /// A node of another cluster was heard of. Said once for each address.
+    ClusterDiffers {
+        /// Where it is.
+        from: SocketAddr,
+        /// Its cluster.
+        cluster: ClusterHash,
+    },
+    /// A node that speaks none of this node's wire versions was heard of. Said once for each
+    /// address.
+    VersionDiffers {
+        /// Where it is.
+        from: SocketAddr,
+    },
+    /// A new member was not taken in, because as many are known as may be. Said once.
+    MembersFull {
+        /// How many are known.
+        members: usize,
+    },
 }
 
 /// Receives every event of a node.
@@ -237,8 +300,10 @@ reasons! {
         SessionLimit = "session_limit",
         /// An answer to something that was not asked.
         Stray = "stray",
-        /// For the membership, which this node does not take part in.
+        /// For the membership, which this node does not take part in, or not in this way.
         Gossip = "gossip",
+        /// For the membership, from a node that sends far more than it may.
+        Flood = "flood",
     }
 }
 

@@ -390,3 +390,256 @@ impl Outcome {
         }
     }
 }
+/// The body of a GOSSIP datagram.
+///
+/// All fields but the first are optional, and a datagram may have several of them. The updates are
+/// taken in first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Gossip {
+    /// The sender's cluster: the first 8 bytes (big-endian) of the SHA-256 of its name.
+    #[prost(fixed64, tag = "1")]
+    pub cluster: u64,
+    /// The sender is no member and only asks.
+    #[prost(bool, tag = "2")]
+    pub observer: bool,
+    /// The cookie that the receiver gave the sender; 0 if it gave none.
+    #[prost(fixed64, tag = "3")]
+    pub cookie: u64,
+    /// The cookie that the receiver is to show from now on.
+    #[prost(fixed64, tag = "4")]
+    pub new_cookie: u64,
+    /// The sender is of another cluster than the receiver and has taken nothing of what it was sent.
+    #[prost(bool, tag = "5")]
+    pub refused: bool,
+    /// What the sender knows of members.
+    #[prost(message, repeated, tag = "6")]
+    pub updates: ::prost::alloc::vec::Vec<Update>,
+    /// The updates are a copy of what the sender knows rather than news: a death among them may be an
+    /// old one.
+    #[prost(bool, tag = "7")]
+    pub copy: bool,
+    /// Asks for a cookie.
+    #[prost(message, optional, tag = "8")]
+    pub knock: ::core::option::Option<Knock>,
+    /// Asks for a sign of life.
+    #[prost(message, optional, tag = "9")]
+    pub probe: ::core::option::Option<Probe>,
+    /// The sign of life.
+    #[prost(message, optional, tag = "10")]
+    pub answer: ::core::option::Option<ProbeAnswer>,
+    /// Asks the receiver to probe another member.
+    #[prost(message, optional, tag = "11")]
+    pub relay: ::core::option::Option<Relay>,
+    /// The member has not answered so far.
+    #[prost(message, optional, tag = "12")]
+    pub relay_failed: ::core::option::Option<RelayFailed>,
+    /// What the sender knows, in short: asks for a Listing of what differs.
+    #[prost(message, optional, tag = "13")]
+    pub summary: ::core::option::Option<Summary>,
+    /// What the sender knows, in more detail: answers a Summary.
+    #[prost(message, repeated, tag = "14")]
+    pub listings: ::prost::alloc::vec::Vec<Listing>,
+    /// Zeros that bring a datagram to the size that its answer may have.
+    #[prost(bytes = "bytes", tag = "15")]
+    pub padding: ::prost::bytes::Bytes,
+    /// Asks for the updates of some members.
+    #[prost(message, optional, tag = "16")]
+    pub fetch: ::core::option::Option<Fetch>,
+    /// Asks for the updates of all members, a piece at a time.
+    #[prost(message, optional, tag = "17")]
+    pub pull: ::core::option::Option<Pull>,
+    /// The updates are the piece that was asked for.
+    #[prost(message, optional, tag = "18")]
+    pub page: ::core::option::Option<Page>,
+}
+/// What is known of one member.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Update {
+    /// A Record, as the member itself encoded it: whoever passes it on changes nothing, so that fields
+    /// that it does not know get through.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub record: ::prost::bytes::Bytes,
+    /// What became of the member.
+    #[prost(enumeration = "MemberState", tag = "2")]
+    pub state: i32,
+    /// The instance of the node that accuses the member, if its state is SUSPECT.
+    #[prost(fixed64, tag = "3")]
+    pub accuser: u64,
+}
+/// What a member says of itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Record {
+    /// Where it is reached: 4 or 16 bytes of IP address and 2 of port, big-endian. An IPv4 address has
+    /// 4.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub address: ::prost::bytes::Bytes,
+    /// When this life of it began, in milliseconds since 1970; below 2^62.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// This life of it. Not 0.
+    #[prost(fixed64, tag = "3")]
+    pub instance: u64,
+    /// Counts what it has said of itself in this life; below 2^62.
+    #[prost(uint64, tag = "4")]
+    pub incarnation: u64,
+    /// Counts its adverts.
+    #[prost(uint64, tag = "5")]
+    pub advert_version: u64,
+    /// The first 8 bytes (big-endian) of the SHA-256 of its advert; 0 if it has none.
+    #[prost(fixed64, tag = "6")]
+    pub advert_hash: u64,
+    /// Its share of the calls, beside those of others.
+    #[prost(uint32, tag = "7")]
+    pub weight: u32,
+    /// Where it is; at most 32 bytes.
+    #[prost(string, tag = "8")]
+    pub zone: ::prost::alloc::string::String,
+    /// It is about to leave and should get no new calls.
+    #[prost(bool, tag = "9")]
+    pub draining: bool,
+}
+/// Asks for a cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Knock {}
+/// Asks for a sign of life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Probe {
+    /// A random number.
+    #[prost(fixed64, tag = "1")]
+    pub number: u64,
+    /// The life of the receiver that is meant.
+    #[prost(fixed64, tag = "2")]
+    pub instance: u64,
+}
+/// A sign of life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbeAnswer {
+    /// The number of the Probe or of the Relay.
+    #[prost(fixed64, tag = "1")]
+    pub number: u64,
+    /// Who answers the probe: not the sender of this, if it was relayed.
+    #[prost(fixed64, tag = "2")]
+    pub instance: u64,
+}
+/// Asks the receiver to probe another member, and to pass the answer on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Relay {
+    /// A random number.
+    #[prost(fixed64, tag = "1")]
+    pub number: u64,
+    /// The address of the member, as in its Record.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub address: ::prost::bytes::Bytes,
+    /// Its life.
+    #[prost(fixed64, tag = "3")]
+    pub instance: u64,
+}
+/// A member that was to be probed has not answered so far.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelayFailed {
+    /// The number of the Relay.
+    #[prost(fixed64, tag = "1")]
+    pub number: u64,
+}
+/// A short form of what the sender knows of the members that are not dead.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Summary {
+    /// 64 numbers. Number n is the sum, modulo 2^32, of the digests of those members whose positions
+    /// have n in their highest 6 bits.
+    #[prost(fixed32, repeated, tag = "1")]
+    pub buckets: ::prost::alloc::vec::Vec<u32>,
+}
+/// All members that the sender knows between two positions, dead ones included.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Listing {
+    /// The first position.
+    #[prost(fixed64, tag = "1")]
+    pub first: u64,
+    /// The last position.
+    #[prost(fixed64, tag = "2")]
+    pub last: u64,
+    /// The members, in any order.
+    #[prost(message, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<ListingItem>,
+}
+/// What is known of one member, in brief.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListingItem {
+    /// As in its Record.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub address: ::prost::bytes::Bytes,
+    /// As in its Record.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// As in its Record.
+    #[prost(uint64, tag = "3")]
+    pub incarnation: u64,
+    /// What became of it.
+    #[prost(enumeration = "MemberState", tag = "4")]
+    pub state: i32,
+}
+/// Asks for the updates of some members.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fetch {
+    /// Their addresses, as in their Records.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+/// Asks for the updates of the members between two positions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pull {
+    /// The first position.
+    #[prost(fixed64, tag = "1")]
+    pub first: u64,
+    /// The last position.
+    #[prost(fixed64, tag = "2")]
+    pub last: u64,
+}
+/// As many of the members that were asked for as fit into one datagram, from the first position up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Page {
+    /// The first position, as in the Pull.
+    #[prost(fixed64, tag = "1")]
+    pub first: u64,
+    /// The last position that is covered; if it is below that of the Pull, there is more to be asked
+    /// for.
+    #[prost(fixed64, tag = "2")]
+    pub last: u64,
+    /// How many members the sender knows that are not dead.
+    #[prost(uint64, tag = "3")]
+    pub members: u64,
+}
+/// What became of a member. The order matters: of two updates of the same incarnation, the one with
+/// the higher state counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MemberState {
+    Alive = 0,
+    Suspect = 1,
+    Dead = 2,
+    Left = 3,
+}
+impl MemberState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Alive => "ALIVE",
+            Self::Suspect => "SUSPECT",
+            Self::Dead => "DEAD",
+            Self::Left => "LEFT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ALIVE" => Some(Self::Alive),
+            "SUSPECT" => Some(Self::Suspect),
+            "DEAD" => Some(Self::Dead),
+            "LEFT" => Some(Self::Left),
+            _ => None,
+        }
+    }
+}

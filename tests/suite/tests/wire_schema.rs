@@ -1,5 +1,5 @@
 //! The wire format's schema as Rust, which is kept in broach-core so that it is built without a
-//! generator, is what the generator makes of `wire.proto`.
+//! generator, is what the generator makes of its `.proto` files.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p broach-tests --test wire_schema` writes it anew.
 
@@ -19,9 +19,9 @@ fn the_committed_schema_is_what_is_generated_from_the_proto() {
     let line = differing.unwrap_or_else(|| expected.lines().count().min(actual.lines().count()));
     assert!(
         expected == actual,
-        "{SCHEMA} differs from what is generated from {PROTO}, first in line {}:\n  \
+        "{SCHEMA} differs from what is generated from {PROTOS:?}, first in line {}:\n  \
          kept:      {}\n  generated: {}\n\
-         If {PROTO} is right, run the test with UPDATE_GOLDEN=1 and review the difference.",
+         If they are right, run the test with UPDATE_GOLDEN=1 and review the difference.",
         line + 1,
         expected.lines().nth(line).unwrap_or("(no such line)"),
         actual.lines().nth(line).unwrap_or("(no such line)"),
@@ -30,7 +30,7 @@ fn the_committed_schema_is_what_is_generated_from_the_proto() {
 
 /// What prost-build makes of the schema, by the compiler of broach-build.
 fn generated() -> String {
-    let files = protox::compile([root(PROTO)], [root("proto")]).unwrap();
+    let files = protox::compile(PROTOS.map(root), [root("proto")]).unwrap();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let mut prost = prost_build::Config::new();
     prost.bytes(["."]).out_dir(out);
@@ -43,4 +43,5 @@ fn root(path: &str) -> PathBuf {
 }
 
 const SCHEMA: &str = "broach-core/src/wire/schema.rs";
-const PROTO: &str = "proto/broach/wire/v1/wire.proto";
+const PROTOS: [&str; 2] =
+    ["proto/broach/wire/v1/wire.proto", "proto/broach/wire/v1/gossip.proto"];

@@ -10,7 +10,7 @@ const LADDER: &[&[&str]] = &[
     &["status", "method", "deadline", "config", "peer"],
     &["observe"],
     &["wire"],
-    &["proto"],
+    &["proto", "gossip"],
     &["routing", "exchange"],
     &["net"],
     &["client", "server"],
