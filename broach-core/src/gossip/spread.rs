@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_least_sent_goes_first_and_then_the_newest() {
         let mut spread = Spread::default();
-        [1, 2, 3].map(|number| spread.add(addr(number)));
+        (1..=3).for_each(|number| spread.add(addr(number)));
         assert_eq!(order(&spread), [addr(3), addr(2), addr(1)]);
         spread.sent(addr(3), 3);
         assert_eq!(order(&spread), [addr(2), addr(1), addr(3)]);
