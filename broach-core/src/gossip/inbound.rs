@@ -12,7 +12,7 @@ use prost::Message;
 use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::gossip::merge::{Source, SourceKind};
-use crate::gossip::outbox::{OVERHEAD, Outgoing, body_max};
+use crate::gossip::outbox::{OVERHEAD, Outgoing};
 use crate::gossip::record::Report;
 use crate::gossip::{Membership, Role, address};
 use crate::ids::{ClusterHash, Instance};
@@ -136,6 +136,7 @@ impl Membership {
         if let Some(answer) = gossip.answer {
             if self.prober.awaits(answer.number) {
                 self.on_sign_of_life(Instance(answer.instance));
+                self.on_doubt(now, answer.doubted);
             } else if self.relays.awaits(answer.number) {
                 // Who answers says who it is in the header.
                 self.on_relayed(answer.number, sender.instance.0);
@@ -180,7 +181,7 @@ impl Membership {
             self.give_cookie(now, sender);
             return Ok(());
         }
-        if let Some(probe) = gossip.probe {
+        if let Some(probe) = &gossip.probe {
             self.on_probe(sender, probe);
         }
         if let Some(relay) = &gossip.relay {
@@ -201,26 +202,8 @@ impl Membership {
         Ok(())
     }
 
-    /// Shows that this node lives, and to whom it is dead or who means another life of it, what it
-    /// has to know.
-    fn on_probe(&mut self, sender: Sender, probe: schema::Probe) {
-        let mut gossip = self.blank();
-        let own = self.me.instance.0;
-        gossip.answer = Some(schema::ProbeAnswer { number: probe.number, instance: own });
-        if let Some(prober) = self.table.by_instance(sender.instance) {
-            self.add_accusation(prober.addr(), &mut gossip);
-        }
-        if probe.instance != own {
-            gossip.updates.extend(self.table.get(self.me.addr).map(|own| own.to_update()));
-        }
-        if body_max(sender.answer_max) < gossip.encoded_len() {
-            gossip.updates.clear();
-        }
-        self.answer(sender, gossip);
-    }
-
     /// Answers a probe or a knock: members first.
-    fn answer(&mut self, sender: Sender, gossip: schema::Gossip) {
+    pub(super) fn answer(&mut self, sender: Sender, gossip: schema::Gossip) {
         let mut outgoing = Outgoing::to_member(sender.addr, gossip);
         (outgoing.news, outgoing.bytes_max) = (sender.is_member, sender.answer_max);
         if sender.is_member { self.send(outgoing) } else { self.send_later(outgoing) }

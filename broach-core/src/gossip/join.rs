@@ -74,7 +74,7 @@ impl Join {
         self.cookies.get(&addr).map_or(0, |&(cookie, _)| cookie)
     }
 
-    fn forget_old(&mut self, now: Time) {
+    pub(super) fn forget_old(&mut self, now: Time) {
         self.knocked.retain(|_, &mut until| now < until);
         self.cookies.retain(|_, &mut (_, until)| now < until);
     }
@@ -193,6 +193,8 @@ impl Membership {
         gossip.pull = Some(schema::Pull { first: lane.first, last: lane.last });
         if self.me.role == Role::Member {
             gossip.updates.extend(self.table.get(self.me.addr).map(|own| own.to_update()));
+            // If it is believed dead, it contradicts before it answers.
+            self.add_accusation(lane.at, &mut gossip);
         }
         self.send(Outgoing::padded(lane.at, gossip));
     }

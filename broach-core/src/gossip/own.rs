@@ -118,6 +118,17 @@ impl Membership {
         self.spread_news(now, self.me.addr);
     }
 
+    /// Somebody believes this incarnation, less one, suspect or dead; 0 stands for none.
+    pub(super) fn on_doubt(&mut self, now: Time, doubted: u64) {
+        if let Some(own) = self.table.get(self.me.addr)
+            && own.incarnation() < doubted
+        {
+            let mut report = own.report(State::Suspect, None);
+            report.record.incarnation = (doubted - 1).min(NUMBER_MAX);
+            self.hear_of_self(now, &report);
+        }
+    }
+
     /// There is a later life of this node's address than its own. Tells whether the node claims to
     /// be later still.
     ///

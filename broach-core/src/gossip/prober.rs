@@ -10,7 +10,10 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+
 use crate::deadline::Time;
+use crate::gossip::inbound::Sender;
 use crate::gossip::outbox::Outgoing;
 use crate::gossip::timers::Timer;
 use crate::gossip::{Membership, State, address};
@@ -90,7 +93,8 @@ impl Membership {
     /// Asks for a sign of life. Tells a suspect that it is one, so that it can contradict.
     pub(super) fn send_probe(&mut self, peer: Peer, number: u64) {
         let mut gossip = self.blank();
-        gossip.probe = Some(schema::Probe { number, instance: peer.instance.0 });
+        let padding = Bytes::from_static(&[0; DOUBT_BYTES]);
+        gossip.probe = Some(schema::Probe { number, instance: peer.instance.0, padding });
         self.add_accusation(peer.addr, &mut gossip);
         self.send(Outgoing::to_member(peer.addr, gossip));
     }
@@ -133,6 +137,22 @@ impl Membership {
         self.accuse(now, probe.peer.addr);
     }
 
+    /// Shows that this node lives, and what it believes of the one that asks. Tells one that means
+    /// another life of this node which one it is.
+    pub(super) fn on_probe(&mut self, sender: Sender, probe: &schema::Probe) {
+        let own = self.me.instance.0;
+        let prober = self.table.by_instance(sender.instance);
+        let doubt = prober.filter(|prober| prober.state != State::Alive);
+        let doubted = doubt.map_or(0, |prober| prober.incarnation() + 1);
+        let mut gossip = self.blank();
+        gossip.answer =
+            Some(schema::ProbeAnswer { number: probe.number, instance: own, doubted });
+        if probe.instance != own && sender.is_member {
+            gossip.updates.extend(self.table.get(self.me.addr).map(|own| own.to_update()));
+        }
+        self.answer(sender, gossip);
+    }
+
     /// A member has answered, or has shown in another way that it lives and can be heard.
     pub(super) fn on_sign_of_life(&mut self, instance: Instance) {
         let probed = self.prober.current.as_ref().map(|probe| probe.peer.instance);
@@ -143,3 +163,6 @@ impl Membership {
         }
     }
 }
+
+/// What a doubt takes in an answer, at the most.
+const DOUBT_BYTES: usize = 10;

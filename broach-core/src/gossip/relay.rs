@@ -77,7 +77,7 @@ impl Membership {
         let Some(asked) = self.relays.0.remove(&number) else { return };
         self.timers.cancel(Timer::Relay(number));
         let mut gossip = self.blank();
-        gossip.answer = Some(schema::ProbeAnswer { number: asked.number, instance });
+        gossip.answer = Some(schema::ProbeAnswer { number: asked.number, instance, doubted: 0 });
         self.send(Outgoing::to_member(asked.by, gossip));
     }
 }

@@ -38,8 +38,10 @@ impl Membership {
         let Some(&to) = self.table.draw(1, None, &mut self.rng).first() else { return };
         match self.me.role {
             Role::Member => self.send_summary(to),
-            // It has to show a cookie anyway.
-            Role::Observer => self.knock(now, to),
+            Role::Observer => {
+                self.join.forget_old(now);
+                if self.join.cookie(to) == 0 { self.knock(now, to) } else { self.send_summary(to) }
+            }
         }
     }
 

@@ -502,7 +502,7 @@ pub struct Record {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Knock {}
 /// Asks for a sign of life.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {
     /// A random number.
     #[prost(fixed64, tag = "1")]
@@ -510,6 +510,9 @@ pub struct Probe {
     /// The life of the receiver that is meant.
     #[prost(fixed64, tag = "2")]
     pub instance: u64,
+    /// 10 zeros, so that an answer that doubts is not larger than its question.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub padding: ::prost::bytes::Bytes,
 }
 /// A sign of life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -520,6 +523,10 @@ pub struct ProbeAnswer {
     /// Who answers the probe: not the sender of this, if it was relayed.
     #[prost(fixed64, tag = "2")]
     pub instance: u64,
+    /// Nothing, or that the answering node believes the one that probes suspect or dead: its
+    /// incarnation, as the answering node knows it, and one more.
+    #[prost(uint64, tag = "3")]
+    pub doubted: u64,
 }
 /// Asks the receiver to probe another member, and to pass the answer on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

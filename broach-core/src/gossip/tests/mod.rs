@@ -6,3 +6,4 @@ mod goals;
 mod hostile;
 mod rules;
 mod sim;
+mod views;

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::Hasher;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +12,9 @@ use siphasher::sip::SipHasher24;
 
 use crate::config::Gossip;
 use crate::deadline::{Stopped, Time};
-use crate::gossip::{Change, Facts, Me, Membership, Role, State};
+use crate::gossip::{Change, Facts, Me, Membership, Role};
 use crate::ids::{ClusterHash, Instance};
-use crate::observe::{Counters, Event as Seen, Observe};
+use crate::observe::{DropReason, Event as Seen, Observe, Observer};
 use crate::rng::Rng;
 use crate::wire::{Datagram, Kind};
 
@@ -26,25 +27,47 @@ pub(super) struct Sim {
     pub(super) now: Time,
     pub(super) config: Gossip,
     pub(super) nodes: Vec<Node>,
+    by_addr: BTreeMap<SocketAddr, Vec<usize>>,
     pub(super) loss: f64,
     pub(super) duplicate: f64,
     /// Nodes of different groups do not reach each other.
     pub(super) groups: BTreeMap<SocketAddr, u32>,
     /// The share that is lost on the way to these, beside the rest.
     pub(super) deaf: BTreeMap<SocketAddr, f64>,
-    rng: Rng,
-    trace: SipHasher24,
+    pub(super) rng: Rng,
+    pub(super) trace: SipHasher24,
     flying: BinaryHeap<Reverse<(Time, u64, Flight)>>,
     timers: BTreeSet<(Time, usize)>,
     sent: u64,
+    /// What was sent, if it is to be kept.
+    pub(super) recorded: Option<Vec<Flight>>,
     pub(super) log: Vec<(Time, usize, Change)>,
 }
 
-#[derive(Eq, Ord, PartialEq, PartialOrd)]
-struct Flight {
-    from: SocketAddr,
-    to: SocketAddr,
-    bytes: Vec<u8>,
+/// A datagram on its way.
+#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Flight {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Keeps the events that are said only once.
+#[derive(Default)]
+pub(super) struct Named(pub(super) Mutex<Vec<String>>);
+
+impl Observer for Named {
+    fn event(&self, event: &Seen<'_>) {
+        if matches!(
+            event,
+            Seen::AddressClaimed { .. }
+                | Seen::ClusterDiffers { .. }
+                | Seen::VersionDiffers { .. }
+                | Seen::MembersFull { .. }
+        ) {
+            self.0.lock().unwrap().push(format!("{event:?}"));
+        }
+    }
 }
 
 /// One node, or one that was.
@@ -53,6 +76,7 @@ pub(super) struct Node {
     pub(super) instance: Instance,
     pub(super) membership: Membership,
     pub(super) observe: Observe,
+    pub(super) named: Arc<Named>,
     pub(super) up: bool,
     /// What comes in until then waits, and so does the node itself.
     paused_until: Option<Time>,
@@ -71,6 +95,7 @@ impl Sim {
             now: Time::ZERO,
             config: Gossip::default(),
             nodes: Vec::new(),
+            by_addr: BTreeMap::new(),
             loss: 0.0,
             duplicate: 0.0,
             groups: BTreeMap::new(),
@@ -80,6 +105,7 @@ impl Sim {
             flying: BinaryHeap::new(),
             timers: BTreeSet::new(),
             sent: 0,
+            recorded: None,
             log: Vec::new(),
         }
     }
@@ -117,7 +143,9 @@ impl Sim {
     }
 
     pub(super) fn start_me(&mut self, me: Me) -> usize {
-        let observe = Observe::new(vec![], None, Stopped::shared(), Rng::from_seed(0));
+        let named = Arc::<Named>::default();
+        let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&named) as _];
+        let observe = Observe::new(observers, None, Stopped::shared(), Rng::from_seed(0));
         let (addr, instance) = (me.addr, me.instance);
         let rng = self.rng.fork();
         let membership =
@@ -127,6 +155,7 @@ impl Sim {
             instance,
             membership,
             observe,
+            named,
             up: true,
             paused_until: None,
             held_until: None,
@@ -137,6 +166,7 @@ impl Sim {
             datagrams_sent: 0,
         });
         let index = self.nodes.len() - 1;
+        self.by_addr.entry(addr).or_default().push(index);
         self.drain(index);
         index
     }
@@ -218,13 +248,11 @@ impl Sim {
     }
 
     fn arrive(&mut self, flight: Flight) {
-        let here = |node: &&usize| self.nodes[**node].up && self.nodes[**node].addr == flight.to;
-        let all: Vec<usize> = (0..self.nodes.len()).collect();
-        let here: Vec<usize> = all.iter().filter(here).copied().collect();
-        if here.is_empty() {
-            return;
-        }
-        let index = here[self.rng.below(here.len() as u64) as usize];
+        let here = self.by_addr.get(&flight.to).into_iter().flatten().copied();
+        let here: Vec<usize> = here.filter(|&index| self.nodes[index].up).collect();
+        // More than one if somebody has set it up wrongly: then it is left to chance.
+        let at = if here.len() < 2 { 0 } else { self.rng.below(here.len() as u64) as usize };
+        let Some(&index) = here.get(at) else { return };
         let node = &mut self.nodes[index];
         if node.paused_until.is_some() || node.held_until.is_some() {
             node.waiting.push((flight.from, flight.bytes));
@@ -243,7 +271,7 @@ impl Sim {
                 node.membership.handle(self.now, from, &datagram.header, &datagram.body);
             }
             Ok(_) => {
-                let reason = crate::observe::DropReason::Type;
+                let reason = DropReason::Type;
                 node.observe.emit(Seen::DatagramDropped { from, reason });
             }
             Err(rejected) => {
@@ -321,6 +349,9 @@ impl Sim {
     fn carry(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.trace.write_u64(self.now.as_nanos());
         self.trace.write(&bytes);
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(Flight { from, to, bytes: bytes.clone() });
+        }
         let groups = (self.groups.get(&from), self.groups.get(&to));
         let deaf = self.deaf.get(&to).copied().unwrap_or(0.0);
         if groups.0 != groups.1 || self.rng.chance(self.loss) || self.rng.chance(deaf) {
@@ -333,79 +364,5 @@ impl Sim {
             let flight = Flight { from, to, bytes: bytes.clone() };
             self.flying.push(Reverse((self.now + delay, self.sent, flight)));
         }
-    }
-
-    /// Stands for everything that was sent, and when.
-    pub(super) fn trace(&self) -> u64 {
-        self.trace.finish()
-    }
-
-    /// A random number.
-    pub(super) fn draw(&mut self, below: u64) -> u64 {
-        self.rng.below(below)
-    }
-
-    /// Indices of the nodes that run.
-    pub(super) fn running(&self) -> Vec<usize> {
-        (0..self.nodes.len()).filter(|&index| self.nodes[index].up).collect()
-    }
-
-    /// What a node knows of an address.
-    pub(super) fn view(&self, index: usize, addr: SocketAddr) -> Option<(Instance, State)> {
-        let member = self.nodes[index].membership.member(addr)?;
-        Some((member.instance(), member.state()))
-    }
-
-    /// Whether all of these nodes know all of them to be alive, and nobody else.
-    pub(super) fn is_full(&self, indices: &[usize]) -> bool {
-        indices.iter().all(|&index| self.has_full_view(index, indices))
-    }
-
-    pub(super) fn has_full_view(&self, index: usize, of: &[usize]) -> bool {
-        let membership = &self.nodes[index].membership;
-        let known = membership.members().filter(|member| member.state() == State::Alive);
-        known.count() == of.len()
-            && membership.members().count() == of.len()
-            && of.iter().all(|&other| {
-                let node = &self.nodes[other];
-                self.view(index, node.addr) == Some((node.instance, State::Alive))
-            })
-    }
-
-    /// A cluster of nodes that all know each other, joined through the first.
-    pub(super) fn cluster(&mut self, count: usize) -> Vec<usize> {
-        let indices: Vec<usize> = (0..count)
-            .map(|number| {
-                let index = self.start(number, &[0]);
-                self.run(10 * MS);
-                index
-            })
-            .collect();
-        let full = self.run_until(60 * SECOND, |sim| sim.is_full(&indices));
-        assert!(full.is_some(), "{count} nodes must find each other");
-        indices
-    }
-
-    /// How often somebody took this life for dead.
-    pub(super) fn deaths_of(&self, instance: Instance) -> usize {
-        let is_it = |(_, _, change): &&(Time, usize, Change)| {
-            matches!(change, Change::Dead { peer } if peer.instance == instance)
-        };
-        self.log.iter().filter(is_it).count()
-    }
-
-    /// How often somebody took a node for dead that runs.
-    pub(super) fn false_deaths(&self) -> usize {
-        let running = self.nodes.iter().filter(|node| node.up);
-        running.map(|node| self.deaths_of(node.instance)).sum()
-    }
-
-    pub(super) fn counters(&self, index: usize) -> Counters {
-        self.nodes[index].observe.counters()
-    }
-
-    /// Bytes sent by all so far.
-    pub(super) fn bytes_sent(&self) -> u64 {
-        self.nodes.iter().map(|node| node.bytes_sent).sum()
     }
 }
