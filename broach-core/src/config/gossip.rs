@@ -24,8 +24,8 @@ pub struct Gossip {
     pub gossip_interval: Duration,
     /// To how many nodes at a time. Default: 3.
     pub gossip_fanout: usize,
-    /// Each node passes on a piece of news this many times for each digit of the number of members.
-    /// Default: 4.
+    /// Each node passes on a piece of news this many times for each digit of the number of members,
+    /// parts of digits included: 8 times among 9, 12 times among 99. Default: 4.
     pub retransmits_per_digit: u32,
     /// And at least this many times. Below some 8, news get lost in small clusters. Default: 8.
     pub retransmits_min: u32,

@@ -17,7 +17,7 @@ use crate::gossip::record::Report;
 use crate::gossip::{Membership, Role, address};
 use crate::ids::{ClusterHash, Instance};
 use crate::observe::{DropReason, Event as Seen};
-use crate::wire::{Header, schema};
+use crate::wire::{Header, KNOCK_BYTES, schema};
 
 /// Who sent a datagram, and what that allows.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +81,11 @@ impl Membership {
         let sender =
             Sender { addr: from, instance, is_member, is_proven: is_member || shows, answer_max };
         let counts = known.is_some() || shows || self.was_asked(from, &gossip);
+        let lone = self.table.ring().is_empty() && self.me.role == Role::Member;
+        if lone && !counts && !gossip.observer && KNOCK_BYTES <= answer_max {
+            // Somebody who knows this address, from an earlier life perhaps.
+            self.knock(now, from);
+        }
         self.act(now, sender, gossip, counts)
     }
 
@@ -134,7 +139,10 @@ impl Membership {
             self.on_new_cookie(now, sender.addr, gossip.new_cookie)?;
         }
         if let Some(answer) = gossip.answer {
-            if self.prober.awaits(answer.number) {
+            if self.prober.is_other_life(answer.number, sender.addr, answer.instance) {
+                // It has been started again, and may not have found anybody yet.
+                self.knock(now, sender.addr);
+            } else if self.prober.awaits(answer.number) {
                 self.on_sign_of_life(Instance(answer.instance));
                 self.on_doubt(now, answer.doubted);
             } else if self.relays.awaits(answer.number) {

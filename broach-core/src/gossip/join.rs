@@ -22,7 +22,7 @@ use crate::gossip::outbox::{Outgoing, body_max, framed_len};
 use crate::gossip::timers::Timer;
 use crate::gossip::{Change, Membership, Role, State, address};
 use crate::observe::DropReason;
-use crate::wire::schema;
+use crate::wire::{KNOCK_BYTES, schema};
 
 /// What is under way to find others.
 #[derive(Debug)]
@@ -72,6 +72,11 @@ impl Join {
 
     pub(super) fn cookie(&self, addr: SocketAddr) -> u64 {
         self.cookies.get(&addr).map_or(0, |&(cookie, _)| cookie)
+    }
+
+    /// Some of those who have given a cookie.
+    pub(super) fn acquaintances(&self, count: usize) -> Vec<SocketAddr> {
+        self.cookies.keys().take(count).copied().collect()
     }
 
     pub(super) fn forget_old(&mut self, now: Time) {
@@ -260,11 +265,7 @@ impl Membership {
     }
 
     /// Somebody asks for a piece of the table.
-    pub(super) fn on_pull(
-        &mut self,
-        sender: Sender,
-        pull: schema::Pull,
-    ) -> Result<(), DropReason> {
+    pub(super) fn on_pull(&mut self, sender: Sender, pull: schema::Pull) -> Result<(), DropReason> {
         if pull.last < pull.first {
             return Err(DropReason::Malformed);
         }
@@ -307,9 +308,6 @@ const KNOCKS_MAX: usize = 512;
 
 /// How long a cookie is awaited.
 const KNOCK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A knock is as large as this, so that the answer is not larger.
-const KNOCK_BYTES: usize = 64;
 
 /// Cookies are taken for at least a minute.
 const COOKIE_LIFETIME: Duration = Duration::from_secs(55);

@@ -117,7 +117,9 @@ impl Membership {
         let suspicion = self.table.get_mut(addr).and_then(|known| known.suspicion.as_mut());
         let Some(suspicion) = suspicion else { return };
         if suspicion.confirm(accuser) && self.me.role == Role::Member {
-            let due = suspicion.due().max(now);
+            // A node in trouble may hear the last accuser before it hears the contradiction.
+            let doubt = self.config.probe_timeout * (self.health.factor() - 1);
+            let due = suspicion.due().max(now + doubt);
             self.timers.set(Timer::Suspicion(addr), due);
             self.spread_news(now, addr);
         }

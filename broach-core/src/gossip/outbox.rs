@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost::encoding::encoded_len_varint;
 
-use crate::config::BASE_DATAGRAM_BYTES;
+use crate::config::{BASE_DATAGRAM_BYTES, Gossip};
 use crate::deadline::Time;
 use crate::gossip::bucket::Bucket;
 use crate::gossip::timers::Timer;
@@ -189,8 +189,9 @@ impl Membership {
 
     /// How often each node passes on a piece of news.
     fn retransmits(&self) -> u32 {
-        let digits = (self.table.live() as f64 + 1.0).log10().ceil() as u32;
-        self.config.retransmits_min.max(self.config.retransmits_per_digit * digits)
+        let Gossip { retransmits_per_digit, retransmits_min, .. } = self.config;
+        let digits = (self.table.live() as f64 + 1.0).log10() + 1.0;
+        retransmits_min.max((f64::from(retransmits_per_digit) * digits).ceil() as u32)
     }
 }
 

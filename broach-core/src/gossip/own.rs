@@ -79,9 +79,8 @@ impl Membership {
         let record = Record::own(&self.me, self.own.incarnation, self.own.advert);
         let state = if self.leaving { State::Left } else { State::Alive };
         let allowance = Bucket::new(now, self.config.bytes_per_second);
-        self.table.update(self.me.addr, &mut self.rng, |_| {
-            Member::new(now, record, state, allowance)
-        });
+        self.table
+            .update(self.me.addr, &mut self.rng, |_| Member::new(now, record, state, allowance));
     }
 
     /// Says goodbye in the node's own record.
@@ -102,7 +101,8 @@ impl Membership {
             return;
         }
         let (life, said) = (report.record.life, report.record.incarnation);
-        if life == own.life() {
+        let own_life = own.life();
+        if life == own_life {
             // One contradiction for each incarnation: what is said of earlier ones is outdated.
             self.own.incarnation = (said + 1).min(NUMBER_MAX);
             if report.state != State::Alive {
@@ -114,8 +114,13 @@ impl Membership {
         } else if !self.move_past(now, life.epoch, life.instance) {
             return;
         }
+        let is_other = life != own_life;
         self.put_own(now);
         self.spread_news(now, self.me.addr);
+        if is_other {
+            // Nobody knows this life, so nobody listens to it unless it shows a cookie.
+            self.introduce();
+        }
     }
 
     /// Somebody believes this incarnation, less one, suspect or dead; 0 stands for none.

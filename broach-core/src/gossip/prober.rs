@@ -49,6 +49,13 @@ impl Prober {
         self.current.as_ref().is_some_and(|probe| probe.number == number)
     }
 
+    /// Whether it is the probed address that answers, but not the life that was meant.
+    pub(super) fn is_other_life(&self, number: u64, from: SocketAddr, instance: u64) -> bool {
+        self.current.as_ref().is_some_and(|probe| {
+            probe.number == number && probe.peer.addr == from && probe.peer.instance.0 != instance
+        })
+    }
+
     /// One of those who were asked got no answer.
     pub(super) fn on_relay_failed(&mut self, number: u64) -> bool {
         let probe = self.current.as_mut().filter(|probe| probe.number == number);
@@ -110,8 +117,7 @@ impl Membership {
         let Some(probe) = &self.prober.current else { return };
         let (number, peer) = (probe.number, probe.peer);
         self.send_probe(peer, number);
-        let helpers =
-            self.table.draw(self.config.indirect_probes, Some(peer.addr), &mut self.rng);
+        let helpers = self.table.draw(self.config.indirect_probes, Some(peer.addr), &mut self.rng);
         if let Some(probe) = &mut self.prober.current {
             probe.asked = helpers.len() as u32;
         }
@@ -145,8 +151,7 @@ impl Membership {
         let doubt = prober.filter(|prober| prober.state != State::Alive);
         let doubted = doubt.map_or(0, |prober| prober.incarnation() + 1);
         let mut gossip = self.blank();
-        gossip.answer =
-            Some(schema::ProbeAnswer { number: probe.number, instance: own, doubted });
+        gossip.answer = Some(schema::ProbeAnswer { number: probe.number, instance: own, doubted });
         if probe.instance != own && sender.is_member {
             gossip.updates.extend(self.table.get(self.me.addr).map(|own| own.to_update()));
         }

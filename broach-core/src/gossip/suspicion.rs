@@ -64,8 +64,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn due(members: usize, accusers: u64) -> Duration {
-        let mut suspicion =
-            Suspicion::new(Time::ZERO, Instance(1), members, &Gossip::default());
+        let mut suspicion = Suspicion::new(Time::ZERO, Instance(1), members, &Gossip::default());
         for accuser in 2..=accusers {
             suspicion.confirm(Instance(accuser));
         }

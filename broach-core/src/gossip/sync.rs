@@ -53,6 +53,13 @@ impl Membership {
         }
     }
 
+    /// Says who this node is to some who have given it a cookie.
+    pub(super) fn introduce(&mut self) {
+        for to in self.join.acquaintances(INTRODUCTIONS) {
+            self.send_summary(to);
+        }
+    }
+
     /// Tells somebody in short what this node knows.
     pub(super) fn send_summary(&mut self, to: SocketAddr) {
         let mut gossip = self.blank();
@@ -161,7 +168,8 @@ impl Membership {
             let mut gossip = self.blank();
             gossip.cookie = self.join.cookie(sender.addr);
             gossip.fetch = Some(schema::Fetch { addresses: addresses.to_vec() });
-            let member = sender.is_member && self.me.role == Role::Member;
+            // Who has asked for a cookie does not take this node for a member.
+            let member = gossip.cookie == 0 && sender.is_member;
             let fetch = Outgoing::padded(sender.addr, gossip);
             self.send_later(Outgoing { padded: !member, ..fetch });
         }
@@ -189,10 +197,8 @@ impl Membership {
         let most = if sender.is_member { COPIES_MAX } else { 1 };
         let mut addrs = addrs.iter().copied().peekable();
         for _ in 0..most {
-            let mut gossip = schema::Gossip { copy: true, ..self.blank() };
-            if !sender.is_member {
-                gossip.cookie = self.join.cookie(sender.addr);
-            }
+            let cookie = self.join.cookie(sender.addr);
+            let mut gossip = schema::Gossip { copy: true, cookie, ..self.blank() };
             let mut room = body_max(sender.answer_max).saturating_sub(gossip.encoded_len());
             while let Some(&addr) = addrs.peek() {
                 if let Some(update) = self.table.get(addr).map(|member| member.to_update()) {
@@ -246,6 +252,9 @@ const FETCHES_MAX: usize = 2;
 
 /// Datagrams in answer to one request.
 const COPIES_MAX: usize = 8;
+
+/// To how many a node introduces itself at once.
+const INTRODUCTIONS: usize = 3;
 
 /// How soon an observer asks for more.
 const OBSERVE_AGAIN: Duration = Duration::from_millis(50);

@@ -5,17 +5,20 @@
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
 //! * [`layout`]: the crates, the modules, and which of them may know of which.
 //! * [`driver`]: how datagrams and callers meet, and the measurements that decided it.
+//! * [`membership`]: how nodes find each other and notice that one is gone.
 //! * [`wire`]: the specification of the wire format.
 //!
 //! Every default is in the documentation of its setting: [`config::Transport`] for sizes, limits
-//! and times, [`config::Client`] for timeouts and retries.
+//! and times, [`config::Client`] for timeouts and retries, [`config::Gossip`] for the membership.
 //!
 //! [`config::Transport`]: crate::config::Transport
 //! [`config::Client`]: crate::config::Client
+//! [`config::Gossip`]: crate::config::Gossip
 
 pub mod calls;
 pub mod driver;
 pub mod layout;
+pub mod membership;
 pub mod observing;
 pub mod testing;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! The wire format, version 1.
 //!
-//! This page and `proto/broach/wire/v1/wire.proto` are the specification. Whoever has both can
+//! This page and the files in `proto/broach/wire/v1` are the specification. Whoever has them can
 //! write a peer in any language. *Must* and *may* are meant as in RFC 2119.
 //!
 //! # 1. Words
@@ -30,7 +30,7 @@
 //! | 1 | high 4 bits: the type; bit 0: *acknowledge at once*; other bits: sent as 0 and ignored |
 //! | 2 | key id: 0, which stands for datagrams in the clear. Others are refused |
 //! | 3 | sent as 0 and ignored |
-//! | 4 to 11 | session id that the **receiver** gave; 0 if the sender does not know it |
+//! | 4 to 11 | session id that the **receiver** gave; 0 if the sender does not know it; in a GOSSIP the sender's instance |
 //! | 12 to 19 | packet number: each side counts its datagrams in a session from 0 |
 //!
 //! | type | name | body | belongs to |
@@ -40,7 +40,7 @@
 //! | 2 | RETRY | `Retry` | no session: answers a client's INIT |
 //! | 3 | RESET | `Reset` | no session: answers a DATA or an INIT |
 //! | 4 | VERSIONS | `Versions` | no session: answers an INIT of another version |
-//! | 5 | GOSSIP | not in use yet | the cluster |
+//! | 5 | GOSSIP | `Gossip` | the cluster (section 10) |
 //!
 //! An INIT has this part between the header and the body:
 //!
@@ -229,7 +229,9 @@
 //! All versions have in common: the header; that an INIT has its sender's session id right behind
 //! it; that a client's INIT has at least 1199 bytes; and the VERSIONS datagram. A node that gets
 //! such an INIT of another version answers VERSIONS, of its own version in byte 0, to the session
-//! id of the INIT's sender. Other datagrams of another version get no answer. A client that gets
+//! id of the INIT's sender. A GOSSIP of another version that has at least 63 bytes is answered with
+//! VERSIONS too, to its sender's instance: all versions have that in the header of a GOSSIP. Other
+//! datagrams of another version get no answer. A client that gets
 //! VERSIONS without its own version in it ends the session; nothing of it was executed. There is no
 //! negotiation.
 //!
@@ -241,3 +243,48 @@
 //! RETRY, RESET and VERSIONS cost their sender no memory. They are at most three times as large as
 //! what they answer, and a node sends at most 10000 of them per second, after a burst of 10000.
 //! Their packet numbers mean nothing.
+//!
+//! # 10. Gossip
+//!
+//! [`guide::membership`](super::membership) says what gossip is for; here is what two nodes must
+//! agree upon. A GOSSIP datagram belongs to no session, is not acknowledged, and has at most 1200
+//! bytes. Its header carries the sender's instance in place of a session id, and a packet number
+//! that counts the sender's GOSSIP datagrams. Nothing follows from that number in datagrams in the
+//! clear.
+//!
+//! **Refused**, without any effect: instance 0, or the receiver's own; another cluster (which is
+//! answered with `refused`, unless it is that itself); a body that is no protobuf; a record that
+//! is longer than 256 bytes, has an address that no single node can have or an IPv4 address written
+//! as IPv6, instance 0, an epoch or incarnation of 2^62 or more, or a zone of more than 32 bytes; a
+//! state that is not known.
+//!
+//! **Updates** are taken in if one of these holds: the sender's instance is that of a known member,
+//! dead or alive; it shows a good cookie; the datagram answers a probe that is under way; it comes
+//! from an address that gave a cookie or is asked for a Page. Those of an observer never are. Of two
+//! of one address the one with the higher (epoch, instance, incarnation, state) counts. A suspicion
+//! that is known already counts once more if its accuser is another. A death that comes with `copy`
+//! or in a Page counts as a suspicion by the sender, if the member is believed to live.
+//!
+//! **Size of answers.** A sender is *known* if there is a live member with its address and its
+//! instance. Whatever goes to another address in answer to a datagram has no more bytes than that
+//! datagram. So a Knock is padded to 63 or 64 bytes, a Probe has 10 spare bytes, and a Pull, and a
+//! Summary or a Fetch for a node that has asked for a cookie, is padded to 1199 or 1200.
+//!
+//! | to | answer |
+//! |---|---|
+//! | Knock | `new_cookie`. Also to a Summary, a Fetch or a Pull of a sender that is not known and shows no good cookie |
+//! | Probe | ProbeAnswer, at once; with the node's own update if another life of it was meant |
+//! | Relay | a Probe to the member, if it is known to live; a ProbeAnswer once that is answered; RelayFailed if it is not within 160 ms. Only for known senders |
+//! | Summary | Listings of the ranges of positions that differ; nothing if none does. To a known sender at most 8 datagrams, to others one |
+//! | Listing | `updates` with `copy` of all members in its range that are newer here, or missing in it and alive; a Fetch of those that are older here, or missing here and alive |
+//! | Fetch | `updates` with `copy`: at most 8 datagrams for a known sender, one for others |
+//! | Pull | a Page with the live members from its first position on |
+//!
+//! An observer answers none of them.
+//!
+//! A **cookie** is a number that the node can check without having kept it, made of the address and
+//! the instance that asked. It is good for at least a minute.
+//!
+//! A member's **position** is the first 8 bytes (big-endian) of the SHA-256 of its address as in its
+//! record. Its **digest** is the first 4 bytes of the SHA-256 of that address, its epoch and its
+//! incarnation (8 bytes each), and its state (1 byte).

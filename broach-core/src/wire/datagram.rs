@@ -58,15 +58,26 @@ impl Datagram {
 
 /// What becomes of a datagram of another version.
 ///
-/// All versions have this in common: the layout of the header, and that the sender's session id
-/// follows it in an INIT. A caller's first INITs are padded to the base size, so a smaller datagram
-/// gets no answer, and the answer is always much smaller than what it answers.
+/// All versions have this in common: the layout of the header, that the sender's session id follows
+/// it in an INIT, and that a GOSSIP has the sender's instance in the header. A caller's first INITs
+/// are padded to the base size, and a node's first GOSSIP to a seed is padded too, so a smaller
+/// datagram gets no answer, and the answer is always smaller than what it answers.
 fn other_version(bytes: &[u8]) -> Rejected {
-    let sender = bytes.get(HEADER_BYTES..HEADER_BYTES + 8).and_then(|id| id.try_into().ok());
-    let is_init = bytes[1] >> 4 == Kind::Init as u8 && BASE_DATAGRAM_BYTES - 1 <= bytes.len();
-    let versions_to = sender.filter(|_| is_init).map(u64::from_be_bytes).map(SessionId);
+    let (kind, len) = (bytes[1] >> 4, bytes.len());
+    let at = if kind == Kind::Init as u8 && BASE_DATAGRAM_BYTES - 1 <= len {
+        Some(HEADER_BYTES)
+    } else if kind == Kind::Gossip as u8 && KNOCK_BYTES - 1 <= len {
+        Some(4)
+    } else {
+        None
+    };
+    let sender = at.and_then(|at| bytes.get(at..at + 8)?.try_into().ok());
+    let versions_to = sender.map(u64::from_be_bytes).map(SessionId);
     Rejected { reason: DropReason::Version, versions_to }
 }
+
+/// A node's first GOSSIP to a seed has so many bytes, or one less.
+pub(crate) const KNOCK_BYTES: usize = 64;
 
 /// A whole datagram that belongs to no session: RETRY, RESET or VERSIONS.
 pub(crate) fn stateless(
@@ -143,5 +154,17 @@ mod tests {
         assert_eq!(full.versions_to, Some(SessionId(77)));
         buffer[1] = 0;
         assert_eq!(Datagram::decode(buffer.into()).unwrap_err().versions_to, None);
+    }
+
+    #[test]
+    fn a_knock_of_another_version_is_answered_to_its_instance() {
+        let knock = schema::Gossip { padding: vec![0; 30].into(), ..schema::Gossip::default() };
+        let mut bytes = stateless(Kind::Gossip, SessionId(7), PacketNumber(0), &knock);
+        bytes.resize(KNOCK_BYTES - 1, 0);
+        bytes[0] = MAGIC << 4 | 2;
+        let rejected = Datagram::decode(bytes.clone().into()).unwrap_err();
+        assert_eq!(rejected.versions_to, Some(SessionId(7)));
+        bytes.pop();
+        assert_eq!(Datagram::decode(bytes.into()).unwrap_err().versions_to, None);
     }
 }

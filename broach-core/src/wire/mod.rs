@@ -24,7 +24,7 @@ pub(crate) mod schema;
 mod writer;
 
 pub(crate) use crate::config::BASE_DATAGRAM_BYTES;
-pub(crate) use datagram::{Datagram, stateless};
+pub(crate) use datagram::{Datagram, KNOCK_BYTES, stateless};
 pub(crate) use frame::{Frame, Frames};
 pub(crate) use header::{Header, Init, Kind, Token};
 #[cfg(test)]

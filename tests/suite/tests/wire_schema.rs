@@ -43,5 +43,4 @@ fn root(path: &str) -> PathBuf {
 }
 
 const SCHEMA: &str = "broach-core/src/wire/schema.rs";
-const PROTOS: [&str; 2] =
-    ["proto/broach/wire/v1/wire.proto", "proto/broach/wire/v1/gossip.proto"];
+const PROTOS: [&str; 2] = ["proto/broach/wire/v1/wire.proto", "proto/broach/wire/v1/gossip.proto"];

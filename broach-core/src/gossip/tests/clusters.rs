@@ -48,9 +48,8 @@ fn a_node_that_leaves_is_gone_at_once_and_not_dead() {
         assert!(left.is_some_and(|took| took < 1_100 * MS), "seed {seed}: {left:?}");
         sim.crash(gone);
         let rest = sim.running();
-        let known = |sim: &Sim| {
-            rest.iter().all(|&index| sim.view(index, addr).unwrap().1 == State::Left)
-        };
+        let known =
+            |sim: &Sim| rest.iter().all(|&index| sim.view(index, addr).unwrap().1 == State::Left);
         let took = sim.run_until(20 * SECOND, known);
         assert!(took.is_some_and(|took| took < 2 * SECOND), "seed {seed}: {took:?}");
         sim.run(30 * SECOND);
@@ -76,9 +75,7 @@ fn a_restart_is_another_life_and_no_death() {
         sim.run(30 * SECOND);
         assert!(sim.is_full(&all), "seed {seed}");
         assert_eq!((sim.deaths_of(old), sim.false_deaths()), (0, 0), "seed {seed}");
-        let replaced = |change: &Change| {
-            matches!(change, Change::Up { replaces: Some(instance), .. } if *instance == old)
-        };
+        let replaced = |change: &Change| matches!(change, Change::Up { replaces: Some(instance), .. } if *instance == old);
         assert_eq!(sim.log.iter().filter(|(_, _, change)| replaced(change)).count(), 4);
     }
 }

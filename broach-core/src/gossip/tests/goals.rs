@@ -252,7 +252,8 @@ fn figures() {
             row("heal", &|seed| heal(members, 0.0, seed));
             for loss in [0.05, 0.1, 0.2] {
                 let hour = 3_600 * SECOND / members as u32;
-                let alarms: usize = (0..20).map(|seed| false_alarms(members, loss, hour, seed)).sum();
+                let alarms: usize =
+                    (0..20).map(|seed| false_alarms(members, loss, hour, seed)).sum();
                 println!("{members} | false deaths in 20 node-hours, {loss} | {alarms}");
             }
         }

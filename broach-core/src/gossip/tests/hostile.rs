@@ -33,7 +33,11 @@ fn damage_is_noticed_and_changes_nothing() {
         for _ in 0..4 {
             let mut bytes = flight.bytes.clone();
             let at = sim.draw(bytes.len() as u64) as usize;
-            if sim.draw(2) == 0 { bytes.truncate(at) } else { bytes[at] ^= 1 << sim.draw(8) }
+            if sim.draw(2) == 0 {
+                bytes.truncate(at)
+            } else {
+                bytes[at] ^= 1 << sim.draw(8)
+            }
             let index = nodes[sim.draw(5) as usize];
             sim.take(index, flight.from, bytes);
         }
@@ -85,9 +89,8 @@ fn nonsense_under_a_right_checksum_does_no_lasting_harm() {
         nodes.iter().all(|&index| {
             nodes.iter().all(|&other| {
                 let node = &sim.nodes[other];
-                sim.view(index, node.addr).is_some_and(|(instance, state)| {
-                    instance == node.instance && state.is_live()
-                })
+                sim.view(index, node.addr)
+                    .is_some_and(|(instance, state)| instance == node.instance && state.is_live())
             })
         })
     });
@@ -142,7 +145,8 @@ fn a_member_that_floods_is_not_listened_to() {
             let updates = (0..20).map(|number| {
                 let id = (round * 200 + part * 20 + number).to_be_bytes();
                 let address = vec![11, id[1], id[2], id[3], 1, 1].into();
-                let record = schema::Record { address, instance: 1, epoch: 1, ..Default::default() };
+                let record =
+                    schema::Record { address, instance: 1, epoch: 1, ..Default::default() };
                 let record = record.encode_to_vec().into();
                 schema::Update { record, ..Default::default() }
             });

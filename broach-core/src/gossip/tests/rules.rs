@@ -69,8 +69,7 @@ fn fields_that_are_not_known_get_through() {
     // Field 99, a number.
     raw.extend_from_slice(&[0x98, 0x06, 0x2a]);
     let update = schema::Update { record: raw.clone().into(), ..Default::default() };
-    let gossip =
-        schema::Gossip { cluster: CLUSTER.0, updates: vec![update], ..Default::default() };
+    let gossip = schema::Gossip { cluster: CLUSTER.0, updates: vec![update], ..Default::default() };
     // In the name of a member.
     let sender = SessionId(sim.nodes[nodes[0]].instance.0);
     let bytes = stateless(Kind::Gossip, sender, PacketNumber(0), &gossip);
@@ -126,8 +125,7 @@ fn a_node_that_is_called_dead_contradicts() {
     let before = sim.nodes[nodes[1]].membership.member(addr).unwrap().incarnation();
     let mut update = sim.nodes[nodes[1]].membership.member(addr).unwrap().to_update();
     update.state = schema::MemberState::Dead as i32;
-    let gossip =
-        schema::Gossip { cluster: CLUSTER.0, updates: vec![update], ..Default::default() };
+    let gossip = schema::Gossip { cluster: CLUSTER.0, updates: vec![update], ..Default::default() };
     let sender = SessionId(sim.nodes[nodes[0]].instance.0);
     let bytes = stateless(Kind::Gossip, sender, PacketNumber(0), &gossip);
     let from = sim.nodes[nodes[0]].addr;

@@ -148,8 +148,7 @@ impl Sim {
         let observe = Observe::new(observers, None, Stopped::shared(), Rng::from_seed(0));
         let (addr, instance) = (me.addr, me.instance);
         let rng = self.rng.fork();
-        let membership =
-            Membership::new(self.now, self.config.clone(), me, observe.clone(), rng);
+        let membership = Membership::new(self.now, self.config.clone(), me, observe.clone(), rng);
         self.nodes.push(Node {
             addr,
             instance,
@@ -233,8 +232,7 @@ impl Sim {
     fn step(&mut self, end: Time) -> bool {
         let flight = self.flying.peek().map(|Reverse((at, ..))| *at);
         let timer = self.timers.first().map(|&(at, _)| at);
-        let Some(next) = [flight, timer].into_iter().flatten().min().filter(|&at| at <= end)
-        else {
+        let Some(next) = [flight, timer].into_iter().flatten().min().filter(|&at| at <= end) else {
             return false;
         };
         self.now = self.now.max(next);

@@ -63,9 +63,7 @@ impl Sim {
 
     /// How often somebody took this life for dead.
     pub(super) fn deaths_of(&self, instance: Instance) -> usize {
-        let is_it = |(_, _, change): &&(Time, usize, Change)| {
-            matches!(change, Change::Dead { peer } if peer.instance == instance)
-        };
+        let is_it = |(_, _, change): &&(Time, usize, Change)| matches!(change, Change::Dead { peer } if peer.instance == instance);
         self.log.iter().filter(is_it).count()
     }
 

@@ -1,0 +1,109 @@
+//! Who is a member: how nodes find each other and notice that one is gone.
+//!
+//! Section 10 of [the wire format](super::wire) says what is sent; this page says why, when, and
+//! what came of it. The code is in `gossip`. The times named here are the defaults of
+//! [`config::Gossip`](crate::config::Gossip).
+//!
+//! # What is known of a member
+//!
+//! A member says of itself, in a **record**: its address, when this life of it began (the
+//! **epoch**, in milliseconds since 1970), its instance, its advert's version and hash, and its
+//! *facts*: weight, zone, whether it is draining. Whatever changes, it counts up its
+//! **incarnation** and says all of it again. Others pass the record on as they got it, byte for
+//! byte, so that fields that only newer nodes know get through older ones. What the others add is
+//! beside it: the **state**, and who accuses. (Of *that* part unknown fields are lost: whoever
+//! passes it on writes it anew.)
+//!
+//! ```text
+//!            no answer                  time is over
+//!   alive -------------> suspect ---------------------> dead
+//!     ^                     |                             |
+//!     +---------------------+-----------------------------+    contradiction:
+//!     |                                                        a higher incarnation
+//!     +---> left    goodbye
+//! ```
+//!
+//! Members are known by their addresses. Of two reports of one address the one with the higher
+//! (epoch, instance, incarnation, state) counts, states in the order alive, suspect, dead, left.
+//! That order is all that has to be agreed upon: reports may come late, twice, and in any order.
+//! It follows that
+//!
+//! * a member that was taken for dead by mistake comes back under the same instance, by counting up
+//!   its incarnation once for each that is accused; calls under way need not notice;
+//! * a node that is started again on the same address is another life, and takes the place of the
+//!   old one at once, without a death in between;
+//! * a node that hears of a later life of its own address, because its clock was set back, begins a
+//!   still later one. If that one moves on too, two nodes have one address: both say so, naming
+//!   both instances, and go on.
+//!
+//! Dead members and those who left are remembered for 10 min, so that an old report does not bring
+//! them back.
+//!
+//! # Watching
+//!
+//! Each node probes one other every 500 ms: all of them in random order, then in another order. Who
+//! has acknowledged a datagram of a call within that time need not be probed. Without an answer
+//! after 200 ms the node probes again, and three others do for it. Without an answer at the end of
+//! the interval, the member is suspect, and everybody hears so.
+//!
+//! Every node that hears it gives the suspect time: 6 times the least time if nobody else suspects
+//! it, ever less the more do, and the least time once three more do. The least time is 1.5 s for
+//! each digit of the number of members. Then the member is dead. Probes of a suspect carry the
+//! suspicion, and who answers a node that it believes suspect or dead says so in the answer; so the
+//! accused hears of it, and contradicts.
+//!
+//! A node whose probes fail may be the one that is in trouble. It counts signs of that: helpers
+//! from which nothing comes back either, and being suspected itself. With each (up to 8) both its
+//! times become longer by their own length, and it waits longer for contradictions; with each
+//! answered probe they become shorter again. A process that was stopped first reads what has come
+//! in, and accuses nobody of its own silence.
+//!
+//! # Passing on
+//!
+//! News of a member ride on everything that is sent to members, and as long as there are any, a
+//! datagram goes to three members every 100 ms. Each node passes on each piece of news
+//! 4 (log10(n + 1) + 1) times, but at least 8 times, in a cluster of n; what was sent least often
+//! goes first, and of that what is newest.
+//!
+//! (A common rule is 4 times the number of digits. At 99 nodes that is 8, and one or two nodes then
+//! missed every thirtieth piece of news until tables were compared: leaving took 8 s instead of
+//! 0.5 s there.)
+//!
+//! So that nothing is missed for good, each node compares its table with that of one other every
+//! 10 s: 64 sums of hashes, and only where they differ, members. A death that is learnt in this way
+//! may be long outdated and counts as a suspicion only.
+//!
+//! # Finding others
+//!
+//! A lone node tries all its seeds after 0, 0.2, 0.6, 1.4 s and so on, up to every 5 s; after 10
+//! minutes, and as soon as it is not alone, every 30 s; for ever, except those that are members.
+//! Its own address may be among them. Every 5 s one of the dead is tried as well. That is how
+//! partitions heal, and how two nodes meet again. A lone node also asks whoever sends it something
+//! meant for an earlier life of its address; so a node that is started again needs no seed that
+//! lives.
+//!
+//! A seed answers with a cookie, and keeps nothing. With the cookie the node asks for the seed's
+//! table, page by page, and says what it has to say of itself. To an address that is no member's,
+//! never more is sent than came from there.
+//!
+//! A node of another cluster is told so; both name each other once, in an event. One of another
+//! wire version is told which versions are spoken.
+//!
+//! An **observer** only asks. It compares tables every 2 s with a member at random, is probed by
+//! nobody, and nobody knows of it.
+//!
+//! # Leaving
+//!
+//! A node that leaves tells everybody directly if there are up to 32, and otherwise three for each
+//! binary digit, who pass it on. It goes when it has said so often enough, within 1 s.
+//!
+//! # Limits
+//!
+//! A node sends at most 64,000 bytes a second, in datagrams of at most 1200; what concerns the life
+//! of members goes first. It takes in at most twice as much from each member, and eight times as
+//! much from all others together; the rest is dropped as `flood`. It knows at most 8192 members;
+//! for a new one it forgets the dead, and otherwise takes in no more and says so, once. A datagram
+//! holds fewer than 64 updates.
+//!
+//! What is not protected against: with [`Security::clear`](crate::Security::clear), whoever sees
+//! the datagrams can say that anybody is dead. The accused contradicts, time and again.
