@@ -36,6 +36,8 @@ pub(super) struct Join {
     /// The cookies that others gave, and until when they are shown.
     cookies: BTreeMap<SocketAddr, (u64, Time)>,
     lanes: Vec<Lane>,
+    /// How often tables are compared for the time being.
+    pub(super) settling: Duration,
 }
 
 /// A piece of somebody's table that is being asked for.
@@ -57,6 +59,7 @@ impl Join {
             knocked: BTreeMap::new(),
             cookies: BTreeMap::new(),
             lanes: Vec::new(),
+            settling: Duration::MAX,
         }
     }
 
@@ -260,6 +263,9 @@ impl Membership {
         if self.join.lanes.is_empty() {
             self.timers.cancel(Timer::Pull);
             self.changes.push_back(Change::Joined);
+            // Others may be joining as well: what has happened meanwhile may have passed this node
+            // by, as it did not know those who told it.
+            self.compare_soon(now);
         }
         Ok(())
     }
@@ -275,8 +281,8 @@ impl Membership {
         let mut covered = pull.last;
         let mut before = pull.first;
         for member in self.table.between(pull.first..=pull.last) {
-            // Of another life of the address that asks it must know, to outdo it: the clock may have
-            // been set back.
+            // Whoever asks must know of another life of its address, to outdo it: the clock may
+            // have been set back.
             let own = member.addr() == sender.addr;
             if !member.state.is_live() && !own {
                 continue;

@@ -32,7 +32,8 @@ use crate::wire::schema;
 impl Membership {
     /// Compares tables with somebody.
     pub(super) fn on_sync_timer(&mut self, now: Time) {
-        let interval = self.sync_interval();
+        let interval = self.sync_interval().min(self.join.settling);
+        self.join.settling = (2 * interval).min(self.sync_interval());
         let next = now + self.about(interval);
         self.timers.set(Timer::Sync, next);
         let Some(&to) = self.table.draw(1, None, &mut self.rng).first() else { return };
@@ -43,6 +44,13 @@ impl Membership {
                 if self.join.cookie(to) == 0 { self.knock(now, to) } else { self.send_summary(to) }
             }
         }
+    }
+
+    /// Compares tables soon, and then ever less often.
+    pub(super) fn compare_soon(&mut self, now: Time) {
+        self.join.settling = SETTLE_MIN;
+        let next = now + self.about(SETTLE_MIN);
+        self.timers.set(Timer::Sync, next);
     }
 
     /// An observer that has learnt something looks whether there is more: what it gets is only as
@@ -252,6 +260,9 @@ const FETCHES_MAX: usize = 2;
 
 /// Datagrams in answer to one request.
 const COPIES_MAX: usize = 8;
+
+/// How soon a node that has joined compares tables for the first time.
+const SETTLE_MIN: Duration = Duration::from_millis(500);
 
 /// To how many a node introduces itself at once.
 const INTRODUCTIONS: usize = 3;

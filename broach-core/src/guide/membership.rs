@@ -71,7 +71,9 @@
 //!
 //! So that nothing is missed for good, each node compares its table with that of one other every
 //! 10 s: 64 sums of hashes, and only where they differ, members. A death that is learnt in this way
-//! may be long outdated and counts as a suspicion only.
+//! may be long outdated and counts as a suspicion only. A node that has just joined compares tables
+//! after 0.5 s already, then after 1 s, 2 s and so on: when many start at once, it does not know
+//! all who tell it something, and does not listen to strangers.
 //!
 //! # Finding others
 //!

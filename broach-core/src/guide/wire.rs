@@ -260,10 +260,10 @@
 //!
 //! **Updates** are taken in if one of these holds: the sender's instance is that of a known member,
 //! dead or alive; it shows a good cookie; the datagram answers a probe that is under way; it comes
-//! from an address that gave a cookie or is asked for a Page. Those of an observer never are. Of two
-//! of one address the one with the higher (epoch, instance, incarnation, state) counts. A suspicion
-//! that is known already counts once more if its accuser is another. A death that comes with `copy`
-//! or in a Page counts as a suspicion by the sender, if the member is believed to live.
+//! from an address that gave a cookie or is asked for a Page. Those of an observer never are. Of
+//! two of one address the one with the higher (epoch, instance, incarnation, state) counts. A
+//! suspicion that is known already counts once more if its accuser is another. A death that comes
+//! with `copy` or in a Page counts as a suspicion by the sender, if the member is believed to live.
 //!
 //! **Size of answers.** A sender is *known* if there is a live member with its address and its
 //! instance. Whatever goes to another address in answer to a datagram has no more bytes than that
@@ -285,6 +285,6 @@
 //! A **cookie** is a number that the node can check without having kept it, made of the address and
 //! the instance that asked. It is good for at least a minute.
 //!
-//! A member's **position** is the first 8 bytes (big-endian) of the SHA-256 of its address as in its
-//! record. Its **digest** is the first 4 bytes of the SHA-256 of that address, its epoch and its
-//! incarnation (8 bytes each), and its state (1 byte).
+//! A member's **position** is the first 8 bytes (big-endian) of the SHA-256 of its address as in
+//! its record. Its **digest** is the first 4 bytes of the SHA-256 of that address, its epoch and
+//! its incarnation (8 bytes each), and its state (1 byte).
