@@ -234,8 +234,9 @@ impl Membership {
             self.send_pull(*lane);
         }
         self.join.lanes = lanes;
-        if !self.join.lanes.is_empty() {
-            self.timers.set(Timer::Pull, now + PULL_TIMEOUT);
+        let next = self.join.lanes.iter().map(|lane| lane.asked + PULL_TIMEOUT).min();
+        if let Some(next) = next {
+            self.timers.set(Timer::Pull, next);
         }
     }
 

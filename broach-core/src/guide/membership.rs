@@ -109,3 +109,32 @@
 //!
 //! What is not protected against: with [`Security::clear`](crate::Security::clear), whoever sees
 //! the datagrams can say that anybody is dead. The accused contradicts, time and again.
+//!
+//! # What was measured
+//!
+//! In virtual time, with the defaults, over 20 seeds: 0.1 to 1 ms on the way, datagrams lost
+//! independently, one seed node, looked at every 10 ms. The middle one of the 20 and the worst, in
+//! seconds, until **all** nodes know. `gossip/tests/goals.rs` has the measurements, and how to
+//! repeat them at other sizes.
+//!
+//! | | 10 nodes | 10, 10 % loss | 100 nodes | 100, 10 % loss |
+//! |---|---|---|---|---|
+//! | a node has joined | 0.01, 0.11 | 0.11, 0.44 | 0.11, 0.13 | 0.51, 3.40 |
+//! | it knows everybody | 0.01, 0.01 | 0.01, 0.44 | 0.01, 0.01 | 0.51, 3.40 |
+//! | a node has left | 0.01, 0.01 | 0.01, 0.11 | 0.11, 0.15 | 0.11, 0.24 |
+//! | a node has another advert | 0.01, 0.13 | 0.01, 0.21 | 0.11, 0.17 | 0.15, 0.33 |
+//! | a node has crashed | 2.6, 4.4 | 2.4, 3.9 | 3.9, 7.0 | 3.9, 6.1 |
+//! | a node was started again | 0.01, 0.11 | 0.01, 0.23 | 0.11, 0.21 | 0.22, 0.76 |
+//! | all have started within 1 s | 1.00, 1.01 | | 1.82, 2.14 | |
+//! | a partition of 60 s is over | 1.2, 2.6 | | | |
+//!
+//! | | 10 nodes | 100 nodes |
+//! |---|---|---|
+//! | bytes a node sends in a second while nothing happens | 269 | 266 |
+//! | datagrams | 4.1 | 4.1 |
+//! | nodes taken for dead that live, 5 % loss | 0 in 20 node-hours | 0 in 10 |
+//! | 10 % loss | 0 in 20 | 0 in 3 |
+//! | 20 % loss | 4 in 20 | |
+//!
+//! A node that is taken for dead by several others counts several times. The slow joins under loss
+//! are those whose first datagrams, to and from the seed, are lost several times in a row.

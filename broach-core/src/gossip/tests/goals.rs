@@ -4,7 +4,7 @@
 //! `guide::membership`, over more seeds and at any size:
 //!
 //! ```text
-//! BROACH_FIGURES=10,100,1000 cargo test --release -p broach-core --lib figures -- --nocapture
+//! BROACH_FIGURES=10,100,1000,stalls cargo test --release -p broach-core --lib figures -- --nocapture
 //! ```
 
 use std::time::Duration;
@@ -188,8 +188,8 @@ fn a_crash_is_noticed_within_seconds() {
 
 #[test]
 fn nobody_is_taken_for_dead_who_is_not() {
-    // Some 14 node-hours.
-    for (members, loss, seconds) in [(100, 0.05, 360), (100, 0.1, 120), (10, 0.1, 720)] {
+    // Some 6 node-hours.
+    for (members, loss, seconds) in [(100, 0.05, 120), (100, 0.1, 60), (10, 0.1, 360)] {
         let alarms = false_alarms(members, loss, seconds * SECOND, 1);
         assert_eq!(alarms, 0, "{members} nodes, loss {loss}");
     }
@@ -197,7 +197,7 @@ fn nobody_is_taken_for_dead_who_is_not() {
 
 #[test]
 fn nodes_that_are_held_up_do_not_accuse_others() {
-    for (slow, hold) in [(4, SECOND), (4, 4 * SECOND), (8, 16 * SECOND)] {
+    for (slow, hold) in [(4, 4 * SECOND), (8, 16 * SECOND)] {
         let (among_healthy, _) = stalls(slow, hold, 8, 1);
         assert_eq!(among_healthy, 0, "{slow} held for {hold:?}");
     }
@@ -230,8 +230,9 @@ fn little_is_sent_while_nothing_happens() {
 fn figures() {
     let Some(sizes) = std::env::var_os("BROACH_FIGURES") else { return };
     for size in sizes.to_string_lossy().split(',') {
-        let members: usize = size.parse().expect("a number of nodes");
-        let seeds = if members < 500 { 20 } else { 2 };
+        let Ok(members) = size.parse::<usize>() else { continue };
+        let large = 500 <= members;
+        let seeds = if large { 1 } else { 20 };
         let row = |name: &str, measure: &dyn Fn(u64) -> Duration| {
             let times: Vec<Duration> = (0..seeds).map(measure).collect();
             let [half, most] = [0.5, 1.0].map(|share| percentile(times.clone(), share));
@@ -240,7 +241,7 @@ fn figures() {
         let (bytes, datagrams) = idle(members, 0);
         println!("{members} | idle | {bytes:.0} B/s | {datagrams:.2} datagrams/s");
         row("cold start", &|seed| cold_start(members, seed));
-        for loss in [0.0, 0.1, 0.2] {
+        for &loss in if large { &[0.0][..] } else { &[0.0, 0.1, 0.2] } {
             row(&format!("join known, {loss}"), &|seed| join(members, loss, seed).0);
             row(&format!("joiner full, {loss}"), &|seed| join(members, loss, seed).1);
             row(&format!("leave, {loss}"), &|seed| gone(members, loss, seed, true));
@@ -248,7 +249,7 @@ fn figures() {
             row(&format!("crash, {loss}"), &|seed| gone(members, loss, seed, false));
             row(&format!("restart, {loss}"), &|seed| restart(members, loss, seed).0);
         }
-        if members < 500 {
+        if !large {
             row("heal", &|seed| heal(members, 0.0, seed));
             for loss in [0.05, 0.1, 0.2] {
                 let hour = 3_600 * SECOND / members as u32;
@@ -259,6 +260,9 @@ fn figures() {
         }
     }
     for (slow, hold) in [(1, 1), (4, 4), (16, 4), (8, 16), (16, 16)] {
+        if !sizes.to_string_lossy().contains("stalls") {
+            break;
+        }
         let [with, without] = [8, 0].map(|health| stalls(slow, hold * SECOND, health, 0));
         println!("{slow} of 128 held {hold} s | {with:?} | without local health {without:?}");
     }
