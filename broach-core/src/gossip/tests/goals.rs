@@ -4,7 +4,8 @@
 //! `guide::membership`, over more seeds and at any size:
 //!
 //! ```text
-//! BROACH_FIGURES=10,100,1000,stalls cargo test --release -p broach-core --lib figures -- --nocapture
+//! BROACH_FIGURES=10,100,1000,stalls cargo test --release -p broach-core --lib figures -- \
+//!     --nocapture
 //! ```
 
 use std::time::Duration;
