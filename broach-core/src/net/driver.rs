@@ -27,12 +27,19 @@ use crate::status::Status;
 
 /// What serves the calls that come in.
 pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// The work on a call that is begun now: a future that begins when it is polled, does not
-    /// panic, and gives the bytes of the reply.
-    fn handle(&self, now: Time, call: Arrived) -> Work;
+    /// Begins the work on a call.
+    fn handle(&self, now: Time, call: Arrived) -> Begun;
 }
 
-/// See [`Handler::handle`].
+/// What comes of a call at first.
+pub(crate) enum Begun {
+    /// It is answered with these bytes, without any work.
+    Refused(CallBytes),
+    /// The work on a call of a method that this node serves.
+    Work(Work),
+}
+
+/// A future that begins when it is polled, does not panic, and gives the bytes of the reply.
 pub(crate) type Work = Pin<Box<dyn Future<Output = CallBytes> + Send>>;
 
 /// What a node's driver is made of.
@@ -278,9 +285,9 @@ impl Driver {
                         self.endpoint.cancel(session, ticket);
                     }
                 }
-                Command::Reply { serving, bytes } => {
+                Command::Reply { serving, bytes, first_poll } => {
                     if let Some(handlers) = &mut self.handlers {
-                        handlers.on_reply(serving);
+                        handlers.on_reply(now, serving, first_poll);
                     }
                     self.endpoint.reply(serving, bytes);
                 }

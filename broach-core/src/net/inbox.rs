@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 
+use crate::ids::MethodId;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, NewCall, Serving, Ticket};
 use crate::status::Status;
@@ -32,8 +34,8 @@ pub(super) enum Command {
     Open { to: SocketAddr, call: NewCall, waiter: oneshot::Sender<Ended> },
     /// Nobody waits for this call any more.
     Cancel(Ticket),
-    /// A handler has ended.
-    Reply { serving: Serving, bytes: CallBytes },
+    /// A handler has ended. How long its first poll took, if that was measured.
+    Reply { serving: Serving, bytes: CallBytes, first_poll: Option<(MethodId, Duration)> },
     /// Take no more calls; tell when all that were taken have ended.
     Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.

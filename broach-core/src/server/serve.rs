@@ -1,7 +1,6 @@
 //! [`Serve`]: the work on one call that came over the network.
 
 use std::any::Any;
-use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::exchange::{
     status_bytes, unimplemented,
 };
 use crate::method::Shape;
-use crate::net::{Handler, Work};
+use crate::net::{Begun, Handler};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
@@ -136,19 +135,20 @@ impl Inner {
 }
 
 impl Handler for Serve {
-    fn handle(&self, now: Time, call: Arrived) -> Work {
+    fn handle(&self, now: Time, call: Arrived) -> Begun {
         let (inner, peer, limits) = (Arc::clone(&self.0), call.peer.addr, call.limits);
         let mut request = match inner.request(call) {
             Ok(request) => request,
             Err(status) => {
                 inner.observe.emit(Event::CallRefused { peer, code: status.code() });
-                return Box::pin(ready(CallBytes::status(&status)));
+                return Begun::Refused(CallBytes::status(&status));
             }
         };
         let Request { method, deadline, trace, .. } = &request;
         let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
         request.trace = scope.trace();
-        Box::pin(Serving { inner, scope, limits, state: State::Ready(Some(request)) })
+        let state = State::Ready(Some(request));
+        Begun::Work(Box::pin(Serving { inner, scope, limits, state }))
     }
 }
 

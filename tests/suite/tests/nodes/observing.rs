@@ -38,8 +38,9 @@ async fn a_call_is_told_from_its_beginning_to_its_end() {
             "SessionOpened",
             "DatagramAccepted",
             "HandlerStarted",
-            "HandlerEnded",
+            // The token, while the handler has a task to itself.
             "DatagramSent",
+            "HandlerEnded",
         ]
     );
     world.end((node, channel)).await;
