@@ -67,6 +67,7 @@ mod code;
 pub mod codegen;
 pub mod config;
 mod deadline;
+mod errors;
 mod exchange;
 pub mod guide;
 mod ids;

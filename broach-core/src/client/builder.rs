@@ -6,7 +6,10 @@ use std::sync::Arc;
 use crate::client::Channel;
 use crate::client::remote::Remote;
 use crate::config::{self, ConfigError, Security};
-use crate::net::{AddressError, BindError, DatagramSocket, Handle, Setup, resolve};
+use crate::errors::debug_as_text;
+use crate::net::{
+    AddressError, BindError, DatagramSocket, Handle, Setup, check_reachable, resolve_target,
+};
 use crate::observe::{Observer, Propagator};
 use crate::rng::Rng;
 
@@ -32,7 +35,7 @@ pub struct ChannelBuilder {
 }
 
 /// Why there is no channel.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// An address cannot be used.
@@ -57,6 +60,8 @@ pub enum ConnectError {
     #[error(transparent)]
     Bind(#[from] BindError),
 }
+
+debug_as_text!(ConnectError);
 
 impl ChannelBuilder {
     pub(super) fn new() -> Self {
@@ -148,7 +153,7 @@ impl ChannelBuilder {
         let mut targets = Vec::new();
         let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
         for text in texts {
-            let addr = resolve(&text).await?;
+            let addr = resolve_target(&text).await?;
             if Security::is_missing(self.security, addr) {
                 return Err(ConnectError::Security { addr });
             }
@@ -156,6 +161,9 @@ impl ChannelBuilder {
         }
         let first = *targets.first().ok_or(ConnectError::Empty)?;
         let prepared = self.setup.prepare(any_port(first, &targets))?;
+        for &addr in &targets {
+            check_reachable(addr, prepared.shared().local_addr)?;
+        }
         let handle = prepared.start(None);
         Ok(remote(handle, &targets, self.client))
     }

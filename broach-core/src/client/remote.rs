@@ -142,6 +142,9 @@ impl RemoteCall {
             self.state = match &mut self.state {
                 State::Ready(now) => {
                     let now = *now;
+                    if let Some(status) = self.trial.expired(now) {
+                        return Poll::Ready(Err(status));
+                    }
                     let tried = |addr| self.trial.has_tried(addr);
                     let Some(addr) = self.inner.list.pick(now, tried) else {
                         // There is one at first, and later only if another try was found worth
@@ -196,6 +199,14 @@ impl Future for RemoteCall {
 }
 
 impl Trial {
+    /// Why there is no time for another attempt, if there is none.
+    fn expired(&mut self, now: Time) -> Option<Status> {
+        self.deadline.filter(|deadline| deadline.remaining(now).is_none())?;
+        let status = Status::deadline_exceeded("there was no time to send anything");
+        let attempts = std::mem::take(&mut self.attempts);
+        Some(status.with_outcome(Outcome::NotExecuted).with_attempts(attempts))
+    }
+
     /// Whether a node has been tried in this round.
     fn has_tried(&self, addr: SocketAddr) -> bool {
         self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))

@@ -29,7 +29,7 @@ mod tests;
 mod udp;
 
 pub use address::AddressError;
-pub(crate) use address::resolve;
+pub(crate) use address::{check_reachable, resolve, resolve_target};
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};

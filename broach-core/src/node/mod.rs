@@ -11,7 +11,7 @@ use crate::client::ConnectError;
 use crate::client::{Channel, remote};
 use crate::config::{self, Security};
 use crate::ids::Instance;
-use crate::net::{AddressError, Handle, resolve};
+use crate::net::{Handle, check_reachable, resolve_target};
 use crate::observe::Counters;
 use crate::status::Status;
 
@@ -68,13 +68,11 @@ impl Node {
     /// If the address cannot be used. That nobody answers there is no error here: calls tell.
     pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
         let text = addr.to_string();
-        let addr = resolve(&text).await?;
+        let addr = resolve_target(&text).await?;
         if Security::is_missing(self.security, addr) {
             return Err(ConnectError::Security { addr });
         }
-        if self.local_addr().is_ipv4() && addr.is_ipv6() {
-            return Err(AddressError::Family { addr, local: self.local_addr() }.into());
-        }
+        check_reachable(addr, self.local_addr())?;
         Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
     }
 

@@ -30,6 +30,7 @@ use crate::proto::link::Link;
 use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
+use crate::proto::trouble::Trouble;
 use crate::status::Status;
 use crate::wire::{Open, Writer, schema};
 
@@ -236,7 +237,7 @@ impl Caller {
     }
 
     /// Ends the calls whose deadline has passed.
-    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr) -> Vec<Ended> {
+    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr, trouble: Trouble) -> Vec<Ended> {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Vec::new();
         }
@@ -247,7 +248,7 @@ impl Caller {
                 Progress::Waiting => {
                     format!("waited {took:.3?} for a place among the calls to {peer}")
                 }
-                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}"),
+                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}{trouble}"),
                 Progress::Arrived(_) => {
                     format!("{peer} has taken the request but did not reply within {took:.3?}")
                 }

@@ -38,7 +38,7 @@ impl Session {
     fn expire(&mut self, now: Time, shared: &mut Shared) {
         match &mut self.side {
             Side::Client(client) => {
-                let ended = client.calls.expire(now, self.peer);
+                let ended = client.calls.expire(now, self.peer, client.trouble);
                 self.report(ended, shared);
             }
             Side::Server(server) => {

@@ -51,6 +51,7 @@ mod stateless;
 mod tests;
 mod timers;
 mod token;
+mod trouble;
 
 use std::net::{IpAddr, SocketAddr};
 

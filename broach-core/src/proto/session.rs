@@ -16,6 +16,7 @@ use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
+use crate::proto::trouble::Trouble;
 use crate::proto::{Arrived, Event, Serving};
 use crate::status::Status;
 use crate::wire::{Frame, Header, Init, Token, schema};
@@ -61,6 +62,8 @@ pub(crate) struct Client {
     pub(crate) opening: Option<Opening>,
     /// Calls had better go elsewhere, since then.
     pub(super) silent: Option<Time>,
+    /// Since the other side was last heard.
+    pub(super) trouble: Trouble,
 }
 
 /// How a session is opened. Once a token has been shown it is never changed: that every INIT of a
@@ -165,11 +168,12 @@ impl Session {
         if eliciting {
             self.used_at = now;
         }
-        if !self.leaves_unanswered(now, &shared.config)
-            && let Side::Client(client) = &mut self.side
-            && client.silent.take().is_some()
-        {
-            shared.observe.emit(Seen::SessionHeard { peer: self.peer });
+        let silent = self.leaves_unanswered(now, &shared.config);
+        if let Side::Client(client) = &mut self.side {
+            client.trouble = Trouble::default();
+            if !silent && client.silent.take().is_some() {
+                shared.observe.emit(Seen::SessionHeard { peer: self.peer });
+            }
         }
         Ok(effects)
     }
@@ -378,7 +382,7 @@ impl Side {
 
 impl Client {
     pub(crate) const fn new(calls: Caller, opening: Opening) -> Self {
-        Self { calls, opening: Some(opening), silent: None }
+        Self { calls, opening: Some(opening), silent: None, trouble: Trouble { errno: None } }
     }
 }
 
