@@ -192,6 +192,9 @@
 //! server stops the call and owes no reply. It stops a call by itself at the deadline, and owes no
 //! reply then either.
 //!
+//! A client lets large requests take turns, so that those which have begun and not arrived whole
+//! stay below what the server's Hello says it holds of them (`unfinished_bytes`).
+//!
 //! Once a side knows the other's Hello, it sends no message and no metadata larger than that allows
 //! (0: not said). Of a Status it leaves out what is larger; text and details together may have the
 //! size of a message, and 32768 bytes in any case.

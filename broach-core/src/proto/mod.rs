@@ -52,6 +52,7 @@ mod tests;
 mod timers;
 mod token;
 mod trouble;
+mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 
