@@ -321,6 +321,10 @@ impl Inner {
             (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
             (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
             (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
+            // A node of another wire version, which never was executed by it.
+            (Outcome::Unknown, Code::FailedPrecondition) if trial.idempotent && elsewhere => {
+                Next::Elsewhere
+            }
             (_, Code::Unavailable) if trial.idempotent => {
                 Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
             }

@@ -166,6 +166,7 @@ impl Transport {
             |field, value: usize| check(field, 0 < value, || "must be above zero".into());
         above_zero("transport.message_bytes_max", self.message_bytes_max)?;
         above_zero("transport.calls_per_session_max", self.calls_per_session_max)?;
+        above_zero("transport.calls_waiting_max", self.calls_waiting_max)?;
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
@@ -189,6 +190,12 @@ impl Transport {
         check("transport.probe_timeout_min", Duration::ZERO < self.probe_timeout_min, || {
             "must be above zero".into()
         })?;
+        check("transport.token_lifetime", TOKEN_LIFETIME_MIN <= self.token_lifetime, || {
+            format!("must not be below {TOKEN_LIFETIME_MIN:?}")
+        })?;
+        check("transport.idle_server", self.idle_client < self.idle_server, || {
+            "must be above transport.idle_client".into()
+        })?;
         check("transport.keep_alive", self.keep_alive < self.dead_after, || {
             "must be below transport.dead_after".into()
         })?;
@@ -197,6 +204,9 @@ impl Transport {
         })
     }
 }
+
+/// A token has to live for a few round trips at least.
+const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);
 
 /// A longer delay would hold up the other side's probes for nothing.
 const ACK_DELAY_MAX: Duration = Duration::from_secs(1);

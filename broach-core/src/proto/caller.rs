@@ -12,7 +12,7 @@
 //! A call gets its id when its first piece is sent, so every id that exists reaches the other side
 //! as a request or as a cancellation.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -53,8 +53,10 @@ pub(crate) struct Caller {
     /// Ids of which the other side knows.
     delivered: Seen,
     queue: Queue,
-    /// Calls whose end the other side has to be told.
-    cancels: VecDeque<CallId>,
+    /// Calls whose end the other side has to be told now.
+    cancels: BTreeSet<CallId>,
+    /// Calls of whose end it is not certain that the other side knows.
+    cancelled: BTreeSet<CallId>,
     /// No deadline is earlier than this.
     deadline: Option<Time>,
     /// How many calls the other side takes at once.
@@ -73,7 +75,8 @@ impl Caller {
             next: CallId(0),
             delivered: Seen::new(),
             queue: Queue::new(),
-            cancels: VecDeque::new(),
+            cancels: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             deadline: None,
             limit,
             unfinished: 0,
@@ -134,11 +137,11 @@ impl Caller {
         freshness: Freshness,
     ) -> bool {
         let mut wrote = false;
-        while let Some(&call) = self.cancels.front() {
+        while let Some(&call) = self.cancels.first() {
             if !writer.cancel(call) {
                 return wrote;
             }
-            self.cancels.pop_front();
+            self.cancels.pop_first();
             link.push(SentFrame::Cancel(call));
             wrote = true;
         }
@@ -216,7 +219,11 @@ impl Caller {
                     self.set_delivered(*call);
                 }
             }
-            SentFrame::Cancel(call) => self.set_delivered(*call),
+            SentFrame::Cancel(call) => {
+                self.cancels.remove(call);
+                self.cancelled.remove(call);
+                self.set_delivered(*call);
+            }
             SentFrame::Hello | SentFrame::Ping => {}
         }
     }
@@ -242,7 +249,10 @@ impl Caller {
 
     /// A cancellation must go out again.
     pub(crate) fn on_lost_cancel(&mut self, call: CallId) {
-        self.cancels.push_back(call);
+        // Another copy of it may have arrived.
+        if self.cancelled.contains(&call) {
+            self.cancels.insert(call);
+        }
     }
 
     /// The caller has dropped a call; tells whether it was here.
@@ -253,7 +263,7 @@ impl Caller {
         let found = self.active.iter().find(|(_, active)| active.call.ticket == ticket);
         let Some((&id, _)) = found else { return false };
         self.take(id);
-        self.cancels.push_back(id);
+        self.tell_cancelled(id);
         true
     }
 
@@ -331,7 +341,7 @@ impl Caller {
     /// Ends a call without its reply, and lets the other side know.
     fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
         let Active { call, out, .. } = self.take(id)?;
-        self.cancels.push_back(id);
+        self.tell_cancelled(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Err(status) })
     }
 
@@ -352,6 +362,11 @@ impl Caller {
         let active = self.active.remove(&id)?;
         self.unfinished -= active.unfinished;
         Some(active)
+    }
+
+    fn tell_cancelled(&mut self, id: CallId) {
+        self.cancels.insert(id);
+        self.cancelled.insert(id);
     }
 
     fn set_delivered(&mut self, id: CallId) {

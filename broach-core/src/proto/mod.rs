@@ -47,6 +47,7 @@ mod seen;
 mod sent;
 mod session;
 mod stateless;
+mod step;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -10,12 +10,13 @@ use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, Instance, PacketNumber, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
-use crate::proto::callee::{Callee, Limits, Step};
+use crate::proto::callee::Callee;
 use crate::proto::caller::{Caller, Ended};
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
+use crate::proto::step::{Limits, Step};
 use crate::proto::trouble::Trouble;
 use crate::proto::{Arrived, Event, Serving};
 use crate::status::Status;
@@ -291,7 +292,7 @@ impl Session {
                 let (peer, code) = (self.peer, status.code());
                 shared.observe.emit(Seen::CallRefused { peer, code });
             }
-            Step::TooFarAhead => return Err(DropReason::Malformed),
+            Step::NotTaken => return Err(DropReason::Malformed),
         }
         Ok(())
     }

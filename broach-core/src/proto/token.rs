@@ -68,7 +68,7 @@ impl Tokens {
             return Verdict::Foreign;
         };
         let made = Time::from_nanos(u64::from_be_bytes(*made));
-        // Who guesses codes learns nothing from the time this takes that would help within the 64
+        // Who guesses codes learns nothing from the time this takes that would help within the 56
         // bits of a session id that he would still have to guess.
         if code != self.code(made, addr, caller) {
             return Verdict::Foreign;

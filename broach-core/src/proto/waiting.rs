@@ -49,7 +49,10 @@ impl Waiting {
     /// Takes a call out; tells whether it was there.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
         [&mut self.small, &mut self.bulk].into_iter().any(|queue| {
-            let index = queue.iter().position(|call| call.call.ticket == ticket);
+            // As a rule those are dropped that were made first, or last.
+            let is = |index: &usize| queue[*index].call.ticket == ticket;
+            let ends = (0..queue.len()).flat_map(|index| [index, queue.len() - 1 - index]);
+            let index = ends.take(queue.len() + 1).find(is);
             index.and_then(|index| queue.remove(index)).is_some()
         })
     }

@@ -94,6 +94,9 @@ impl Header {
             _ => return Err(DropReason::Type),
         };
         let (to, number) = (SessionId(bytes.get_u64()), PacketNumber(bytes.get_u64()));
+        if NUMBER_MAX < number.0 {
+            return Err(DropReason::Malformed);
+        }
         Ok(Self { kind, ack_now: second & 1 == 1, to, number })
     }
 }
@@ -155,6 +158,9 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Nobody gets so far by counting (RFC 9000 §12.3 has the same limit).
+pub(crate) const NUMBER_MAX: u64 = (1 << 62) - 1;
+
 /// The upper half of the first byte of every datagram.
 pub(crate) const MAGIC: u8 = 0xb;
 
@@ -191,6 +197,11 @@ mod tests {
             assert_eq!(Header::take(&mut &bytes[..]), Err(reason));
         }
         assert_eq!(Header::take(&mut &good[..19]), Err(DropReason::Truncated));
+        for number in [NUMBER_MAX + 1, u64::MAX - 1, u64::MAX] {
+            let mut bytes = good;
+            bytes[12..].copy_from_slice(&number.to_be_bytes());
+            assert_eq!(Header::take(&mut &bytes[..]), Err(DropReason::Malformed));
+        }
     }
 
     #[test]
