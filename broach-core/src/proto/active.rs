@@ -144,3 +144,17 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_time_by_another_clock_is_believed_to_a_sixteenth_less() {
+        let at = |ms: u64| Time::from_nanos(ms * 1_000_000);
+        let sent = Progress::Sent(Some(at(1_000)));
+        let outcome = |now| sent.outcome_if_dead_for(at(now), Duration::from_millis(160));
+        assert_eq!(outcome(1_149), Outcome::NotExecuted);
+        assert_eq!(outcome(1_150), Outcome::Unknown);
+    }
+}

@@ -157,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn a_raised_floor_says_since_when_a_token_is_refused() {
+        let mut tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
+        let here = addr("10.0.0.1:7400");
+        let token = tokens.mint(at(15), here, CALLER);
+        tokens.raise_floor(at(20), at(10));
+        assert_eq!(tokens.check(at(29), here, CALLER, &token), Verdict::Good(at(15)));
+        tokens.raise_floor(at(30), at(20));
+        let refused_for = Duration::from_secs(5);
+        assert_eq!(tokens.check(at(35), here, CALLER, &token), Verdict::Old(refused_for));
+    }
+
+    #[test]
     fn a_token_grows_old_and_says_for_how_long() {
         let tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
         let here = addr("10.0.0.1:7400");
