@@ -38,14 +38,14 @@
 //! ```
 //!
 //! On a paused clock, minutes of waiting pass in no time, and on tokio's current-thread runtime the
-//! same seed gives the same run. [`Network`](crate::testing::Network) has a complete example;
-//! [`History`](crate::testing::History) compares what callers saw with
+//! same seed gives the same run. `testing::Network` has a complete example;
+//! `testing::History` compares what callers saw with
 //! what handlers did.
 //!
 //! # How Broach is tested
 //!
 //! Everything below [`net`](super::layout) takes time, bytes and random numbers as arguments. So
-//! [`Storm`](crate::testing::Storm) runs the transport of many nodes in one thread, against faults
+//! `testing::Storm` runs the transport of many nodes in one thread, against faults
 //! of every kind, and millions of calls a minute; nothing but the seed decides what
 //! happens. Callers put numbers of their own into requests, handlers note those that they see, and
 //! at the end it is checked for each call that it has ended, in time, with its own reply, that its
