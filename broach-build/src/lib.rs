@@ -50,11 +50,7 @@
 //!
 //! #[broach_core::async_trait]
 //! impl Greeter for Hello {
-//!     async fn say_hello(
-//!         &self,
-//!         _cx: Context,
-//!         request: HelloRequest,
-//!     ) -> Result<HelloReply, Status> {
+//!     async fn say_hello(&self, _: Context, request: HelloRequest) -> Result<HelloReply, Status> {
 //!         Ok(HelloReply { message: format!("Hello {}!", request.name) })
 //!     }
 //! }
