@@ -14,6 +14,8 @@
 //! broach-build = "0.1"
 //! ```
 //!
+//! (Until they are on crates.io: `{ path = ".." }` to a clone of the repository instead.)
+//!
 //! `proto/greeter.proto`:
 //!
 //! ```proto

@@ -52,6 +52,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
+//! # Or by its path, as in [dependencies].
 //! broach-core = { version = "0.1", features = ["testing"] }
 //! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
 //! ```
