@@ -36,11 +36,12 @@
 //! the panic goes to the caller with it, so it must not hold what the caller should not see; within
 //! the process the panic itself does.
 //!
-//! Where Broach says `RESOURCE_EXHAUSTED` it is a limit, and the message names it: a message or metadata that is too
-//! large, on either side; more calls than may [wait](crate::config::Transport::calls_waiting_max);
-//! a node that holds too many unfinished requests, or replies that have not arrived. It is
-//! `Executed` if it is the reply that is too large, and `NotExecuted` otherwise. The limits are
-//! fields of [`config::Transport`](crate::config::Transport).
+//! Where Broach says `RESOURCE_EXHAUSTED` it is a limit, and the message names it: a message or
+//! metadata that is too large, on either side; more calls than may
+//! [wait](crate::config::Transport::calls_waiting_max); a node that holds too many unfinished
+//! requests, or replies that have not arrived. It is `Executed` if it is the reply that is too
+//! large, and `NotExecuted` otherwise. The limits are fields of
+//! [`config::Transport`](crate::config::Transport).
 //!
 //! # Another try
 //!

@@ -138,8 +138,8 @@
 //! # Errors
 //!
 //! What a layer fails with is what the caller gets. If a layer around a node refuses a call without
-//! passing it on, let it say so with [`Outcome::NotExecuted`], because a status that says nothing is
-//! `Executed`: then the caller knows that it can make the call again, and a list of nodes tries
+//! passing it on, let it say so with [`Outcome::NotExecuted`]: a status that says nothing is
+//! `Executed`. Then the caller knows that it can make the call again, and a list of nodes tries
 //! another one for some codes (see [`calls`](super::calls)).
 //!
 //! Many layers of tower fail with an error that is no [`Status`]. It becomes one with the code
