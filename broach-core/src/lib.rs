@@ -37,7 +37,7 @@
 //! | serve calls | [`Node`], [`Context`], [`Status`] |
 //! | make calls | [`Channel`], [`Call`], [`Response`] |
 //! | stream | [`Sender`], [`Receiver`], [`stream`] |
-//! | put something around all calls | [`NodeBuilder::layer`], [`Channel::layer`], [`Request`], [`Reply`] |
+//! | put something around all calls | [`guide::layers`], [`NodeBuilder::layer`], [`Channel::layer`] |
 //! | change a limit or a time | [`config`] |
 //! | see what happens | [`observe`], [`guide::observing`] |
 //! | test | [`Channel::in_process`], [`guide::testing`] |

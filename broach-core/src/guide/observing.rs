@@ -22,11 +22,24 @@
 //! OpenTelemetry's conventions for RPC. Broach installs no subscriber; without one no span is made,
 //! and nothing is allocated for it.
 //!
+//! `tracing_subscriber::fmt` prints events, and spans only as what events are in. Broach makes
+//! spans and no events, so nothing is printed unless the ends of spans are asked for:
+//!
+//! ```ignore
+//! tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).init();
+//! ```
+//!
+//! (with `use tracing_subscriber::fmt::format::FmtSpan;`). Each span then is a line, with all its
+//! fields and with how long it took: the sum of `time.busy` and `time.idle`.
+//!
 //! | span | covers | parent |
 //! |---|---|---|
 //! | `call` | a call over all its attempts | the span in which it was made |
 //! | `attempt` | one attempt, numbered from 1 in the field `attempt` | its `call` |
 //! | `handle` | a handler | none in this process; the attempt in the calling node |
+//!
+//! Within a process ([`Channel::in_process`](crate::Channel::in_process)) there is no `handle`: the
+//! attempt covers the handler.
 //!
 //! | field | content |
 //! |---|---|

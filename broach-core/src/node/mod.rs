@@ -76,8 +76,39 @@ impl Node {
         Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
     }
 
-    /// Serves until `signal` ends, such as `tokio::signal::ctrl_c()`, and then shuts down like
-    /// [`shutdown`](Self::shutdown).
+    /// Serves until `signal` ends, and then shuts down like [`shutdown`](Self::shutdown), which
+    /// waits for calls under way no longer than [`NodeBuilder::drain_timeout`].
+    ///
+    /// `tokio::signal::ctrl_c()` is such a signal, with tokio's feature `signal`. Containers and
+    /// service managers ask programs to end with SIGTERM instead, and kill them some time after
+    /// (often 10 s or 30 s), so the drain timeout should be shorter than that. To wait for both:
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// /// Ends when somebody wants the program to end: with Ctrl-C, or SIGTERM.
+    /// async fn asked_to_end() -> std::io::Result<()> {
+    ///     #[cfg(unix)]
+    ///     {
+    ///         use tokio::signal::unix::{SignalKind, signal};
+    ///
+    ///         let mut terminate = signal(SignalKind::terminate())?;
+    ///         tokio::select! {
+    ///             result = tokio::signal::ctrl_c() => result,
+    ///             _ = terminate.recv() => Ok(()),
+    ///         }
+    ///     }
+    ///     #[cfg(not(unix))]
+    ///     tokio::signal::ctrl_c().await
+    /// }
+    ///
+    /// # async fn example(builder: broach_core::NodeBuilder)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = builder.drain_timeout(Duration::from_secs(5)).start().await?;
+    /// node.run_until(asked_to_end()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
