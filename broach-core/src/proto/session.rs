@@ -50,6 +50,7 @@ pub(crate) struct Session {
 }
 
 /// What is different between the one who calls and the one who serves.
+#[expect(clippy::large_enum_variant, reason = "it is used all the time, and moved once")]
 #[derive(Debug)]
 pub(crate) enum Side {
     Client(Client),
