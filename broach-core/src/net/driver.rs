@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use crate::deadline::{Clock, Sleep, Time};
-use crate::ids::SessionId;
+use crate::ids::{MethodId, SessionId};
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
 use crate::net::inbox::{Command, Ended, Inbox};
@@ -27,7 +27,10 @@ use crate::status::Status;
 
 /// What serves the calls that come in.
 pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// Begins the work on a call.
+    /// Whether there is work to do for calls of this method.
+    fn serves(&self, method: MethodId) -> bool;
+
+    /// Begins the work on a call, unless its time is over. The work has to be polled right away.
     fn handle(&self, now: Time, call: Arrived) -> Begun;
 }
 

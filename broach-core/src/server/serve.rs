@@ -18,6 +18,7 @@ use crate::exchange::{
     Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
     status_bytes, unimplemented,
 };
+use crate::ids::MethodId;
 use crate::method::Shape;
 use crate::net::{Begun, Handler};
 use crate::observe::{Event, HandlerScope, Observe};
@@ -112,13 +113,18 @@ impl Drop for Serving {
 
 impl Inner {
     /// Makes a request out of a call.
-    fn request(&self, call: Arrived) -> Result<Request, Status> {
+    fn request(&self, now: Time, call: Arrived) -> Result<Request, Status> {
         let Some(found) = self.registry.find(call.method) else {
             // Only the caller knows the method's name; it says the rest.
             return Err(Status::unimplemented("").with_outcome(Outcome::NotExecuted));
         };
         if found.method.shape() != Shape::Unary {
             return Err(no_streams(found.method.full_name(), found.method.shape()));
+        }
+        // It had time when it was complete, but has waited for its handler's turn since.
+        if call.deadline.is_some_and(|deadline| deadline <= now) {
+            let text = "the deadline had passed before the handler could start";
+            return Err(Status::deadline_exceeded(text).with_outcome(Outcome::NotExecuted));
         }
         let RequestRecords { metadata, trace, message } =
             read_request(call.bytes, self.config.size_limits())?;
@@ -135,9 +141,13 @@ impl Inner {
 }
 
 impl Handler for Serve {
+    fn serves(&self, method: MethodId) -> bool {
+        self.0.registry.serves(method)
+    }
+
     fn handle(&self, now: Time, call: Arrived) -> Begun {
         let (inner, peer, limits) = (Arc::clone(&self.0), call.peer.addr, call.limits);
-        let mut request = match inner.request(call) {
+        let mut request = match inner.request(now, call) {
             Ok(request) => request,
             Err(status) => {
                 inner.observe.emit(Event::CallRefused { peer, code: status.code() });
