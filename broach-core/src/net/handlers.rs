@@ -15,6 +15,7 @@ use crate::ids::MethodId;
 use crate::net::driver::{Begun, Handler};
 use crate::net::inbox::{Command, Inbox};
 use crate::net::pace::Pace;
+use crate::net::starts::Starts;
 use crate::proto::{Arrived, CallBytes, Serving};
 
 /// Starts handlers, and stops those that are not needed any more.
@@ -28,6 +29,7 @@ pub(super) struct Handlers {
     handler: Arc<dyn Handler>,
     clock: Arc<dyn Clock>,
     inbox: Arc<Inbox>,
+    starts: Starts,
     running: FxHashMap<Serving, AbortHandle>,
     /// Of the methods that the node serves, which is as many as it can become.
     paces: FxHashMap<MethodId, Pace>,
@@ -40,32 +42,47 @@ pub(super) struct Handlers {
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
         let (running, paces) = (FxHashMap::default(), FxHashMap::default());
-        let now = clock.now();
-        Self { handler, clock, inbox, running, paces, left: TURN_MAX, now }
+        let (starts, now) = (Starts::new(), clock.now());
+        Self { handler, clock, inbox, starts, running, paces, left: TURN_MAX, now }
     }
 
-    /// A turn of the driver begins.
-    pub(super) const fn begin_turn(&mut self, now: Time) {
-        (self.left, self.now) = (TURN_MAX, now);
+    /// A call has arrived, whose handler is to be started.
+    pub(super) fn on_call(&mut self, call: Arrived) {
+        self.starts.push(call);
     }
 
-    /// Whether handlers have taken so long in this turn that the network should have its own again
-    /// before the next one is started.
-    pub(super) const fn had_their_turn(&self) -> bool {
-        self.left.is_zero()
+    /// Whether calls wait for their handlers to be started.
+    pub(super) fn wait(&self) -> bool {
+        !self.starts.is_empty()
     }
 
-    /// Starts the handler of a call; gives the reply if it is there at once.
-    pub(super) fn start(&mut self, call: Arrived) -> Option<CallBytes> {
-        let pace = self.paces.get(&call.method);
-        if pace.is_some_and(|pace| pace.is_quick(self.now)) || !self.handler.serves(call.method) {
-            return self.start_here(call);
+    /// Starts handlers, as many as there is time for in one turn of the driver; gives the replies
+    /// that are there at once.
+    pub(super) fn start(&mut self, mut reply: impl FnMut(Serving, CallBytes)) {
+        if self.starts.is_empty() {
+            return;
         }
-        self.start_in_task(call);
-        self.look_at_clock();
-        None
+        // What the turn has done until now is not the handlers' fault.
+        (self.left, self.now) = (TURN_MAX, self.clock.now());
+        while !self.left.is_zero()
+            && let Some(call) = self.starts.pop()
+        {
+            let serving = call.serving;
+            let pace = self.paces.get(&call.method);
+            let quick = pace.is_some_and(|pace| pace.is_quick(self.now));
+            if quick || !self.handler.serves(call.method) {
+                if let Some(bytes) = self.start_here(call) {
+                    reply(serving, bytes);
+                }
+            } else {
+                self.start_in_task(call);
+                self.look_at_clock();
+            }
+        }
+        self.starts.let_wait();
     }
 
+    /// Starts a handler where this is; gives the reply if it is there at once.
     fn start_here(&mut self, call: Arrived) -> Option<CallBytes> {
         let (serving, method) = (call.serving, call.method);
         let mut work = match self.handler.handle(self.now, call) {
@@ -149,8 +166,12 @@ impl Handlers {
         }
     }
 
-    /// Stops the handler of a call that has ended without it.
+    /// Stops the handler of a call that has ended without it, or sees to it that it is never
+    /// started.
     pub(super) fn stop(&mut self, serving: Serving) {
+        if self.starts.remove(serving) {
+            return;
+        }
         if let Some(task) = self.running.remove(&serving) {
             task.abort();
         }
