@@ -266,6 +266,9 @@ impl Driver {
         self.inbox.take(&mut commands);
         for command in commands.drain(..) {
             match command {
+                Command::Open { waiter, .. } if self.stopping => {
+                    let _ = waiter.send(Ended::never_begun());
+                }
                 Command::Open { to, call, waiter } => {
                     let ticket = call.call.ticket;
                     match self.endpoint.open(now, to, call) {
