@@ -15,8 +15,8 @@ use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
-    status_bytes, unimplemented,
+    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, no_streams,
+    read_request, status_bytes, unimplemented,
 };
 use crate::ids::MethodId;
 use crate::method::Shape;
@@ -119,7 +119,7 @@ impl Inner {
             return Err(Status::unimplemented("").with_outcome(Outcome::NotExecuted));
         };
         if found.method.shape() != Shape::Unary {
-            return Err(no_streams(found.method.full_name(), found.method.shape()));
+            return Err(no_streams(&found.method));
         }
         // It had time when it was complete, but has waited for its handler's turn since.
         if call.deadline.is_some_and(|deadline| deadline <= now) {
@@ -242,14 +242,6 @@ fn reply_bytes(
 /// Whose limits there are.
 const SERVING: &str = "the serving node";
 const CALLER: &str = "the caller";
-
-/// Why a stream does not go over the network.
-fn no_streams(method: &str, shape: Shape) -> Status {
-    Status::unimplemented(format!(
-        "{method} is {shape}: only unary calls go over the network so far"
-    ))
-    .with_outcome(Outcome::NotExecuted)
-}
 
 /// What a panic said.
 fn said(panic: &(dyn Any + Send)) -> &str {
