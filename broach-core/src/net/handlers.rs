@@ -1,4 +1,4 @@
-//! Handlers at work: begun in the driver's own task if they are quick, in tasks of their own if not.
+//! Handlers at work: begun in the driver's own task if quick, in tasks of their own if not.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
