@@ -123,6 +123,12 @@ pub use status::{Attempt, Detail, Status};
 #[macro_export]
 macro_rules! include_protos {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/broach/mod.rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "include_protos!() needs a build.rs that calls broach_build::compile(..)"
+            ),
+            "/broach/mod.rs"
+        ));
     };
 }

@@ -11,7 +11,6 @@ use crate::net::{
     AddressError, BindError, DatagramSocket, Handle, Setup, check_reachable, resolve_target,
 };
 use crate::observe::{Observer, Propagator};
-use crate::rng::Rng;
 
 /// Makes a [`Channel`] to one node or several, with settings.
 ///
@@ -125,6 +124,10 @@ impl ChannelBuilder {
     /// If the address or a setting cannot be used. That nobody answers at the address is no error
     /// here: calls tell.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
+    ///
     /// # Panics
     ///
     /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
@@ -139,6 +142,10 @@ impl ChannelBuilder {
     ///
     /// If an address or a setting cannot be used, or there is no address. That nobody answers is no
     /// error here: calls tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
     ///
     /// # Panics
     ///
@@ -173,8 +180,8 @@ impl ChannelBuilder {
 pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Client) -> Channel {
     let names: Vec<String> = targets.iter().map(SocketAddr::to_string).collect();
     let shared = handle.shared().clone();
-    // Only spreads retries over time, so it need not be hard to guess.
-    let rng = Rng::from_seed(u64::from(shared.local_addr.port()));
+    // Nodes that have the same port, as all of one service may, must not retry in step.
+    let rng = shared.fork_rng();
     let transport = Box::new(Remote::new(handle, targets.iter().copied(), config.clone(), rng));
     Channel::new(transport, config, shared.observe, names.join(","))
 }

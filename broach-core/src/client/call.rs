@@ -298,12 +298,9 @@ impl<Req, Rep> Future for ResponseFuture<Req, Rep> {
     type Output = Result<Response<Rep>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        self.call.poll_reply(cx).map_ok(|(message, envelope)| {
-            let Envelope { metadata, peer, failed, elapsed } = envelope;
-            let mut attempts = failed;
-            attempts.extend(
-                elapsed.map(|elapsed| Attempt::new(peer.map(|peer| peer.addr), elapsed, Ok(()))),
-            );
+        self.call.poll_reply(cx).map_ok(|(message, mut envelope)| {
+            let attempts = envelope.attempts();
+            let Envelope { metadata, peer, .. } = envelope;
             Response { message, metadata, peer, attempts }
         })
     }

@@ -16,7 +16,7 @@ use crate::client::channel::Transport;
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::deadline::{Deadline, Sleep, Time};
-use crate::exchange::{Body, Reply, Request, code_of, message_bytes, read_reply};
+use crate::exchange::{Body, Reply, Request, code_of, message_bytes, no_streams, read_reply};
 use crate::metadata::Metadata;
 use crate::method::Shape;
 use crate::net::{Ended, Handle, Outbound, Sent};
@@ -221,19 +221,18 @@ impl Trial {
 impl Inner {
     /// Checks what can be checked before anything is sent.
     fn check(&self, request: &Request) -> Result<(), Status> {
-        let config = &self.handle.shared().config;
-        let (shape, name) = (request.method.shape(), request.method.full_name());
-        let refuse = |status: Status| Err(status.with_outcome(Outcome::NotExecuted));
+        let (config, method) = (&self.handle.shared().config, &request.method);
         let Body::Message(message) = &request.body else {
-            return refuse(no_streams(name, shape));
+            return Err(no_streams(method));
         };
-        if shape != Shape::Unary {
-            return refuse(no_streams(name, shape));
+        if method.shape() != Shape::Unary {
+            return Err(no_streams(method));
         }
+        let name = method.full_name();
         let what = format_args!("the request of {name}");
         let metadata = request.metadata.bytes();
         match config.size_limits().exceeded(message.len(), metadata, what, "this node") {
-            Some(text) => refuse(Status::resource_exhausted(text)),
+            Some(text) => Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted)),
             None => Ok(()),
         }
     }
@@ -363,13 +362,6 @@ fn named(status: Status, addr: SocketAddr, method: &str) -> Status {
     }
     let outcome = status.outcome();
     Status::unimplemented(format!("{addr} does not serve {method}")).with_outcome(outcome)
-}
-
-/// Why a stream does not go over the network.
-fn no_streams(method: &str, shape: Shape) -> Status {
-    Status::unimplemented(format!(
-        "{method} is {shape}: only unary calls go over the network so far"
-    ))
 }
 
 impl fmt::Debug for Inner {

@@ -48,9 +48,14 @@
 //! | `rpc.system.name` | `broach` |
 //! | `rpc.status_code` | the code's name, such as `OK` or `NOT_FOUND` |
 //! | `error.type` | the same, if it is not `OK` |
+//! | `otel.status_code` | `ERROR` if the span counts as failed, which collectors show and search by |
 //! | `server.address` | in `call`: what the call is addressed to |
 //! | `network.peer.address`, `network.peer.port` | the other node |
 //! | `trace_id`, `span_id`, `parent_span_id` | the place in the trace, in the hexadecimal form of W3C Trace Context |
+//!
+//! Calls and attempts have failed if their code is not `OK`; handlers only with `UNKNOWN`,
+//! `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS`, because the
+//! others say that the caller should have done something else.
 //!
 //! The place in the trace travels with the call. So a search for one `trace_id` in the logs of all
 //! nodes gives everything that came of one call, with no collector at all. A node without a

@@ -13,9 +13,10 @@ use tokio::task::AbortHandle;
 
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::driver::{Begun, Handler, Work};
+use crate::net::driver::{Begun, Handler};
 use crate::net::inbox::{Command, Inbox};
 use crate::net::pace::Pace;
+use crate::net::starts::Starts;
 use crate::proto::{Arrived, CallBytes, Serving};
 
 /// Starts handlers, and stops those that are not needed any more.
@@ -29,6 +30,7 @@ pub(super) struct Handlers {
     handler: Arc<dyn Handler>,
     clock: Arc<dyn Clock>,
     inbox: Arc<Inbox>,
+    starts: Starts,
     running: FxHashMap<Serving, AbortHandle>,
     /// Of the methods that the node serves, which is as many as it can become.
     paces: FxHashMap<MethodId, Pace>,
@@ -41,63 +43,111 @@ pub(super) struct Handlers {
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
         let (running, paces) = (FxHashMap::default(), FxHashMap::default());
-        let now = clock.now();
-        Self { handler, clock, inbox, running, paces, left: TURN_MAX, now }
+        let (starts, now) = (Starts::new(), clock.now());
+        Self { handler, clock, inbox, starts, running, paces, left: TURN_MAX, now }
     }
 
-    /// A turn of the driver begins.
-    pub(super) const fn begin_turn(&mut self, now: Time) {
-        (self.left, self.now) = (TURN_MAX, now);
+    /// A call has arrived, whose handler is to be started.
+    pub(super) fn on_call(&mut self, call: Arrived) {
+        self.starts.push(call);
     }
 
-    /// Whether handlers have taken so long in this turn that the network should have its own again
-    /// before the next one is started.
-    pub(super) const fn had_their_turn(&self) -> bool {
-        self.left.is_zero()
+    /// Whether calls wait for their handlers to be started.
+    pub(super) fn wait(&self) -> bool {
+        !self.starts.is_empty()
     }
 
-    /// Starts the handler of a call; gives the reply if it is there at once.
-    pub(super) fn start(&mut self, call: Arrived) -> Option<CallBytes> {
+    /// Starts handlers, as many as there is time for in one turn of the driver; gives the replies
+    /// that are there at once.
+    pub(super) fn start(&mut self, mut reply: impl FnMut(Serving, CallBytes)) {
+        if self.starts.is_empty() {
+            return;
+        }
+        // What the turn has done until now is not the handlers' fault.
+        (self.left, self.now) = (TURN_MAX, self.clock.now());
+        while !self.left.is_zero()
+            && let Some(call) = self.starts.pop()
+        {
+            let serving = call.serving;
+            let pace = self.paces.get(&call.method);
+            let quick = pace.is_some_and(|pace| pace.is_quick(self.now));
+            if quick || !self.handler.serves(call.method) {
+                if let Some(bytes) = self.start_here(call) {
+                    reply(serving, bytes);
+                }
+            } else {
+                self.start_in_task(call);
+                self.look_at_clock();
+            }
+        }
+        self.starts.let_wait();
+    }
+
+    /// Starts a handler where this is; gives the reply if it is there at once.
+    fn start_here(&mut self, call: Arrived) -> Option<CallBytes> {
         let (serving, method) = (call.serving, call.method);
         let mut work = match self.handler.handle(self.now, call) {
-            Begun::Refused(reply) => return Some(reply),
             Begun::Work(work) => work,
+            Begun::Refused(reply) => {
+                self.look_at_clock();
+                return Some(reply);
+            }
         };
-        let pace = self.paces.entry(method).or_insert_with(Pace::new);
-        if !pace.is_quick(self.now) {
-            self.spawn(serving, work, Some(method));
-            return None;
-        }
         // If it has to wait it is polled again by its own task, which then is what it wakes.
         let polled = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
-        let before = std::mem::replace(&mut self.now, self.clock.now());
-        let took = self.now.since(before);
-        self.left = self.left.saturating_sub(took);
-        pace.on_first_poll(self.now, took);
+        let took = self.look_at_clock();
+        if let Some(pace) = self.paces.get_mut(&method) {
+            pace.on_first_poll(self.now, took);
+        }
         match polled {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => {
-                self.spawn(serving, work, None);
+                self.spawn(serving, async { (work.await, None) });
                 None
             }
         }
     }
 
-    /// Gives a handler a task; its first poll is measured there if it is the first of `unproven`.
-    fn spawn(&mut self, serving: Serving, work: Work, unproven: Option<MethodId>) {
-        let (inbox, clock) = (Arc::clone(&self.inbox), Arc::clone(&self.clock));
-        let task = tokio::spawn(async move {
-            // The handler's panics are caught where its name is known; this is about the rest.
-            let mut work = AssertUnwindSafe(work).catch_unwind();
-            let (mut unproven, mut first_poll) = (unproven, None);
+    /// Starts a handler in a task of its own, where its first poll is measured. It may be long
+    /// until the task runs: only then is it known whether the call still has time.
+    fn start_in_task(&mut self, call: Arrived) {
+        let (serving, method) = (call.serving, call.method);
+        let (handler, clock) = (Arc::clone(&self.handler), Arc::clone(&self.clock));
+        self.spawn(serving, async move {
+            let before = clock.now();
+            let mut work = match handler.handle(before, call) {
+                Begun::Work(work) => work,
+                Begun::Refused(reply) => return (reply, None),
+            };
+            let mut took = None;
             let reply = poll_fn(|cx| {
-                let Some(method) = unproven.take() else { return work.poll_unpin(cx) };
-                let before = clock.now();
                 let polled = work.poll_unpin(cx);
-                first_poll = Some((method, clock.now().since(before)));
+                took.get_or_insert_with(|| clock.now().since(before));
                 polled
             });
-            if let Ok(bytes) = reply.await {
+            (reply.await, took.map(|took| (method, took)))
+        });
+    }
+
+    /// Takes note of the time; tells how long it is since the last time, which the turn has less
+    /// of now.
+    fn look_at_clock(&mut self) -> Duration {
+        let before = std::mem::replace(&mut self.now, self.clock.now());
+        let took = self.now.since(before);
+        self.left = self.left.saturating_sub(took);
+        took
+    }
+
+    /// Gives a handler a task. Its first poll comes with the reply, if that was measured.
+    fn spawn(
+        &mut self,
+        serving: Serving,
+        work: impl Future<Output = (CallBytes, Option<(MethodId, Duration)>)> + Send + 'static,
+    ) {
+        let inbox = Arc::clone(&self.inbox);
+        let task = tokio::spawn(async move {
+            // The handler's panics are caught where its name is known; this is about the rest.
+            if let Ok((bytes, first_poll)) = AssertUnwindSafe(work).catch_unwind().await {
                 inbox.push(Command::Reply { serving, bytes, first_poll });
             }
         });
@@ -117,8 +167,12 @@ impl Handlers {
         }
     }
 
-    /// Stops the handler of a call that has ended without it.
+    /// Stops the handler of a call that has ended without it, or sees to it that it is never
+    /// started.
     pub(super) fn stop(&mut self, serving: Serving) {
+        if self.starts.remove(serving) {
+            return;
+        }
         if let Some(task) = self.running.remove(&serving) {
             task.abort();
         }

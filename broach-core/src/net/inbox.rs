@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 
+use crate::code::Outcome;
 use crate::ids::MethodId;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, NewCall, Serving, Ticket};
@@ -25,6 +26,22 @@ pub(crate) struct Ended {
     /// The bytes of its request, for another try; absent if the driver has gone with them.
     pub(crate) request: Option<CallBytes>,
     pub(crate) result: Result<Bytes, Status>,
+}
+
+impl Ended {
+    /// The end of a call that no node says anything of.
+    pub(super) const fn without_reply(status: Status) -> Self {
+        Self { peer: None, silent: false, request: None, result: Err(status) }
+    }
+
+    /// The end of a call that came when the driver had stopped, or was about to.
+    pub(super) fn never_begun() -> Self {
+        Self::without_reply(stopped().with_outcome(Outcome::NotExecuted))
+    }
+}
+
+pub(super) fn stopped() -> Status {
+    Status::unavailable("this node has stopped")
 }
 
 /// Something that the driver is to do.
@@ -110,13 +127,17 @@ impl Inbox {
     }
 
     /// The driver goes: commands that are there and all later ones are not carried out. Whoever
-    /// waits for one of them is told, because its other end is dropped.
+    /// waits for one of them is told, if only because its other end is dropped.
     pub(super) fn close(&self) {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Relaxed);
         let left = std::mem::take(&mut *commands);
-        // Dropping them may wake tasks that come back here.
+        // To tell somebody may wake tasks that come back here.
         drop(commands);
-        drop(left);
+        for command in left {
+            if let Command::Open { waiter, .. } = command {
+                let _ = waiter.send(Ended::never_begun());
+            }
+        }
     }
 }

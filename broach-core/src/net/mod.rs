@@ -24,6 +24,7 @@ mod pace;
 mod readiness;
 mod setup;
 mod socket;
+mod starts;
 #[cfg(test)]
 mod tests;
 mod udp;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::config::Transport;
 use crate::deadline::Clock;
@@ -100,7 +100,8 @@ impl Setup {
         let observe = Observe::new(self.observers, self.propagator, Arc::clone(&clock), rng.fork());
         let instance = Instance(rng.non_zero());
         let identity = Identity { instance, cluster: ClusterHash(hash64(&self.cluster)) };
-        let shared = Shared { local_addr, config, clock, observe };
+        let for_channels = Arc::new(Mutex::new(rng.fork()));
+        let shared = Shared { local_addr, config, clock, observe, for_channels };
         Ok(Prepared { socket, identity, rng, shared })
     }
 }

@@ -183,6 +183,10 @@ impl NodeBuilder {
     ///
     /// If a setting, the address or a service cannot be used; the error says which and why.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped no node is started, and what it was built with is dropped.
+    ///
     /// # Panics
     ///
     /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's

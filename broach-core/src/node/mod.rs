@@ -66,6 +66,10 @@ impl Node {
     /// # Errors
     ///
     /// If the address cannot be used. That nobody answers there is no error here: calls tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped there is no channel, and the node stays as it is.
     pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
         let text = addr.to_string();
         let addr = resolve_target(&text).await?;

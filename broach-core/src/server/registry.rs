@@ -85,6 +85,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether there is a method of this id.
+    pub(crate) fn serves(&self, id: MethodId) -> bool {
+        self.methods.contains_key(&id)
+    }
+
     /// The method of an id.
     pub(crate) fn find(&self, id: MethodId) -> Option<Found> {
         let entry = self.methods.get(&id)?;

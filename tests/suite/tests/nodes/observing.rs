@@ -37,9 +37,9 @@ async fn a_call_is_told_from_its_beginning_to_its_end() {
             "DatagramReceived",
             "SessionOpened",
             "DatagramAccepted",
-            "HandlerStarted",
-            // The token, while the handler has a task to itself.
+            // The token, before the handler's task has its turn.
             "DatagramSent",
+            "HandlerStarted",
             "HandlerEnded",
         ]
     );
