@@ -46,8 +46,10 @@
 //!   one that takes 20 ms, because then the handler has blocked, and for a minute at that. (The
 //!   operating system may take the processor away for some milliseconds, which is nobody's fault.)
 //! * **Handlers have 100 us in one turn** of the driver; then the network has its own again, and
-//!   the handlers that are left begin in the next one. To give them tasks instead doubled the
-//!   server's time per call under load.
+//!   so have the other tasks of the runtime. The handlers that are left begin in the next turns,
+//!   sessions taking turns, so that whoever makes many calls holds up nobody else's; a call whose
+//!   time is over by then does not begin, nor does one that was given up. To give them tasks
+//!   instead doubled the server's time per call under load.
 //! * **Timers are allowed to be a little early.** A session's timer moves with every datagram. It
 //!   is changed only if it would be reached late, or by more than a millisecond early: to set a
 //!   timer that is less than some 4 ms away costs a virtual machine 10 us each time.
