@@ -320,7 +320,7 @@ impl Inner {
             (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
             (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
             (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
-            // A node of another wire version, which never was executed by it.
+            // Of another wire version; a life before it may have executed the call.
             (Outcome::Unknown, Code::FailedPrecondition) if trial.idempotent && elsewhere => {
                 Next::Elsewhere
             }

@@ -60,7 +60,7 @@ pub struct Transport {
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
     /// this, new calls are refused. Default: 256 MiB.
     pub reply_bytes_max: usize,
-    /// How long a token for opening sessions is good. Default: 10 min.
+    /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
     /// How long an acknowledgement waits for something to travel with. Default: 5 ms.
     pub max_ack_delay: Duration,
@@ -75,7 +75,8 @@ pub struct Transport {
     /// if that is longer. Calls that may go elsewhere then do. Default: 300 ms.
     pub silent_after: Duration,
     /// After how long without an answer a node counts as dead: calls under way to it fail with
-    /// `UNAVAILABLE`. Default: 10 s.
+    /// `UNAVAILABLE`. A caller that acknowledges nothing for so long is not served any more.
+    /// Default: 10 s.
     pub dead_after: Duration,
     /// How long a node may say nothing, while a call to it is under way, before it is asked for a
     /// sign of life. Must be below `dead_after`. Default: 1 s.
@@ -83,7 +84,9 @@ pub struct Transport {
     /// How long a session without calls is kept by its caller. Default: 45 s.
     pub idle_client: Duration,
     /// How long it is kept by the node that serves it. Must be above the callers' time, or calls
-    /// run into sessions that have just ended and need a round trip more. Default: 60 s.
+    /// run into sessions that have just ended and need a round trip more; so it must be above
+    /// `idle_client`. A caller that is not heard of for so long while its calls are served is not
+    /// waited for: they are stopped. Default: 60 s.
     pub idle_server: Duration,
     /// Bytes that the socket's receive buffer is asked to hold. The operating system may give less;
     /// on Linux `net.core.rmem_max` is the limit. Default: 8 MiB.

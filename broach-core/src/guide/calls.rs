@@ -50,7 +50,8 @@
 //! * after `NotExecuted` with `UNAVAILABLE`;
 //! * if another node of the [list](crate::Channel::list) may do better, also after `NotExecuted`
 //!   with `UNIMPLEMENTED`, `FAILED_PRECONDITION` or a `RESOURCE_EXHAUSTED` that came from the node;
-//! * after any `UNAVAILABLE` if it may run twice: its method says `option idempotency_level =
+//! * after any `UNAVAILABLE`, or at another node if the first is of another wire version, if it may
+//!   run twice: its method says `option idempotency_level =
 //!   NO_SIDE_EFFECTS` or `IDEMPOTENT` in the `.proto`, or the call is marked with
 //!   [`Call::idempotent`];
 //!

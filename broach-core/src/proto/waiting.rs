@@ -71,3 +71,66 @@ impl Waiting {
 fn fits(bytes: &CallBytes, room: u64) -> bool {
     bytes.len() as u64 <= room
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::deadline::Time;
+    use crate::ids::MethodId;
+    use crate::proto::Call;
+
+    /// Calls with so many bytes, made one after the other.
+    fn waiting(sizes: &[usize]) -> Waiting {
+        let mut waiting = Waiting::default();
+        for (number, &bytes) in (0..).zip(sizes) {
+            let call = Call {
+                ticket: Ticket(number),
+                method: MethodId(1),
+                flags: 0,
+                deadline: None,
+                made_at: Time::ZERO + Duration::from_millis(number),
+                yields: false,
+            };
+            let bytes = CallBytes::message(Bytes::from(vec![0; bytes]));
+            waiting.push(NewCall { call, bytes });
+        }
+        waiting
+    }
+
+    fn order(waiting: &mut Waiting, room: u64) -> Vec<u64> {
+        let next = std::iter::from_fn(|| waiting.pop(room));
+        next.map(|call| call.call.ticket.0).collect()
+    }
+
+    #[test]
+    fn calls_go_in_the_order_in_which_they_were_made() {
+        assert_eq!(order(&mut waiting(&[10, 5_000, 10, 5_000]), u64::MAX), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn small_calls_do_not_wait_for_large_ones_that_have_no_room() {
+        let mut waiting = waiting(&[50_000, 10, 5_000, 10]);
+        assert!(waiting.has_next(0));
+        assert_eq!(order(&mut waiting, 10_000), [1, 3]);
+        assert!(!waiting.has_next(10_000) && waiting.len() == 2);
+        assert_eq!(order(&mut waiting, u64::MAX), [0, 2]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn any_call_can_be_taken_out_once() {
+        for count in 1..8 {
+            for gone in 0..count {
+                let mut waiting = waiting(&vec![10; count as usize]);
+                assert!(waiting.remove(Ticket(gone)));
+                assert!(!waiting.remove(Ticket(gone)));
+                let rest: Vec<u64> = (0..count).filter(|&number| number != gone).collect();
+                assert_eq!(order(&mut waiting, 0), rest);
+            }
+        }
+    }
+}
