@@ -14,6 +14,8 @@
 //! broach-build = "0.1"
 //! ```
 //!
+//! (Until they are on crates.io: `{ path = ".." }` to a clone of the repository instead.)
+//!
 //! `proto/greeter.proto`:
 //!
 //! ```proto
@@ -50,11 +52,7 @@
 //!
 //! #[broach_core::async_trait]
 //! impl Greeter for Hello {
-//!     async fn say_hello(
-//!         &self,
-//!         _cx: Context,
-//!         request: HelloRequest,
-//!     ) -> Result<HelloReply, Status> {
+//!     async fn say_hello(&self, _: Context, request: HelloRequest) -> Result<HelloReply, Status> {
 //!         Ok(HelloReply { message: format!("Hello {}!", request.name) })
 //!     }
 //! }

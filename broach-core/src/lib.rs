@@ -37,7 +37,7 @@
 //! | serve calls | [`Node`], [`Context`], [`Status`] |
 //! | make calls | [`Channel`], [`Call`], [`Response`] |
 //! | stream | [`Sender`], [`Receiver`], [`stream`] |
-//! | put something around all calls | [`NodeBuilder::layer`], [`Channel::layer`], [`Request`], [`Reply`] |
+//! | put something around all calls | [`guide::layers`], [`NodeBuilder::layer`], [`Channel::layer`] |
 //! | change a limit or a time | [`config`] |
 //! | see what happens | [`observe`], [`guide::observing`] |
 //! | test | [`Channel::in_process`], [`guide::testing`] |
@@ -67,6 +67,7 @@ mod code;
 pub mod codegen;
 pub mod config;
 mod deadline;
+mod errors;
 mod exchange;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing drives it yet"))]
 mod gossip;
@@ -124,6 +125,12 @@ pub use status::{Attempt, Detail, Status};
 #[macro_export]
 macro_rules! include_protos {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/broach/mod.rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "include_protos!() needs a build.rs that calls broach_build::compile(..)"
+            ),
+            "/broach/mod.rs"
+        ));
     };
 }

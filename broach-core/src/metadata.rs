@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::errors::debug_as_text;
+
 /// Named values that travel with a request, a reply or a status, in the order they were added.
 ///
 /// Keys are 1 to 64 bytes of `a`-`z`, `0`-`9`, `-`, `_` and `.`; values are text or bytes. A key
@@ -44,13 +46,15 @@ pub enum Value {
 }
 
 /// Why a key was not taken.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Eq, PartialEq, thiserror::Error)]
 #[error(
     "metadata key {key:?} is not allowed: a key is 1 to 64 bytes of a-z, 0-9, '-', '_' and '.'"
 )]
 pub struct MetadataError {
     key: String,
 }
+
+debug_as_text!(MetadataError);
 
 impl Metadata {
     /// No entries.

@@ -232,6 +232,11 @@ impl Status {
         self
     }
 
+    /// Whether it says that a deadline has passed on this side, and not that a handler said so.
+    pub(crate) fn is_own_deadline(&self) -> bool {
+        self.0.code == Code::DeadlineExceeded && self.0.outcome != Outcome::Executed
+    }
+
     /// The same with another text.
     pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = message.into();
@@ -256,8 +261,13 @@ impl Status {
         if self.0.of_call { self.with_outcome(Outcome::Executed) } else { self }
     }
 
-    /// The same with a record of what was tried.
+    /// The same with a record of what was tried. That the last attempt was not executed says
+    /// nothing of those before.
     pub(crate) fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
+        let surely_not = |attempt: &Attempt| attempt.outcome == Outcome::NotExecuted;
+        if self.0.outcome == Outcome::NotExecuted && !attempts.iter().all(surely_not) {
+            self.0.outcome = Outcome::Unknown;
+        }
         self.0.attempts = attempts;
         self
     }
@@ -320,27 +330,25 @@ impl fmt::Display for Attempt {
 }
 
 impl fmt::Debug for Status {
+    /// The long form, and what else there is: `main` shows this if it returns a status.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")?;
         let inner = &*self.0;
-        let mut debug = f.debug_struct("Status");
-        debug.field("code", &inner.code).field("outcome", &inner.outcome);
-        debug.field("message", &inner.message);
         if !inner.details.is_empty() {
-            debug.field("details", &inner.details);
+            write!(f, "\n  details: {:?}", inner.details)?;
         }
         if !inner.metadata.is_empty() {
-            debug.field("metadata", &inner.metadata);
+            write!(f, "\n  metadata: {:?}", inner.metadata)?;
         }
         if let Some(wait) = inner.retry_after {
-            debug.field("retry_after", &wait);
+            write!(f, "\n  retry after: {wait:?}")?;
         }
-        if let Some(source) = &inner.source {
-            debug.field("source", source);
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, "\n  cause: {cause}")?;
+            source = cause.source();
         }
-        if !inner.attempts.is_empty() {
-            debug.field("attempts", &inner.attempts);
-        }
-        debug.finish()
+        Ok(())
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Input {
     /// The files one after the other, each on a line of its own.
     pub(crate) text: String,
     pub(crate) files: usize,
+    /// What the files have together, which is less than the text has.
+    pub(crate) bytes: usize,
     pub(crate) skipped: Vec<Skipped>,
 }
 
@@ -115,7 +117,7 @@ impl Input {
                 true => self.add_file(entry.path())?,
                 // What a link leads to may be elsewhere, or counted already; to read from a pipe
                 // may take for ever.
-                false => Err(io::Error::other("is no regular file")),
+                false => Err(io::Error::other("it is no regular file")),
             };
             if let Err(error) = result {
                 self.skip(entry.into_path(), &error);
@@ -136,12 +138,13 @@ impl Input {
         // The last word of one file and the first of the next are two.
         self.text.push('\n');
         self.files += 1;
+        self.bytes += text.len();
         Ok(Ok(()))
     }
 
     fn skip(&mut self, path: PathBuf, error: &io::Error) {
         let reason = match error.kind() {
-            io::ErrorKind::InvalidData => "is not text in UTF-8".to_owned(),
+            io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
             _ => error.to_string(),
         };
         self.skipped.push(Skipped { path, reason });
@@ -211,7 +214,7 @@ mod tests {
             folder(&[("b/c.txt", b"three"), ("b.txt", b"two\r\n"), ("a", b"one"), ("z", b"")]);
         let input = read(&folder);
         assert_eq!(input.text, "one\nthree\ntwo\r\n\n\n");
-        assert_eq!((input.files, input.skipped.len()), (4, 0));
+        assert_eq!((input.files, input.bytes, input.skipped.len()), (4, 13, 0));
     }
 
     #[test]

@@ -91,9 +91,10 @@ async fn count(options: Options) -> Result<ExitCode, Error> {
     let report = Report {
         files: input.files,
         files_skipped: input.skipped.len(),
-        text_bytes: plan.text.len(),
+        text_bytes: input.bytes,
         in_flight: plan.in_flight,
-        chunk_bytes: options.chunk as usize,
+        // A word that is longer than a chunk should be is not cut.
+        chunk_bytes: plan.chunks.iter().map(|chunk| chunk.len()).max().unwrap_or_default(),
         expected,
         results: results?,
         problems: problems?,
@@ -115,7 +116,7 @@ fn read(options: &Options) -> Result<Input, InputError> {
         say(&format!("skipped {more} more"));
     }
     let files = count_of(input.files as u64, "file");
-    say(&format!("read {files}, {}", bytes(input.text.len() as u64)));
+    say(&format!("read {files}, {}", bytes(input.bytes as u64)));
     Ok(input)
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
     pub(crate) in_flight: u64,
 
-    /// How much text goes with one call, at the most; words are not cut.
+    /// How much text goes with one call, at the most; a longer word goes whole.
     #[arg(
         long,
         value_name = "BYTES",

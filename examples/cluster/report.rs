@@ -12,8 +12,10 @@ use crate::words::{Difference, Tally};
 pub(crate) struct Report {
     pub(crate) files: usize,
     pub(crate) files_skipped: usize,
+    /// Of the files together.
     pub(crate) text_bytes: usize,
     pub(crate) in_flight: usize,
+    /// Of the longest chunk.
     pub(crate) chunk_bytes: usize,
     /// What this process counted, in the text as a whole.
     pub(crate) expected: Tally,

@@ -30,6 +30,10 @@ async fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let addr = args.next().unwrap_or_else(|| "127.0.0.1:7400".to_owned());
     let name = args.next().unwrap_or_else(|| "Ada".to_owned());
+    if addr.starts_with('-') || args.next().is_some() {
+        eprintln!("usage: greeter-client [ADDRESS] [NAME]; without them 127.0.0.1:7400 and Ada");
+        return if addr == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
     match greet(addr, name).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

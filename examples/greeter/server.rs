@@ -1,4 +1,4 @@
-//! Serves greetings until Ctrl-C.
+//! Serves greetings until Ctrl-C or SIGTERM.
 //!
 //! ```text
 //! cargo run -p broach-examples --bin greeter-server [ADDRESS]
@@ -8,7 +8,9 @@
 broach_core::include_protos!();
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use broach_core::{Context, Node, Status};
 use greeter::v1::{Greeter, GreeterServer, HelloReply, HelloRequest};
@@ -28,16 +30,44 @@ impl Greeter for Hello {
 }
 
 async fn serve(addr: String) -> Result<(), Box<dyn Error>> {
-    let node = Node::builder().bind(addr).serve(GreeterServer::new(Hello)).start().await?;
+    let node = Node::builder()
+        .bind(addr)
+        .serve(GreeterServer::new(Hello))
+        // Less than what containers are usually given to end.
+        .drain_timeout(Duration::from_secs(5))
+        .start()
+        .await?;
     println!("serving on {}, until Ctrl-C", node.local_addr());
-    // Ends when the signal comes; calls that are under way may finish first.
-    node.run_until(tokio::signal::ctrl_c()).await?;
+    // Calls that are under way when the signal comes may finish, for as long as said above.
+    node.run_until(asked_to_end()).await?;
     Ok(())
+}
+
+/// Ends when somebody wants the program to end: with Ctrl-C, or as containers and service managers
+/// do, with SIGTERM.
+async fn asked_to_end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7400".to_owned());
+    let mut args = std::env::args().skip(1);
+    let addr = args.next().unwrap_or_else(|| "127.0.0.1:7400".to_owned());
+    if addr.starts_with('-') || args.next().is_some() {
+        eprintln!("usage: greeter-server [ADDRESS]; without an address 127.0.0.1:7400");
+        return if addr == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
     match serve(addr).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

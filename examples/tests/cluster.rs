@@ -44,7 +44,7 @@ fn what_cannot_be_counted_is_named() {
         ("/no/such/path", "cannot read /no/such/path"),
         (binary, "is not text in UTF-8"),
         (empty, "there are no words to count"),
-        (folder, "image.png: is not text in UTF-8"),
+        (folder, "image.png: it is not text in UTF-8"),
         (folder, "there are no words to count"),
     ] {
         let output = cluster(&["--input", path]);

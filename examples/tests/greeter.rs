@@ -12,25 +12,28 @@ const SERVER: &str = env!("CARGO_BIN_EXE_greeter-server");
 const CLIENT: &str = env!("CARGO_BIN_EXE_greeter-client");
 
 #[test]
-fn the_client_prints_the_greeting_and_ctrl_c_ends_the_server() {
-    let mut server =
-        Command::new(SERVER).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let addr = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next()).unwrap();
+fn the_client_prints_the_greeting_and_signals_end_the_server() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut server =
+            Command::new(SERVER).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addr = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next());
+        let addr = addr.unwrap();
 
-    let answered = client(&[addr]);
-    assert_eq!(text(&answered.stdout), "Hello Ada!\n");
-    assert!(answered.status.success());
-    assert_eq!(text(&client(&[addr, "Bob"]).stdout), "Hello Bob!\n");
+        let answered = client(&[addr]);
+        assert_eq!(text(&answered.stdout), "Hello Ada!\n");
+        assert!(answered.status.success());
+        assert_eq!(text(&client(&[addr, "Bob"]).stdout), "Hello Bob!\n");
 
-    let refused = client(&[addr, ""]);
-    assert!(text(&refused.stderr).starts_with("INVALID_ARGUMENT: "), "{refused:?}");
-    assert_eq!(refused.status.code(), Some(1));
+        let refused = client(&[addr, ""]);
+        assert!(text(&refused.stderr).starts_with("INVALID_ARGUMENT: "), "{refused:?}");
+        assert_eq!(refused.status.code(), Some(1));
 
-    let pid = Pid::from_raw(i32::try_from(server.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
-    assert!(server.wait().unwrap().success());
+        let pid = Pid::from_raw(i32::try_from(server.id()).unwrap());
+        kill(pid, signal).unwrap();
+        assert!(server.wait().unwrap().success());
+    }
 }
 
 #[test]
@@ -39,6 +42,17 @@ fn an_address_that_cannot_be_used_is_explained() {
         let output = Command::new(program).arg("nowhere").output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("it must read host:port"), "{output:?}");
+    }
+}
+
+#[test]
+fn help_is_no_address() {
+    for program in [SERVER, CLIENT] {
+        for (args, code) in [(vec!["--help"], 0), (vec!["-x"], 2), (vec!["one"; 3], 2)] {
+            let output = Command::new(program).args(args).output().unwrap();
+            assert_eq!(output.status.code(), Some(code));
+            assert!(text(&output.stderr).starts_with("usage: greeter-"), "{output:?}");
+        }
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::client::Channel;
 use crate::client::remote::Remote;
 use crate::config::{self, ConfigError, Security};
-use crate::net::{AddressError, BindError, DatagramSocket, Handle, Setup, resolve};
+use crate::errors::debug_as_text;
+use crate::net::{
+    AddressError, BindError, DatagramSocket, Handle, Setup, check_reachable, resolve_target,
+};
 use crate::observe::{Observer, Propagator};
-use crate::rng::Rng;
 
 /// Makes a [`Channel`] to one node or several, with settings.
 ///
@@ -32,7 +34,7 @@ pub struct ChannelBuilder {
 }
 
 /// Why there is no channel.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// An address cannot be used.
@@ -57,6 +59,8 @@ pub enum ConnectError {
     #[error(transparent)]
     Bind(#[from] BindError),
 }
+
+debug_as_text!(ConnectError);
 
 impl ChannelBuilder {
     pub(super) fn new() -> Self {
@@ -120,6 +124,10 @@ impl ChannelBuilder {
     /// If the address or a setting cannot be used. That nobody answers at the address is no error
     /// here: calls tell.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
+    ///
     /// # Panics
     ///
     /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
@@ -135,6 +143,10 @@ impl ChannelBuilder {
     /// If an address or a setting cannot be used, or there is no address. That nobody answers is no
     /// error here: calls tell.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
+    ///
     /// # Panics
     ///
     /// If there is no tokio runtime, or it lacks timers, or I/O and no socket is given; tokio's
@@ -148,7 +160,7 @@ impl ChannelBuilder {
         let mut targets = Vec::new();
         let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
         for text in texts {
-            let addr = resolve(&text).await?;
+            let addr = resolve_target(&text).await?;
             if Security::is_missing(self.security, addr) {
                 return Err(ConnectError::Security { addr });
             }
@@ -156,6 +168,9 @@ impl ChannelBuilder {
         }
         let first = *targets.first().ok_or(ConnectError::Empty)?;
         let prepared = self.setup.prepare(any_port(first, &targets))?;
+        for &addr in &targets {
+            check_reachable(addr, prepared.shared().local_addr)?;
+        }
         let handle = prepared.start(None);
         Ok(remote(handle, &targets, self.client))
     }
@@ -165,8 +180,8 @@ impl ChannelBuilder {
 pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Client) -> Channel {
     let names: Vec<String> = targets.iter().map(SocketAddr::to_string).collect();
     let shared = handle.shared().clone();
-    // Only spreads retries over time, so it need not be hard to guess.
-    let rng = Rng::from_seed(u64::from(shared.local_addr.port()));
+    // Nodes that have the same port, as all of one service may, must not retry in step.
+    let rng = shared.fork_rng();
     let transport = Box::new(Remote::new(handle, targets.iter().copied(), config.clone(), rng));
     Channel::new(transport, config, shared.observe, names.join(","))
 }

@@ -63,6 +63,8 @@ struct Running<Rep> {
     replying: BoxFuture<'static, Result<Reply, Status>>,
     open: Open<Rep>,
     deadline: Option<Deadline>,
+    /// How long the call may take, and who says so.
+    time: Option<(Duration, &'static str)>,
     scope: Arc<CallScope>,
 }
 
@@ -217,7 +219,21 @@ impl<Rep> Running<Rep> {
         let span = self.scope.span();
         let _inside = (!span.is_disabled()).then(|| span.enter());
         let result = futures::ready!(self.replying.poll_unpin(cx));
+        let result = result.map_err(|status| self.explained(status));
         Poll::Ready((self.open)(&self.scope, self.deadline, result))
+    }
+}
+
+impl<Rep> Running<Rep> {
+    /// A status that says where the deadline came from, if that has passed here.
+    fn explained(&self, status: Status) -> Status {
+        match self.time {
+            Some((time, whose)) if status.is_own_deadline() => {
+                let text = format!("{}; the call had {time:?} ({whose})", status.message());
+                status.with_message(text)
+            }
+            _ => status,
+        }
     }
 }
 
@@ -238,24 +254,25 @@ impl<Req, Rep> Idle<Req, Rep> {
             Inherit::From(cx) => Some(cx),
             Inherit::Nothing => None,
         };
-        let mut timeout = options.timeout;
+        let mut time = options.timeout.map(|timeout| (timeout, "Call::timeout"));
         if let Some(cx) = inherited {
             request.metadata.inherit(&cx.metadata().persistent());
             request.retried = cx.is_retry();
             request.trace = cx.trace();
-            timeout = [timeout, cx.time_left()].into_iter().flatten().min();
+            let left = cx.time_left().map(|left| (left, "what is left of that of its handler"));
+            time = [time, left].into_iter().flatten().min_by_key(|(time, _)| *time);
         }
-        if timeout.is_none() && !streams {
-            timeout = Some(channel.config().timeout);
+        if time.is_none() && !streams {
+            time = Some((channel.config().timeout, "client.timeout"));
         }
         let now = channel.clock().now();
-        let deadline = timeout.map(|timeout| Deadline::after(now, timeout));
+        let deadline = time.map(|(time, _)| Deadline::after(now, time));
         request.deadline = deadline;
         let (observe, target) = (channel.observe(), channel.target());
         let scope = CallScope::start(observe, &request.method, target, now, request.trace);
         let scope = Arc::new(scope);
         request.scope = Some(Arc::clone(&scope));
-        Ok(Running { replying: channel.invoke(request), open, deadline, scope })
+        Ok(Running { replying: channel.invoke(request), open, deadline, time, scope })
     }
 }
 
@@ -281,12 +298,9 @@ impl<Req, Rep> Future for ResponseFuture<Req, Rep> {
     type Output = Result<Response<Rep>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        self.call.poll_reply(cx).map_ok(|(message, envelope)| {
-            let Envelope { metadata, peer, failed, elapsed } = envelope;
-            let mut attempts = failed;
-            attempts.extend(
-                elapsed.map(|elapsed| Attempt::new(peer.map(|peer| peer.addr), elapsed, Ok(()))),
-            );
+        self.call.poll_reply(cx).map_ok(|(message, mut envelope)| {
+            let attempts = envelope.attempts();
+            let Envelope { metadata, peer, .. } = envelope;
             Response { message, metadata, peer, attempts }
         })
     }

@@ -71,6 +71,10 @@ impl Channel {
     /// [`builder`](Self::builder) has to say how datagrams are protected. That nobody answers at
     /// the address is no error here: calls tell.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
+    ///
     /// # Panics
     ///
     /// If there is no tokio runtime, or it lacks timers or I/O; tokio's `enable_all` gives both.
@@ -87,6 +91,10 @@ impl Channel {
     /// # Errors
     ///
     /// Like [`connect`](Self::connect); also if there is no address.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped nothing is left of the channel.
     ///
     /// # Panics
     ///

@@ -16,7 +16,7 @@ use crate::client::channel::Transport;
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::deadline::{Deadline, Sleep, Time};
-use crate::exchange::{Body, Reply, Request, code_of, message_bytes, read_reply};
+use crate::exchange::{Body, Reply, Request, code_of, message_bytes, no_streams, read_reply};
 use crate::metadata::Metadata;
 use crate::method::Shape;
 use crate::net::{Ended, Handle, Outbound, Sent};
@@ -142,6 +142,9 @@ impl RemoteCall {
             self.state = match &mut self.state {
                 State::Ready(now) => {
                     let now = *now;
+                    if let Some(status) = self.trial.expired(now) {
+                        return Poll::Ready(Err(status));
+                    }
                     let tried = |addr| self.trial.has_tried(addr);
                     let Some(addr) = self.inner.list.pick(now, tried) else {
                         // There is one at first, and later only if another try was found worth
@@ -196,6 +199,14 @@ impl Future for RemoteCall {
 }
 
 impl Trial {
+    /// Why there is no time for another attempt, if there is none.
+    fn expired(&mut self, now: Time) -> Option<Status> {
+        self.deadline.filter(|deadline| deadline.remaining(now).is_none())?;
+        let status = Status::deadline_exceeded("there was no time to send anything");
+        let attempts = std::mem::take(&mut self.attempts);
+        Some(status.with_outcome(Outcome::NotExecuted).with_attempts(attempts))
+    }
+
     /// Whether a node has been tried in this round.
     fn has_tried(&self, addr: SocketAddr) -> bool {
         self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))
@@ -210,19 +221,18 @@ impl Trial {
 impl Inner {
     /// Checks what can be checked before anything is sent.
     fn check(&self, request: &Request) -> Result<(), Status> {
-        let config = &self.handle.shared().config;
-        let (shape, name) = (request.method.shape(), request.method.full_name());
-        let refuse = |status: Status| Err(status.with_outcome(Outcome::NotExecuted));
+        let (config, method) = (&self.handle.shared().config, &request.method);
         let Body::Message(message) = &request.body else {
-            return refuse(no_streams(name, shape));
+            return Err(no_streams(method));
         };
-        if shape != Shape::Unary {
-            return refuse(no_streams(name, shape));
+        if method.shape() != Shape::Unary {
+            return Err(no_streams(method));
         }
+        let name = method.full_name();
         let what = format_args!("the request of {name}");
         let metadata = request.metadata.bytes();
         match config.size_limits().exceeded(message.len(), metadata, what, "this node") {
-            Some(text) => refuse(Status::resource_exhausted(text)),
+            Some(text) => Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted)),
             None => Ok(()),
         }
     }
@@ -310,6 +320,10 @@ impl Inner {
             (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
             (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
             (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
+            // Of another wire version; a life before it may have executed the call.
+            (Outcome::Unknown, Code::FailedPrecondition) if trial.idempotent && elsewhere => {
+                Next::Elsewhere
+            }
             (_, Code::Unavailable) if trial.idempotent => {
                 Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
             }
@@ -348,13 +362,6 @@ fn named(status: Status, addr: SocketAddr, method: &str) -> Status {
     }
     let outcome = status.outcome();
     Status::unimplemented(format!("{addr} does not serve {method}")).with_outcome(outcome)
-}
-
-/// Why a stream does not go over the network.
-fn no_streams(method: &str, shape: Shape) -> Status {
-    Status::unimplemented(format!(
-        "{method} is {shape}: only unary calls go over the network so far"
-    ))
 }
 
 impl fmt::Debug for Inner {

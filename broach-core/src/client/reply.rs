@@ -34,6 +34,26 @@ pub(super) struct Envelope {
     pub(super) elapsed: Option<Duration>,
 }
 
+impl Envelope {
+    /// All attempts, in order, the one that succeeded among them.
+    pub(super) fn attempts(&mut self) -> Vec<Attempt> {
+        let mut attempts = std::mem::take(&mut self.failed);
+        let peer = self.peer.map(|peer| peer.addr);
+        attempts.extend(self.elapsed.map(|elapsed| Attempt::new(peer, elapsed, Ok(()))));
+        attempts
+    }
+
+    /// What becomes of a call whose reply came but does not decode.
+    fn undecoded(mut self, status: Status) -> Status {
+        let whose = self.peer.map_or_else(|| "the service".to_owned(), |peer| peer.to_string());
+        let text = format!(
+            "{}; perhaps this program and {whose} do not share one .proto",
+            status.message()
+        );
+        status.with_message(text).with_attempts(self.attempts())
+    }
+}
+
 /// One message, decoded. The call ends here.
 pub(super) fn one<M: Message + Default>(
     scope: &Arc<CallScope>,
@@ -42,7 +62,10 @@ pub(super) fn one<M: Message + Default>(
 ) -> Opened<M> {
     let result = result.and_then(|reply| {
         let (bytes, envelope) = message(scope.method(), reply)?;
-        Ok((decode_reply(scope.method(), bytes)?, envelope))
+        match decode_reply(scope.method(), bytes) {
+            Ok(message) => Ok((message, envelope)),
+            Err(status) => Err(envelope.undecoded(status)),
+        }
     });
     end(scope, &result);
     result

@@ -3,6 +3,8 @@
 //! Every struct has a `Default` that suits one data centre. Fields are checked once, when a node or
 //! a channel starts; an error names the field.
 
+use crate::errors::debug_as_text;
+
 mod client;
 mod gossip;
 mod security;
@@ -15,12 +17,14 @@ pub use transport::Transport;
 pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};
 
 /// A setting that cannot work.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Eq, PartialEq, thiserror::Error)]
 #[error("setting {field}: {problem}")]
 pub struct ConfigError {
     field: &'static str,
     problem: String,
 }
+
+debug_as_text!(ConfigError);
 
 impl ConfigError {
     /// The name of the field, such as `transport.datagram_bytes`.

@@ -60,7 +60,7 @@ pub struct Transport {
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
     /// this, new calls are refused. Default: 256 MiB.
     pub reply_bytes_max: usize,
-    /// How long a token for opening sessions is good. Default: 10 min.
+    /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
     /// How long an acknowledgement waits for something to travel with. Default: 5 ms.
     pub max_ack_delay: Duration,
@@ -75,7 +75,8 @@ pub struct Transport {
     /// if that is longer. Calls that may go elsewhere then do. Default: 300 ms.
     pub silent_after: Duration,
     /// After how long without an answer a node counts as dead: calls under way to it fail with
-    /// `UNAVAILABLE`. Default: 10 s.
+    /// `UNAVAILABLE`. A caller that acknowledges nothing for so long is not served any more.
+    /// Default: 10 s.
     pub dead_after: Duration,
     /// How long a node may say nothing, while a call to it is under way, before it is asked for a
     /// sign of life. Must be below `dead_after`. Default: 1 s.
@@ -83,7 +84,9 @@ pub struct Transport {
     /// How long a session without calls is kept by its caller. Default: 45 s.
     pub idle_client: Duration,
     /// How long it is kept by the node that serves it. Must be above the callers' time, or calls
-    /// run into sessions that have just ended and need a round trip more. Default: 60 s.
+    /// run into sessions that have just ended and need a round trip more; so it must be above
+    /// `idle_client`. A caller that is not heard of for so long while its calls are served is not
+    /// waited for: they are stopped. Default: 60 s.
     pub idle_server: Duration,
     /// Bytes that the socket's receive buffer is asked to hold. The operating system may give less;
     /// on Linux `net.core.rmem_max` is the limit. Default: 8 MiB.
@@ -166,6 +169,7 @@ impl Transport {
             |field, value: usize| check(field, 0 < value, || "must be above zero".into());
         above_zero("transport.message_bytes_max", self.message_bytes_max)?;
         above_zero("transport.calls_per_session_max", self.calls_per_session_max)?;
+        above_zero("transport.calls_waiting_max", self.calls_waiting_max)?;
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
@@ -189,6 +193,12 @@ impl Transport {
         check("transport.probe_timeout_min", Duration::ZERO < self.probe_timeout_min, || {
             "must be above zero".into()
         })?;
+        check("transport.token_lifetime", TOKEN_LIFETIME_MIN <= self.token_lifetime, || {
+            format!("must not be below {TOKEN_LIFETIME_MIN:?}")
+        })?;
+        check("transport.idle_server", self.idle_client < self.idle_server, || {
+            "must be above transport.idle_client".into()
+        })?;
         check("transport.keep_alive", self.keep_alive < self.dead_after, || {
             "must be below transport.dead_after".into()
         })?;
@@ -197,6 +207,9 @@ impl Transport {
         })
     }
 }
+
+/// A token has to live for a few round trips at least.
+const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);
 
 /// A longer delay would hold up the other side's probes for nothing.
 const ACK_DELAY_MAX: Duration = Duration::from_secs(1);

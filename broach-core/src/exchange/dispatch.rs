@@ -17,6 +17,10 @@ use crate::method::{MethodSpec, ServiceSpec};
 use crate::status::Status;
 
 /// A service that can be called: generated servers implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service that can be served",
+    label = "wrap it in the server generated for it, as in `GreeterServer::new(..)`"
+)]
 pub trait Dispatch: Send + Sync + 'static {
     /// The service's name and methods.
     fn spec(&self) -> &'static ServiceSpec;
@@ -122,6 +126,16 @@ impl Inbound {
 pub fn unimplemented(method: &MethodSpec) -> Status {
     Status::unimplemented(format!("{} is not implemented here", method.full_name()))
         .with_outcome(Outcome::NotExecuted)
+}
+
+/// Why a stream does not go over the network.
+pub(crate) fn no_streams(method: &MethodSpec) -> Status {
+    Status::unimplemented(format!(
+        "{} is {}: only unary calls go over the network so far",
+        method.full_name(),
+        method.shape()
+    ))
+    .with_outcome(Outcome::NotExecuted)
 }
 
 /// The request's one message.

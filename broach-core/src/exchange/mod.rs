@@ -18,6 +18,7 @@ mod stream;
 pub(crate) use body::decode_reply;
 pub use body::{Body, Messages};
 pub use context::Context;
+pub(crate) use dispatch::no_streams;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};

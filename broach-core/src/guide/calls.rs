@@ -21,12 +21,27 @@
 //!
 //! | [`Outcome`] | means | example |
 //! |---|---|---|
-//! | `NotExecuted` | the handler was not started, and never will be | nobody at the address; a limit was reached; the deadline had passed on arrival |
-//! | `Unknown` | it may have run | the node died, or the deadline passed, with the request on its way |
+//! | `NotExecuted` | the handler was not started, and never will be | nobody at the address, and the call is not idempotent; a limit was reached; the deadline had passed on arrival |
+//! | `Unknown` | it may have run | the node died, or the deadline passed, with the request on its way; nobody answers an idempotent call |
 //! | `Executed` | it ran, and this is its answer | the handler returned this status, or panicked |
 //!
 //! `NotExecuted` can be relied upon: making the call once more cannot make it run twice. Calls that
 //! are [dropped](crate::Call) report nothing, and may have run.
+//!
+//! An idempotent call goes out with the first datagram to a node and may be started at once, so
+//! that a node that never answers may have run it. Any other call is not started before the node
+//! has answered once: if nobody ever does, it was surely not.
+//!
+//! A handler that panics fails its own call alone, with `INTERNAL`. Over the network the text of
+//! the panic goes to the caller with it, so it must not hold what the caller should not see; within
+//! the process the panic itself does.
+//!
+//! Where Broach says `RESOURCE_EXHAUSTED` it is a limit, and the message names it: a message or
+//! metadata that is too large, on either side; more calls than may
+//! [wait](crate::config::Transport::calls_waiting_max); a node that holds too many unfinished
+//! requests, or replies that have not arrived. It is `Executed` if it is the reply that is too
+//! large, and `NotExecuted` otherwise. The limits are fields of
+//! [`config::Transport`](crate::config::Transport).
 //!
 //! # Another try
 //!
@@ -35,7 +50,8 @@
 //! * after `NotExecuted` with `UNAVAILABLE`;
 //! * if another node of the [list](crate::Channel::list) may do better, also after `NotExecuted`
 //!   with `UNIMPLEMENTED`, `FAILED_PRECONDITION` or a `RESOURCE_EXHAUSTED` that came from the node;
-//! * after any `UNAVAILABLE` if it may run twice: its method says `option idempotency_level =
+//! * after any `UNAVAILABLE`, or at another node if the first is of another wire version, if it may
+//!   run twice: its method says `option idempotency_level =
 //!   NO_SIDE_EFFECTS` or `IDEMPOTENT` in the `.proto`, or the call is marked with
 //!   [`Call::idempotent`];
 //!
@@ -61,6 +77,22 @@
 //! time is over is stopped at the next point where it waits, and its place is free at once. Calls
 //! that a handler makes get what is left of its own time, unless they ask for less.
 //!
+//! All of what is left is too much if the first caller is to see how the inner call failed: both
+//! are over in the same moment, and then it sees its own `DEADLINE_EXCEEDED`. So give the inner
+//! call a little less, say nine tenths of [`Context::time_left`], with [`Call::timeout`].
+//!
+//! # Handlers must not block
+//!
+//! A handler that computes for long, or waits otherwise than with `.await` (for a file, a lock, a
+//! database without async), holds up the thread it is on. `tokio::task::spawn_blocking` is for
+//! such work.
+//!
+//! What happens if one blocks all the same: a method's handlers begin in tasks of their own until
+//! their first polls have proved quick; there, one that blocks holds up one thread of the runtime
+//! (on a current-thread runtime that is all there is). Once they have proved quick, handlers begin
+//! in the task that does the node's whole work, and the first of them to block holds up the node
+//! until it lets go. If that was for 20 ms or more, its method is back in tasks for a minute.
+//!
 //! # What travels along
 //!
 //! [`Metadata`] of the call, of the reply and of a status; the trace that the call belongs to. An
@@ -81,6 +113,7 @@
 //! [`Call::timeout`]: crate::Call::timeout
 //! [`Context`]: crate::Context
 //! [`Context::key`]: crate::Context::key
+//! [`Context::time_left`]: crate::Context::time_left
 //! [`Metadata`]: crate::Metadata
 //! [`Outcome`]: crate::Outcome
 //! [`Status`]: crate::Status

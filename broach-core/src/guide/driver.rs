@@ -38,11 +38,18 @@
 //! * **The task lets others go first**, once, when it has been woken by a caller while other calls
 //!   are under way, or has just ended several: callers that become ready together then share a
 //!   datagram. A lone call is not held up.
-//! * **Handlers begin in the driver.** A handler is polled once where it is. Most are done then,
-//!   and cost no task; one that has to wait gets a task of its own. A method whose first poll takes
-//!   more than 100 us as a rule gets its tasks from the start, and after 100 us of handlers in one
-//!   turn the network has its turn. To give each handler a task from then on instead doubled the
-//!   server's time per call under load.
+//! * **Quick handlers begin in the driver.** A handler is polled once where it is. Most are done
+//!   then, and cost no task; one that has to wait gets a task of its own. But a slow one holds up
+//!   the whole node, so a method has to prove quick first: its handlers begin in tasks until their
+//!   first polls, which are measured there, take no more than 20 us as a rule, for which half a
+//!   dozen quick ones are enough. A few that take longer bring it back to tasks; so does a single
+//!   one that takes 20 ms, because then the handler has blocked, and for a minute at that. (The
+//!   operating system may take the processor away for some milliseconds, which is nobody's fault.)
+//! * **Handlers have 100 us in one turn** of the driver; then the network has its own again, and
+//!   so have the other tasks of the runtime. The handlers that are left begin in the next turns,
+//!   sessions taking turns, so that whoever makes many calls holds up nobody else's; a call whose
+//!   time is over by then does not begin, nor does one that was given up. To give them tasks
+//!   instead doubled the server's time per call under load.
 //! * **Timers are allowed to be a little early.** A session's timer moves with every datagram. It
 //!   is changed only if it would be reached late, or by more than a millisecond early: to set a
 //!   timer that is less than some 4 ms away costs a virtual machine 10 us each time.
@@ -55,5 +62,5 @@
 //! # Threads
 //!
 //! The driver is a task like any other: on a multi-thread runtime it moves between the runtime's
-//! threads, on a current-thread runtime it shares the one there is. A handler that blocks its
-//! thread holds up whatever else that thread has to do; `tokio::task::spawn_blocking` is for that.
+//! threads, on a current-thread runtime it shares the one there is. What it means for handlers, and
+//! for those that block, is in [`calls`](super::calls).

@@ -22,6 +22,7 @@
 //!  0c  observe              what happens: events, counters, spans
 //!  0b  status method deadline config peer
 //!  0a  ids code metadata rng
+//!  0   errors
 //! ```
 //!
 //! Nothing below rung 4 reads a clock, opens a socket, waits, or spawns a task. Time and datagrams

@@ -1,6 +1,7 @@
 //! How Broach works, and why.
 //!
 //! * [`calls`]: what happens to a call, what a failed one says, and what can be relied upon.
+//! * [`layers`]: putting something around all calls, with an example.
 //! * [`observing`]: counters, events, spans.
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
 //! * [`layout`]: the crates, the modules, and which of them may know of which.
@@ -17,6 +18,7 @@
 
 pub mod calls;
 pub mod driver;
+pub mod layers;
 pub mod layout;
 pub mod membership;
 pub mod observing;

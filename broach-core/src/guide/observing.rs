@@ -22,11 +22,24 @@
 //! OpenTelemetry's conventions for RPC. Broach installs no subscriber; without one no span is made,
 //! and nothing is allocated for it.
 //!
+//! `tracing_subscriber::fmt` prints events, and spans only as what events are in. Broach makes
+//! spans and no events, so nothing is printed unless the ends of spans are asked for:
+//!
+//! ```ignore
+//! tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).init();
+//! ```
+//!
+//! (with `use tracing_subscriber::fmt::format::FmtSpan;`). Each span then is a line, with all its
+//! fields and with how long it took: the sum of `time.busy` and `time.idle`.
+//!
 //! | span | covers | parent |
 //! |---|---|---|
 //! | `call` | a call over all its attempts | the span in which it was made |
 //! | `attempt` | one attempt, numbered from 1 in the field `attempt` | its `call` |
 //! | `handle` | a handler | none in this process; the attempt in the calling node |
+//!
+//! Within a process ([`Channel::in_process`](crate::Channel::in_process)) there is no `handle`: the
+//! attempt covers the handler.
 //!
 //! | field | content |
 //! |---|---|
@@ -35,9 +48,14 @@
 //! | `rpc.system.name` | `broach` |
 //! | `rpc.status_code` | the code's name, such as `OK` or `NOT_FOUND` |
 //! | `error.type` | the same, if it is not `OK` |
+//! | `otel.status_code` | `ERROR` if the span counts as failed, which collectors show and search by |
 //! | `server.address` | in `call`: what the call is addressed to |
 //! | `network.peer.address`, `network.peer.port` | the other node |
 //! | `trace_id`, `span_id`, `parent_span_id` | the place in the trace, in the hexadecimal form of W3C Trace Context |
+//!
+//! Calls and attempts have failed if their code is not `OK`; handlers only with `UNKNOWN`,
+//! `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS`, because the
+//! others say that the caller should have done something else.
 //!
 //! The place in the trace travels with the call. So a search for one `trace_id` in the logs of all
 //! nodes gives everything that came of one call, with no collector at all. A node without a

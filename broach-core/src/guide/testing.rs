@@ -3,11 +3,43 @@
 //! # Without a network
 //!
 //! [`Channel::in_process`](crate::Channel::in_process) calls a service directly, in the caller's
-//! own task: no socket, no node, no port. Deadlines, metadata and layers work as over the network.
+//! own task: no socket, no node, no port. Deadlines, metadata and layers of the channel work as
+//! over the network; layers of a node and its limits are not there.
 //!
 //! ```ignore
-//! let greeter = GreeterClient::new(Channel::in_process(GreeterServer::new(Hello)));
-//! let reply = greeter.say_hello(HelloRequest { name: "Ada".into() }).await?;
+//! #[tokio::test]
+//! async fn people_are_greeted_by_their_names() -> Result<(), Status> {
+//!     let greeter = GreeterClient::new(Channel::in_process(GreeterServer::new(Hello)));
+//!     let reply = greeter.say_hello(HelloRequest { name: "Ada".into() }).await?;
+//!     assert_eq!(reply.message, "Hello Ada!");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! To look at what a service keeps, share it with its server, which takes an `Arc` as well:
+//!
+//! ```ignore
+//! #[derive(Default)]
+//! struct Books {
+//!     orders: Mutex<Vec<u32>>,
+//! }
+//!
+//! #[broach_core::async_trait]
+//! impl Shop for Books {
+//!     async fn order(&self, _: Context, request: OrderRequest) -> Result<OrderReply, Status> {
+//!         self.orders.lock().unwrap().push(request.number);
+//!         Ok(OrderReply {})
+//!     }
+//! }
+//!
+//! #[tokio::test]
+//! async fn an_order_is_written_down() -> Result<(), Status> {
+//!     let books = Arc::new(Books::default());
+//!     let shop = ShopClient::new(Channel::in_process(ShopServer::from(Arc::clone(&books))));
+//!     shop.order(OrderRequest { number: 7 }).await?;
+//!     assert_eq!(*books.orders.lock().unwrap(), [7]);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! A handler is an ordinary method: [`Context::test`](crate::Context::test) makes a context to call
@@ -20,37 +52,60 @@
 //!
 //! ```toml
 //! [dev-dependencies]
+//! # Or by its path, as in [dependencies].
 //! broach-core = { version = "0.1", features = ["testing"] }
 //! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
 //! ```
 //!
 //! ```ignore
 //! #[tokio::test(start_paused = true)]
-//! async fn orders_are_taken_once_at_ten_percent_loss() {
+//! async fn orders_are_taken_once_at_ten_percent_loss() -> Result<(), Box<dyn std::error::Error>> {
 //!     let network = Network::new(42);
 //!     let mut faults = Faults::default();
 //!     faults.loss = 0.1;
 //!     network.set_faults(faults);
-//!     let shop = network.socket("10.0.0.1:7400".parse()?)?;
-//!     let node = Node::builder().socket(shop).serve(ShopServer::new(Shop::new())).start().await?;
-//!     // ...
+//!
+//!     let books = Arc::new(Books::default());
+//!     let addr = "10.0.0.1:7400".parse()?;
+//!     let node = Node::builder()
+//!         .security(Security::clear())
+//!         .socket(network.socket(addr)?)
+//!         .serve(ShopServer::from(Arc::clone(&books)))
+//!         .start()
+//!         .await?;
+//!     let channel = Channel::builder()
+//!         .security(Security::clear())
+//!         .socket(network.socket("10.0.0.2:7400".parse()?)?)
+//!         .connect(addr)
+//!         .await?;
+//!
+//!     let shop = ShopClient::new(channel);
+//!     for number in 0..100 {
+//!         shop.order(OrderRequest { number }).await?;
+//!     }
+//!     assert!(books.orders.lock().unwrap().iter().copied().eq(0..100));
+//!     node.shutdown().await?;
+//!     Ok(())
 //! }
 //! ```
 //!
-//! On a paused clock, minutes of waiting pass in no time, and on tokio's current-thread runtime the
-//! same seed gives the same run. [`Network`](crate::testing::Network) has a complete example;
-//! [`History`](crate::testing::History) compares what callers saw with
+//! `Faults` and `Network` are in `broach_core::testing`, which is part of this documentation only
+//! if the feature is on. `Network` stops nodes as well; `History` compares what callers saw with
 //! what handlers did.
+//!
+//! On a paused clock, minutes of waiting pass in no time. On tokio's current-thread runtime the
+//! same seed gives the same run, if nodes and channels draw from seeds too; see
+//! [`NodeBuilder::danger_seed`](crate::NodeBuilder::danger_seed).
 //!
 //! # How Broach is tested
 //!
 //! Everything below [`net`](super::layout) takes time, bytes and random numbers as arguments. So
-//! [`Storm`](crate::testing::Storm) runs the transport of many nodes in one thread, against faults
-//! of every kind, and millions of calls a minute; nothing but the seed decides what
-//! happens. Callers put numbers of their own into requests, handlers note those that they see, and
-//! at the end it is checked for each call that it has ended, in time, with its own reply, that its
-//! handler was not started twice or too late, and that what its status says is true; and for each
-//! node that it holds nothing any more, and that its counters add up.
+//! `testing::Storm` runs the transport of many nodes in one thread, against faults of every kind,
+//! and millions of calls a minute; nothing but the seed decides what happens. Callers put numbers
+//! of their own into requests, handlers note those that they see, and at the end it is checked for
+//! each call that it has ended, in time, with its own reply, that its handler was not started twice
+//! or too late, and that what its status says is true; and for each node that it holds nothing any
+//! more, and that its counters add up.
 //!
 //! The tests do this for some dozen seeds. For as many as one likes:
 //!

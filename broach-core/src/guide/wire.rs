@@ -31,7 +31,7 @@
 //! | 2 | key id: 0, which stands for datagrams in the clear. Others are refused |
 //! | 3 | sent as 0 and ignored |
 //! | 4 to 11 | session id that the **receiver** gave; 0 if the sender does not know it; in a GOSSIP the sender's instance |
-//! | 12 to 19 | packet number: each side counts its datagrams in a session from 0 |
+//! | 12 to 19 | packet number: each side counts its datagrams in a session from 0; 2^62 and above are refused |
 //!
 //! | type | name | body | belongs to |
 //! |---|---|---|---|
@@ -80,7 +80,8 @@
 //! has shown none and gets a RETRY shows its token from then on. Without a token no more than one
 //! datagram is in flight.
 //!
-//! The server handles an INIT with receiver session id 0 thus:
+//! The server handles an INIT with receiver session id 0 thus; one that is smaller than a client's
+//! may be, or that would open a session only to close it, is dropped:
 //!
 //! 1. Another cluster: RESET (`CLUSTER`). Not the instance that is meant: RESET (`INSTANCE`).
 //! 2. The client (by instance and session id) has a session here from another address: RESET
@@ -89,7 +90,9 @@
 //!    below the floor (section 4): RETRY.
 //! 4. It shows none, and there is a Request in it whose call must not run twice, or of which that
 //!    cannot be seen because the Open is not in it; or too many clients are half open: RETRY.
-//! 5. There is no session yet and no room for one: RESET (`LIMIT`).
+//! 5. There is no session yet and no room for one: RESET (`LIMIT`). If a good token was shown, the
+//!    session is remembered as if it had ended now, so that no copy of the INIT opens it later;
+//!    otherwise `dead_for_us` is 0.
 //! 6. Otherwise the session is there from now on, and the frames are handled.
 //!
 //! The server answers with INIT datagrams, with its own session id, the client's instance as the
@@ -118,8 +121,9 @@
 //! shows a token from before that moment. So an INIT that arrives later, by however much, is
 //! refused by the token, and one that arrives earlier by the memory: no call runs a second time.
 //!
-//! A RETRY says for how long the token that was shown has been refused (`refused_for_us`; since the
-//! server's start if it is of another life). A client that had shown none goes on under the new
+//! A RETRY says for how long the token that was shown has been refused (`refused_for_us`; 0 if
+//! the server did not make it for this address and instance: copies from another address may be
+//! taken). A client that had shown none goes on under the new
 //! token, in the same session, and sends everything again. A client that had shown one ends its
 //! session: its calls ended as section 7 says, and later ones open a new session under the new
 //! token.
@@ -192,6 +196,9 @@
 //! server stops the call and owes no reply. It stops a call by itself at the deadline, and owes no
 //! reply then either.
 //!
+//! A client lets large requests take turns, so that those which have begun and not arrived whole
+//! stay below what the server's Hello says it holds of them (`unfinished_bytes`).
+//!
 //! Once a side knows the other's Hello, it sends no message and no metadata larger than that allows
 //! (0: not said). Of a Status it leaves out what is larger; text and details together may have the
 //! size of a message, and 32768 bytes in any case.
@@ -204,7 +211,11 @@
 //! server says in it which calls have not reached it (`calls_below`), and executes none of them.
 //! With a call under way and nothing else to send, the client sends a Ping after 1 s in which it
 //! has heard nothing. A session whose other side has left something unacknowledged and said nothing
-//! at all for 10 s is dead; no Close is sent then.
+//! at all for 10 s is dead; no Close is sent then. To a server it is also dead if it leaves
+//! something unacknowledged for 10 s whatever else it says, and, while calls of it are served or
+//! unfinished, if nothing is heard of it for 60 s. A server that owes a client more than 1024
+//! replies beyond the calls that its Hello allows takes no further ones: such datagrams are not
+//! acknowledged.
 //!
 //! A node that gets a DATA for a session it does not know answers RESET. RESET and RETRY repeat the
 //! packet number of what they answer (`echo`), and count only if that number has been sent in the
@@ -231,8 +242,9 @@
 //! such an INIT of another version answers VERSIONS, of its own version in byte 0, to the session
 //! id of the INIT's sender. A GOSSIP of another version that has at least 63 bytes is answered with
 //! VERSIONS too, to its sender's instance: all versions have that in the header of a GOSSIP. Other
-//! datagrams of another version get no answer. A client that gets
-//! VERSIONS without its own version in it ends the session; nothing of it was executed. There is no
+//! datagrams of another version get no answer. A client that gets VERSIONS without its own version
+//! in it ends the session. What was sent may have been executed by a life before that spoke this
+//! version: the outcome is as if `dead_for_us` were 0. There is no
 //! negotiation.
 //!
 //! Within a version, fields and frames may be added: what is not known is skipped. A frame that

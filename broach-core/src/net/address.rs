@@ -3,8 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::errors::debug_as_text;
+
 /// An address that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
     /// It is not of the form `host:port`.
@@ -13,16 +15,28 @@ pub enum AddressError {
         /// What was given.
         text: String,
     },
+    /// It is no address of one node.
+    #[error(
+        "{addr} can be bound to but not called: name the address that the node is reached at, such \
+         as 127.0.0.1 on this machine, and its port"
+    )]
+    Unspecified {
+        /// The address.
+        addr: SocketAddr,
+    },
     /// The socket cannot send there.
-    #[error("{addr} cannot be called from {local}: bind the node to [::] to call over IPv6 too")]
-    Family {
+    #[error(
+        "{addr} cannot be called from {local}: bind to 0.0.0.0 to call other machines, or to [::] \
+         to call over both versions of IP"
+    )]
+    Unreachable {
         /// The address.
         addr: SocketAddr,
         /// What the socket is bound to.
         local: SocketAddr,
     },
     /// The name of the host has no address.
-    #[error("the host of {text:?} has no address")]
+    #[error("the host of {text:?} has no address{}", said(source.as_ref()))]
     Unresolvable {
         /// What was given.
         text: String,
@@ -31,6 +45,8 @@ pub enum AddressError {
         source: Option<io::Error>,
     },
 }
+
+debug_as_text!(AddressError);
 
 /// The address that a text stands for: `ip:port`, or `host:port` with a name that is looked up.
 ///
@@ -52,6 +68,35 @@ pub(crate) async fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
     let found = tokio::net::lookup_host((host, port)).await;
     let mut found = found.map_err(|error| unresolvable(Some(error)))?;
     found.next().map(canonical).ok_or_else(|| unresolvable(None))
+}
+
+/// The address of a node that is to be called, from a text; see [`resolve`].
+///
+/// # Errors
+///
+/// If it is none, the name is not known, or it is no address of one node.
+pub(crate) async fn resolve_target(text: &str) -> Result<SocketAddr, AddressError> {
+    let addr = resolve(text).await?;
+    let unspecified = addr.ip().is_unspecified() || addr.port() == 0;
+    if unspecified { Err(AddressError::Unspecified { addr }) } else { Ok(addr) }
+}
+
+/// Checks that a socket which is bound to `local` can send there.
+///
+/// # Errors
+///
+/// If it cannot.
+pub(crate) fn check_reachable(addr: SocketAddr, local: SocketAddr) -> Result<(), AddressError> {
+    let (from, to) = (local.ip().to_canonical(), addr.ip());
+    // `[::]` is for both versions of IP, and every other address for one of them.
+    let family = from.is_ipv4() == to.is_ipv4() || (from.is_ipv6() && from.is_unspecified());
+    let leaves = !from.is_loopback() || to.is_loopback();
+    if family && leaves { Ok(()) } else { Err(AddressError::Unreachable { addr, local }) }
+}
+
+/// What the resolver said, as the end of a sentence.
+fn said(source: Option<&io::Error>) -> String {
+    source.map_or_else(String::new, |error| format!(": {error}"))
 }
 
 /// An address in the one form in which it is compared: IPv4 as IPv4.
@@ -81,6 +126,36 @@ mod tests {
         {
             let error = resolve(text).await.unwrap_err().to_string();
             assert!(error.contains(text) && error.contains("host:port"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_called_is_named() {
+        for text in ["0.0.0.0:7400", "[::]:7400", "127.0.0.1:0"] {
+            let error = resolve_target(text).await.unwrap_err().to_string();
+            assert!(error.starts_with(text) && error.contains("not called"), "{error}");
+        }
+        let check = |addr: &str, local: &str| {
+            check_reachable(addr.parse().unwrap(), local.parse().unwrap())
+                .map_err(|error| error.to_string())
+        };
+        for (addr, local) in [
+            ("10.0.0.7:1", "127.0.0.1:1"),
+            ("[::1]:1", "127.0.0.1:1"),
+            ("[::1]:1", "0.0.0.0:1"),
+            ("127.0.0.1:1", "[::1]:1"),
+        ] {
+            let error = check(addr, local).unwrap_err();
+            assert!(error.starts_with(&format!("{addr} cannot be called from {local}")), "{error}");
+        }
+        for (addr, local) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("10.0.0.7:1", "0.0.0.0:1"),
+            ("10.0.0.7:1", "10.0.0.8:1"),
+            ("10.0.0.7:1", "[::]:1"),
+            ("[::1]:1", "[::]:1"),
+        ] {
+            assert_eq!(check(addr, local), Ok(()));
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use crate::deadline::{Clock, Sleep, Time};
-use crate::ids::SessionId;
+use crate::ids::{MethodId, SessionId};
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
 use crate::net::inbox::{Command, Ended, Inbox};
@@ -27,12 +27,22 @@ use crate::status::Status;
 
 /// What serves the calls that come in.
 pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// The work on a call that is begun now: a future that begins when it is polled, does not
-    /// panic, and gives the bytes of the reply.
-    fn handle(&self, now: Time, call: Arrived) -> Work;
+    /// Whether there is work to do for calls of this method.
+    fn serves(&self, method: MethodId) -> bool;
+
+    /// Begins the work on a call, unless its time is over. The work has to be polled right away.
+    fn handle(&self, now: Time, call: Arrived) -> Begun;
 }
 
-/// See [`Handler::handle`].
+/// What comes of a call at first.
+pub(crate) enum Begun {
+    /// It is answered with these bytes, without any work.
+    Refused(CallBytes),
+    /// The work on a call of a method that this node serves.
+    Work(Work),
+}
+
+/// A future that begins when it is polled, does not panic, and gives the bytes of the reply.
 pub(crate) type Work = Pin<Box<dyn Future<Output = CallBytes> + Send>>;
 
 /// What a node's driver is made of.
@@ -78,8 +88,6 @@ struct Driver {
     commands: Vec<Command>,
     /// When the socket was last found empty: nothing in it can be older.
     emptied_at: Time,
-    /// There is more to act upon than the last turn allowed.
-    events_left: bool,
     /// How many turns have found something to receive, one after the other.
     busy_turns: u32,
     /// Receiving has failed: how long to wait before trying again, and until when.
@@ -122,7 +130,6 @@ impl Driver {
             received: Vec::new(),
             commands: Vec::new(),
             emptied_at: now,
-            events_left: false,
             busy_turns: 0,
             receive_pause: None,
             stopping: false,
@@ -143,8 +150,12 @@ impl Driver {
             if woken.by_timer {
                 self.endpoint.handle_timeout(now);
             }
+            let ended = self.handle_events();
+            if let Some(handlers) = &mut self.handlers {
+                handlers.start(|serving, bytes| self.endpoint.reply(serving, bytes));
+            }
             // Callers whose calls have ended together make their next ones together.
-            if 1 < self.handle_events(now) {
+            if 1 < ended {
                 yield_now().await;
             }
             let now = self.clock.now();
@@ -152,13 +163,14 @@ impl Driver {
             self.outbox.flush(&mut self.endpoint, now);
             self.timer.set(self.endpoint.poll_timeout(now));
             self.check_drained();
+            // Handlers that are still to be started must not keep everybody else from their turn.
+            if self.handlers_wait() {
+                yield_now().await;
+            }
         }
         let now = self.clock.now();
         self.endpoint.close_all(now);
-        self.handle_events(now);
-        while self.events_left {
-            self.handle_events(now);
-        }
+        self.handle_events();
         self.outbox.flush(&mut self.endpoint, now);
     }
 
@@ -174,7 +186,7 @@ impl Driver {
             woken.by_timer = true;
         }
         let nothing = !woken.by_inbox && !woken.by_timer && self.received.is_empty();
-        if nothing && !writable && !self.events_left {
+        if nothing && !writable && !self.handlers_wait() {
             return Poll::Pending;
         }
         Poll::Ready(woken)
@@ -217,19 +229,10 @@ impl Driver {
         }
     }
 
-    /// Acts upon what has happened, as far as the turn allows; tells how many calls have ended.
-    fn handle_events(&mut self, now: Time) -> usize {
+    /// Acts upon what has happened; tells how many calls of this node have ended.
+    fn handle_events(&mut self) -> usize {
         let mut ended = 0;
-        if let Some(handlers) = &mut self.handlers {
-            handlers.begin_turn(now);
-        }
-        self.events_left = false;
-        loop {
-            if self.handlers.as_ref().is_some_and(Handlers::had_their_turn) {
-                self.events_left = true;
-                return ended;
-            }
-            let Some(event) = self.endpoint.poll_event() else { return ended };
+        while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Ended { ticket, peer, silent, request, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
@@ -240,10 +243,8 @@ impl Driver {
                     }
                 }
                 Event::Call(call) => {
-                    let serving = call.serving;
-                    let Some(handlers) = &mut self.handlers else { continue };
-                    if let Some(bytes) = handlers.start(call) {
-                        self.endpoint.reply(serving, bytes);
+                    if let Some(handlers) = &mut self.handlers {
+                        handlers.on_call(call);
                     }
                 }
                 Event::Stop(serving) => {
@@ -253,6 +254,11 @@ impl Driver {
                 }
             }
         }
+        ended
+    }
+
+    fn handlers_wait(&self) -> bool {
+        self.handlers.as_ref().is_some_and(Handlers::wait)
     }
 
     fn handle_commands(&mut self, now: Time) {
@@ -260,6 +266,9 @@ impl Driver {
         self.inbox.take(&mut commands);
         for command in commands.drain(..) {
             match command {
+                Command::Open { waiter, .. } if self.stopping => {
+                    let _ = waiter.send(Ended::never_begun());
+                }
                 Command::Open { to, call, waiter } => {
                     let ticket = call.call.ticket;
                     match self.endpoint.open(now, to, call) {
@@ -278,9 +287,9 @@ impl Driver {
                         self.endpoint.cancel(session, ticket);
                     }
                 }
-                Command::Reply { serving, bytes } => {
+                Command::Reply { serving, bytes, first_poll } => {
                     if let Some(handlers) = &mut self.handlers {
-                        handlers.on_reply(serving);
+                        handlers.on_reply(now, serving, first_poll);
                     }
                     self.endpoint.reply(serving, bytes);
                 }

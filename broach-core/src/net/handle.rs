@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::inbox::{Command, Ended, Inbox, NotTaken};
+use crate::net::inbox::{Command, Ended, Inbox, NotTaken, stopped};
 use crate::observe::Observe;
 use crate::proto::{Call, CallBytes, NewCall, Ticket};
+use crate::rng::Rng;
 use crate::status::Status;
 
 /// A node's driver, as seen by those who make calls. When the last clone is dropped the driver ends
@@ -38,6 +39,14 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observe: Observe,
+    pub(super) for_channels: Arc<Mutex<Rng>>,
+}
+
+impl Shared {
+    /// A generator for one more channel.
+    pub(crate) fn fork_rng(&self) -> Rng {
+        self.for_channels.lock().unwrap_or_else(PoisonError::into_inner).fork()
+    }
 }
 
 /// A call to a node, as far as the transport is concerned.
@@ -140,13 +149,15 @@ impl Future for Sent {
         let ended = match &mut this.ended {
             Ok(ended) => futures::ready!(ended.poll_unpin(cx)),
             Err(status) => {
-                return Poll::Ready(without_reply(status.take().unwrap_or_else(stopped)));
+                let status = status.take().unwrap_or_else(stopped);
+                return Poll::Ready(Ended::without_reply(status));
             }
         };
         this.inbox = None;
-        Poll::Ready(
-            ended.unwrap_or_else(|_| without_reply(stopped().with_outcome(Outcome::Unknown))),
-        )
+        Poll::Ready(ended.unwrap_or_else(|_| {
+            // Its driver had it under way when it went.
+            Ended::without_reply(stopped().with_outcome(Outcome::Unknown))
+        }))
     }
 }
 
@@ -157,13 +168,4 @@ impl Drop for Sent {
             inbox.push(Command::Cancel(self.ticket));
         }
     }
-}
-
-/// The end of a call that the driver says nothing of.
-const fn without_reply(status: Status) -> Ended {
-    Ended { peer: None, silent: false, request: None, result: Err(status) }
-}
-
-fn stopped() -> Status {
-    Status::unavailable("this node has stopped")
 }

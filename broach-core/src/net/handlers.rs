@@ -1,6 +1,7 @@
-//! Handlers at work: started in the driver's own task if they are quick, in tasks of their own if
-//! not.
+//! Handlers at work: begun in the driver's own task if they are quick, and in tasks of their own if
+//! they are not.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,24 +13,27 @@ use tokio::task::AbortHandle;
 
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::driver::{Handler, Work};
+use crate::net::driver::{Begun, Handler};
 use crate::net::inbox::{Command, Inbox};
+use crate::net::pace::Pace;
+use crate::net::starts::Starts;
 use crate::proto::{Arrived, CallBytes, Serving};
 
 /// Starts handlers, and stops those that are not needed any more.
 ///
 /// Most handlers answer without waiting for anything. To give each of them a task would cost more
 /// than the handler itself, so a handler is polled once where it is, and gets a task only if it has
-/// to wait. A method whose first polls take long would hold up everybody else, so it is measured,
-/// and given tasks from the start once it has proved slow.
+/// to wait; but only once its method has proved quick, because a slow one would hold up everybody
+/// else.
 #[derive(Debug)]
 pub(super) struct Handlers {
     handler: Arc<dyn Handler>,
     clock: Arc<dyn Clock>,
     inbox: Arc<Inbox>,
+    starts: Starts,
     running: FxHashMap<Serving, AbortHandle>,
-    /// How long the first poll of a method's handlers takes, smoothed.
-    first_poll: FxHashMap<MethodId, Duration>,
+    /// Of the methods that the node serves, which is as many as it can become.
+    paces: FxHashMap<MethodId, Pace>,
     /// How long handlers may still be polled in place in this turn.
     left: Duration,
     /// When the clock was last looked at in this turn.
@@ -38,79 +42,137 @@ pub(super) struct Handlers {
 
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
-        let (running, first_poll) = (FxHashMap::default(), FxHashMap::default());
-        let now = clock.now();
-        Self { handler, clock, inbox, running, first_poll, left: TURN_MAX, now }
+        let (running, paces) = (FxHashMap::default(), FxHashMap::default());
+        let (starts, now) = (Starts::new(), clock.now());
+        Self { handler, clock, inbox, starts, running, paces, left: TURN_MAX, now }
     }
 
-    /// A turn of the driver begins.
-    pub(super) const fn begin_turn(&mut self, now: Time) {
-        (self.left, self.now) = (TURN_MAX, now);
+    /// A call has arrived, whose handler is to be started.
+    pub(super) fn on_call(&mut self, call: Arrived) {
+        self.starts.push(call);
     }
 
-    /// Whether handlers have taken so long in this turn that the network should have its own again
-    /// before the next one is started.
-    pub(super) const fn had_their_turn(&self) -> bool {
-        self.left.is_zero()
+    /// Whether calls wait for their handlers to be started.
+    pub(super) fn wait(&self) -> bool {
+        !self.starts.is_empty()
     }
 
-    /// Starts the handler of a call; gives the reply if it is there at once.
-    pub(super) fn start(&mut self, call: Arrived) -> Option<CallBytes> {
-        let (serving, method) = (call.serving, call.method);
-        let mut work = self.handler.handle(self.now, call);
-        let usual = self.first_poll.get(&method).copied().unwrap_or_default();
-        if FIRST_POLL_MAX < usual {
-            // It is measured again now and then: what made it slow may be over.
-            let decayed = usual - usual / 64;
-            self.first_poll.insert(method, decayed);
-            self.spawn(serving, work);
-            return None;
+    /// Starts handlers, as many as there is time for in one turn of the driver; gives the replies
+    /// that are there at once.
+    pub(super) fn start(&mut self, mut reply: impl FnMut(Serving, CallBytes)) {
+        if self.starts.is_empty() {
+            return;
         }
+        // What the turn has done until now is not the handlers' fault.
+        (self.left, self.now) = (TURN_MAX, self.clock.now());
+        while !self.left.is_zero()
+            && let Some(call) = self.starts.pop()
+        {
+            let serving = call.serving;
+            let pace = self.paces.get(&call.method);
+            let quick = pace.is_some_and(|pace| pace.is_quick(self.now));
+            if quick || !self.handler.serves(call.method) {
+                if let Some(bytes) = self.start_here(call) {
+                    reply(serving, bytes);
+                }
+            } else {
+                self.start_in_task(call);
+                self.look_at_clock();
+            }
+        }
+        self.starts.let_wait();
+    }
+
+    /// Starts a handler where this is; gives the reply if it is there at once.
+    fn start_here(&mut self, call: Arrived) -> Option<CallBytes> {
+        let (serving, method) = (call.serving, call.method);
+        let mut work = match self.handler.handle(self.now, call) {
+            Begun::Work(work) => work,
+            Begun::Refused(reply) => {
+                self.look_at_clock();
+                return Some(reply);
+            }
+        };
         // If it has to wait it is polled again by its own task, which then is what it wakes.
         let polled = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
-        let before = std::mem::replace(&mut self.now, self.clock.now());
-        let took = self.now.since(before);
-        self.left = self.left.saturating_sub(took);
-        self.remember(method, usual, took);
+        let took = self.look_at_clock();
+        if let Some(pace) = self.paces.get_mut(&method) {
+            pace.on_first_poll(self.now, took);
+        }
         match polled {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => {
-                self.spawn(serving, work);
+                self.spawn(serving, async { (work.await, None) });
                 None
             }
         }
     }
 
-    fn remember(&mut self, method: MethodId, usual: Duration, took: Duration) {
-        // The operating system may take the processor away in the middle of a poll; once does not
-        // make a method slow.
-        let smoothed = (7 * usual + took.min(3 * FIRST_POLL_MAX)) / 8;
-        // Methods are those that this node serves, and unknown ones, which are many only if someone
-        // makes them up.
-        if self.first_poll.len() < METHODS_MAX || self.first_poll.contains_key(&method) {
-            self.first_poll.insert(method, smoothed);
-        }
+    /// Starts a handler in a task of its own, where its first poll is measured. It may be long
+    /// until the task runs: only then is it known whether the call still has time.
+    fn start_in_task(&mut self, call: Arrived) {
+        let (serving, method) = (call.serving, call.method);
+        let (handler, clock) = (Arc::clone(&self.handler), Arc::clone(&self.clock));
+        self.spawn(serving, async move {
+            let before = clock.now();
+            let mut work = match handler.handle(before, call) {
+                Begun::Work(work) => work,
+                Begun::Refused(reply) => return (reply, None),
+            };
+            let mut took = None;
+            let reply = poll_fn(|cx| {
+                let polled = work.poll_unpin(cx);
+                took.get_or_insert_with(|| clock.now().since(before));
+                polled
+            });
+            (reply.await, took.map(|took| (method, took)))
+        });
     }
 
-    fn spawn(&mut self, serving: Serving, work: Work) {
+    /// Takes note of the time; tells how long it is since the last time, which the turn has less
+    /// of now.
+    fn look_at_clock(&mut self) -> Duration {
+        let before = std::mem::replace(&mut self.now, self.clock.now());
+        let took = self.now.since(before);
+        self.left = self.left.saturating_sub(took);
+        took
+    }
+
+    /// Gives a handler a task. Its first poll comes with the reply, if that was measured.
+    fn spawn(
+        &mut self,
+        serving: Serving,
+        work: impl Future<Output = (CallBytes, Option<(MethodId, Duration)>)> + Send + 'static,
+    ) {
         let inbox = Arc::clone(&self.inbox);
         let task = tokio::spawn(async move {
             // The handler's panics are caught where its name is known; this is about the rest.
-            let reply = AssertUnwindSafe(work).catch_unwind().await;
-            if let Ok(bytes) = reply {
-                inbox.push(Command::Reply { serving, bytes });
+            if let Ok((bytes, first_poll)) = AssertUnwindSafe(work).catch_unwind().await {
+                inbox.push(Command::Reply { serving, bytes, first_poll });
             }
         });
         self.running.insert(serving, task.abort_handle());
     }
 
-    /// A handler that had a task has ended.
-    pub(super) fn on_reply(&mut self, serving: Serving) {
+    /// A handler that had a task has ended; its first poll may have been measured.
+    pub(super) fn on_reply(
+        &mut self,
+        now: Time,
+        serving: Serving,
+        first_poll: Option<(MethodId, Duration)>,
+    ) {
         self.running.remove(&serving);
+        if let Some((method, took)) = first_poll {
+            self.paces.entry(method).or_insert_with(Pace::new).on_first_poll(now, took);
+        }
     }
 
-    /// Stops the handler of a call that has ended without it.
+    /// Stops the handler of a call that has ended without it, or sees to it that it is never
+    /// started.
     pub(super) fn stop(&mut self, serving: Serving) {
+        if self.starts.remove(serving) {
+            return;
+        }
         if let Some(task) = self.running.remove(&serving) {
             task.abort();
         }
@@ -128,13 +190,7 @@ impl Drop for Handlers {
     }
 }
 
-/// A method whose first polls take longer than this gets tasks from the start.
-const FIRST_POLL_MAX: Duration = Duration::from_micros(20);
-
 /// So long are handlers polled in place in one turn of the driver; the others wait for the next.
 /// (To give them tasks instead would cost more than they do: measured with 512 calls under way,
 /// twice the processor time per call.)
 const TURN_MAX: Duration = Duration::from_micros(100);
-
-/// More methods than a node ever serves.
-const METHODS_MAX: usize = 65_536;

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 
+use crate::code::Outcome;
+use crate::ids::MethodId;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, NewCall, Serving, Ticket};
 use crate::status::Status;
@@ -25,6 +28,22 @@ pub(crate) struct Ended {
     pub(crate) result: Result<Bytes, Status>,
 }
 
+impl Ended {
+    /// The end of a call that no node says anything of.
+    pub(super) const fn without_reply(status: Status) -> Self {
+        Self { peer: None, silent: false, request: None, result: Err(status) }
+    }
+
+    /// The end of a call that came when the driver had stopped, or was about to.
+    pub(super) fn never_begun() -> Self {
+        Self::without_reply(stopped().with_outcome(Outcome::NotExecuted))
+    }
+}
+
+pub(super) fn stopped() -> Status {
+    Status::unavailable("this node has stopped")
+}
+
 /// Something that the driver is to do.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -32,8 +51,8 @@ pub(super) enum Command {
     Open { to: SocketAddr, call: NewCall, waiter: oneshot::Sender<Ended> },
     /// Nobody waits for this call any more.
     Cancel(Ticket),
-    /// A handler has ended.
-    Reply { serving: Serving, bytes: CallBytes },
+    /// A handler has ended. How long its first poll took, if that was measured.
+    Reply { serving: Serving, bytes: CallBytes, first_poll: Option<(MethodId, Duration)> },
     /// Take no more calls; tell when all that were taken have ended.
     Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.
@@ -108,13 +127,17 @@ impl Inbox {
     }
 
     /// The driver goes: commands that are there and all later ones are not carried out. Whoever
-    /// waits for one of them is told, because its other end is dropped.
+    /// waits for one of them is told, if only because its other end is dropped.
     pub(super) fn close(&self) {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Relaxed);
         let left = std::mem::take(&mut *commands);
-        // Dropping them may wake tasks that come back here.
+        // To tell somebody may wake tasks that come back here.
         drop(commands);
-        drop(left);
+        for command in left {
+            if let Command::Open { waiter, .. } = command {
+                let _ = waiter.send(Ended::never_begun());
+            }
+        }
     }
 }

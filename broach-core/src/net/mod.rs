@@ -20,17 +20,19 @@ mod inbox;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod outbox;
+mod pace;
 mod readiness;
 mod setup;
 mod socket;
+mod starts;
 #[cfg(test)]
 mod tests;
 mod udp;
 
 pub use address::AddressError;
-pub(crate) use address::resolve;
+pub(crate) use address::{check_reachable, resolve, resolve_target};
 pub(crate) use clock::TokioClock;
-pub(crate) use driver::{Handler, Work};
+pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
 pub use setup::BindError;

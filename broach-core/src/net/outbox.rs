@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -31,7 +32,7 @@ impl Outbox {
     pub(super) fn flush(&mut self, endpoint: &mut Endpoint, now: Time) {
         self.unfinished = false;
         if let Some((transmit, start)) = self.blocked.take()
-            && !self.send(transmit, start)
+            && !self.send(endpoint, transmit, start)
         {
             return;
         }
@@ -40,7 +41,7 @@ impl Outbox {
             let Some(transmit) = endpoint.poll_transmit(now, &mut self.buffer) else {
                 return;
             };
-            if !self.send(transmit, 0) {
+            if !self.send(endpoint, transmit, 0) {
                 return;
             }
         }
@@ -58,7 +59,7 @@ impl Outbox {
     }
 
     /// Sends datagrams that begin at `start` of the buffer; tells whether there was room.
-    fn send(&mut self, transmit: Transmit, start: usize) -> bool {
+    fn send(&mut self, endpoint: &mut Endpoint, transmit: Transmit, start: usize) -> bool {
         let Transmit { to, local_ip, sizes } = transmit;
         let (mut done, mut start) = (0, start);
         while let Some(&size) = sizes.get(done) {
@@ -76,11 +77,11 @@ impl Outbox {
                     for contents in contents.chunks(size) {
                         let one = Datagrams { to, local_ip, contents, size: contents.len() };
                         if let Err(error) = self.socket.try_send(&one) {
-                            self.observe.emit(Event::SendFailed { to, errno: errno(&error) });
+                            self.on_failed(endpoint, to, &error);
                         }
                     }
                 }
-                Err(error) => self.observe.emit(Event::SendFailed { to, errno: errno(&error) }),
+                Err(error) => self.on_failed(endpoint, to, &error),
             }
             for &bytes in &sizes[done..done + count] {
                 self.observe.emit(Event::DatagramSent { to, bytes });
@@ -89,6 +90,12 @@ impl Outbox {
             start += bytes;
         }
         true
+    }
+
+    fn on_failed(&self, endpoint: &mut Endpoint, to: SocketAddr, error: &io::Error) {
+        let errno = errno(error);
+        self.observe.emit(Event::SendFailed { to, errno });
+        endpoint.on_send_failed(to, errno);
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::config::Transport;
 use crate::deadline::Clock;
+use crate::errors::debug_as_text;
 use crate::ids::{ClusterHash, Instance};
 use crate::method::hash64;
 use crate::net::driver::{Handler, Parts, start};
@@ -39,29 +40,17 @@ pub(crate) struct Prepared {
 }
 
 /// Why a node has no socket.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot bind {addr}: {hint}")]
+#[derive(thiserror::Error)]
+#[error("cannot bind {addr}: {}", hint(source))]
 pub struct BindError {
     addr: SocketAddr,
-    hint: &'static str,
     #[source]
     source: io::Error,
 }
 
-impl BindError {
-    fn new(addr: SocketAddr, source: io::Error) -> Self {
-        let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another socket has this address; stop the program that owns it, choose another \
-                 port, or port 0 for any that is free"
-            }
-            io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
-            io::ErrorKind::PermissionDenied => "this user may not use this port",
-            _ => "the operating system refuses it",
-        };
-        Self { addr, hint, source }
-    }
+debug_as_text!(BindError);
 
+impl BindError {
     /// The address that was wanted.
     pub const fn addr(&self) -> SocketAddr {
         self.addr
@@ -73,6 +62,22 @@ impl BindError {
     }
 }
 
+/// What to do about it.
+fn hint(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another socket has this address; stop the program that owns it, choose another port, \
+             or port 0 for any that is free"
+                .to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "no interface of this machine has this address".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "this user may not use this port".to_owned(),
+        _ => format!("the operating system refuses it, {source}"),
+    }
+}
+
 impl Setup {
     /// Binds the socket.
     ///
@@ -81,7 +86,7 @@ impl Setup {
     /// If the operating system does not give the address, or no randomness.
     pub(crate) fn prepare(self, bind: SocketAddr) -> Result<Prepared, BindError> {
         let config = Arc::new(self.config);
-        let refused = |error| BindError::new(bind, error);
+        let refused = |source| BindError { addr: bind, source };
         let socket = match self.socket {
             Some(socket) => socket,
             None => Arc::new(UdpSocket::bind(bind, &config).map_err(refused)?),
@@ -95,7 +100,8 @@ impl Setup {
         let observe = Observe::new(self.observers, self.propagator, Arc::clone(&clock), rng.fork());
         let instance = Instance(rng.non_zero());
         let identity = Identity { instance, cluster: ClusterHash(hash64(&self.cluster)) };
-        let shared = Shared { local_addr, config, clock, observe };
+        let for_channels = Arc::new(Mutex::new(rng.fork()));
+        let shared = Shared { local_addr, config, clock, observe, for_channels };
         Ok(Prepared { socket, identity, rng, shared })
     }
 }

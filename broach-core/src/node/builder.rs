@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 
 use crate::client::DEFAULT_CLUSTER;
 use crate::config::{self, ConfigError, Security};
+use crate::errors::debug_as_text;
 use crate::exchange::{Dispatch, Reply, Request};
 use crate::net::{AddressError, BindError, DatagramSocket, Setup, resolve};
 use crate::node::Node;
@@ -49,7 +50,7 @@ pub struct NodeBuilder {
 type Wrap = Box<dyn FnOnce(Routes) -> Routes + Send>;
 
 /// Why a node did not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The address to bind cannot be used.
@@ -74,6 +75,8 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
 }
+
+debug_as_text!(StartError);
 
 impl NodeBuilder {
     pub(super) fn new() -> Self {
@@ -179,6 +182,10 @@ impl NodeBuilder {
     /// # Errors
     ///
     /// If a setting, the address or a service cannot be used; the error says which and why.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped no node is started, and what it was built with is dropped.
     ///
     /// # Panics
     ///

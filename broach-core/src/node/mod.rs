@@ -11,7 +11,7 @@ use crate::client::ConnectError;
 use crate::client::{Channel, remote};
 use crate::config::{self, Security};
 use crate::ids::Instance;
-use crate::net::{AddressError, Handle, resolve};
+use crate::net::{Handle, check_reachable, resolve_target};
 use crate::observe::Counters;
 use crate::status::Status;
 
@@ -66,20 +66,53 @@ impl Node {
     /// # Errors
     ///
     /// If the address cannot be used. That nobody answers there is no error here: calls tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped there is no channel, and the node stays as it is.
     pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
         let text = addr.to_string();
-        let addr = resolve(&text).await?;
+        let addr = resolve_target(&text).await?;
         if Security::is_missing(self.security, addr) {
             return Err(ConnectError::Security { addr });
         }
-        if self.local_addr().is_ipv4() && addr.is_ipv6() {
-            return Err(AddressError::Family { addr, local: self.local_addr() }.into());
-        }
+        check_reachable(addr, self.local_addr())?;
         Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
     }
 
-    /// Serves until `signal` ends, such as `tokio::signal::ctrl_c()`, and then shuts down like
-    /// [`shutdown`](Self::shutdown).
+    /// Serves until `signal` ends, and then shuts down like [`shutdown`](Self::shutdown), which
+    /// waits for calls under way no longer than [`NodeBuilder::drain_timeout`].
+    ///
+    /// `tokio::signal::ctrl_c()` is such a signal, with tokio's feature `signal`. Containers and
+    /// service managers ask programs to end with SIGTERM instead, and kill them some time after
+    /// (often 10 s or 30 s), so the drain timeout should be shorter than that. To wait for both:
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// /// Ends when somebody wants the program to end: with Ctrl-C, or SIGTERM.
+    /// async fn asked_to_end() -> std::io::Result<()> {
+    ///     #[cfg(unix)]
+    ///     {
+    ///         use tokio::signal::unix::{SignalKind, signal};
+    ///
+    ///         let mut terminate = signal(SignalKind::terminate())?;
+    ///         tokio::select! {
+    ///             result = tokio::signal::ctrl_c() => result,
+    ///             _ = terminate.recv() => Ok(()),
+    ///         }
+    ///     }
+    ///     #[cfg(not(unix))]
+    ///     tokio::signal::ctrl_c().await
+    /// }
+    ///
+    /// # async fn example(builder: broach_core::NodeBuilder)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = builder.drain_timeout(Duration::from_secs(5)).start().await?;
+    /// node.run_until(asked_to_end()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

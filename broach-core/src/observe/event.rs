@@ -269,7 +269,7 @@ macro_rules! reasons {
 reasons! {
     /// Why a datagram was thrown away.
     DropReason {
-        /// Shorter than the shortest datagram, or than its own header says.
+        /// Shorter than the shortest datagram of its kind, or than its own header says.
         Truncated = "truncated",
         /// Does not begin with Broach's magic number.
         Magic = "magic",
@@ -281,7 +281,8 @@ reasons! {
         Key = "key",
         /// The checksum is wrong: damaged on the way.
         Checksum = "checksum",
-        /// The checksum is right but the contents break the specification.
+        /// The checksum is right but the contents break the specification, or are more than is kept
+        /// for one session.
         Malformed = "malformed",
         /// For a session that this node does not have (any more).
         UnknownSession = "unknown_session",

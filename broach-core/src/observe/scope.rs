@@ -204,7 +204,7 @@ impl HandlerScope {
     pub(crate) fn end(&mut self, code: Code) {
         self.ended = true;
         let scope = &self.scope;
-        span::record_end(&scope.span, code);
+        span::record_handler_end(&scope.span, code);
         scope.observe.emit(Event::HandlerEnded {
             method: scope.method.full_name(),
             peer: self.peer,

@@ -21,6 +21,7 @@ pub(super) fn call(method: &str, target: &str) -> Span {
         rpc.system.name = SYSTEM,
         rpc.method = method,
         rpc.status_code = Empty,
+        otel.status_code = Empty,
         "error.type" = Empty,
         server.address = target,
         network.peer.address = Empty,
@@ -41,6 +42,7 @@ pub(super) fn attempt(call: &Span, method: &str, number: usize, peer: Option<Soc
         rpc.system.name = SYSTEM,
         rpc.method = method,
         rpc.status_code = Empty,
+        otel.status_code = Empty,
         "error.type" = Empty,
         network.peer.address = Empty,
         network.peer.port = Empty,
@@ -63,6 +65,7 @@ pub(super) fn handler(method: &str, peer: SocketAddr) -> Span {
         rpc.system.name = SYSTEM,
         rpc.method = method,
         rpc.status_code = Empty,
+        otel.status_code = Empty,
         "error.type" = Empty,
         network.peer.address = Empty,
         network.peer.port = Empty,
@@ -107,11 +110,33 @@ pub(super) fn adopt(span: &Span, parent: Option<TraceContext>, observe: &Observe
     }
 }
 
-/// Records how a call, an attempt or a handler ended.
+/// Records how a call or an attempt ended.
 pub(super) fn record_end(span: &Span, code: Code) {
+    record_code(span, code, code != Code::Ok);
+}
+
+/// Records how a handler ended. Only what is amiss here counts as a failure, not what callers did.
+pub(super) fn record_handler_end(span: &Span, code: Code) {
+    let failed = matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    );
+    record_code(span, code, failed);
+}
+
+fn record_code(span: &Span, code: Code, failed: bool) {
     span.record("rpc.status_code", code.name());
     if code != Code::Ok {
         span.record("error.type", code.name());
+    }
+    if failed {
+        // What bridges to OpenTelemetry make the span's own status of.
+        span.record("otel.status_code", "ERROR");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::proto::Ticket;
 use crate::proto::incoming::Incoming;
 use crate::proto::link::Link;
 use crate::proto::outgoing::{CallBytes, Outgoing};
-use crate::proto::queue::had_better_wait;
+use crate::proto::queue::{had_better_wait, is_small};
 use crate::proto::sent::SentFrame;
 use crate::wire::{Open, Piece, Writer, micros};
 
@@ -46,6 +46,8 @@ pub(super) struct Active {
     /// Some of the request has arrived.
     pub(super) arrived: bool,
     pub(super) queued: bool,
+    /// The bytes of the request, if it is large and has not arrived whole.
+    pub(super) unfinished: u64,
 }
 
 /// In what kind of datagrams requests go out.
@@ -61,7 +63,8 @@ impl Active {
     /// A call of which nothing has gone out yet, and which is about to.
     pub(super) fn new(call: Call, bytes: CallBytes) -> Self {
         let (out, incoming) = (Outgoing::new(bytes), Incoming::new());
-        Self { call, out, incoming, executable_at: None, arrived: false, queued: true }
+        let unfinished = if is_small(out.len()) { 0 } else { out.len() };
+        Self { call, out, incoming, executable_at: None, arrived: false, queued: true, unfinished }
     }
 
     /// Writes pieces of the request while they fit; tells whether all that was to go is written.
@@ -139,5 +142,19 @@ impl Progress {
             Self::Sent(Some(at)) if now.since(at) < surely => Outcome::NotExecuted,
             _ => self.outcome(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_time_by_another_clock_is_believed_to_a_sixteenth_less() {
+        let at = |ms: u64| Time::from_nanos(ms * 1_000_000);
+        let sent = Progress::Sent(Some(at(1_000)));
+        let outcome = |now| sent.outcome_if_dead_for(at(now), Duration::from_millis(160));
+        assert_eq!(outcome(1_149), Outcome::NotExecuted);
+        assert_eq!(outcome(1_150), Outcome::Unknown);
     }
 }

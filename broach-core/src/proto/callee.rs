@@ -29,6 +29,7 @@ use crate::proto::outgoing::{CallBytes, Outgoing};
 use crate::proto::queue::{Queue, had_better_wait};
 use crate::proto::seen::{Seen, TooFarAhead};
 use crate::proto::sent::SentFrame;
+use crate::proto::step::{Complete, Limits, Step};
 use crate::status::Status;
 use crate::wire::{Piece, Writer, schema};
 
@@ -58,40 +59,6 @@ enum State {
     Receiving(Incoming),
     Running,
     Replying(Outgoing),
-}
-
-/// A call all of whose request is here.
-#[derive(Debug)]
-pub(crate) struct Complete {
-    pub(crate) call: CallId,
-    pub(crate) method: MethodId,
-    /// Of [`Open`](crate::wire::Open).
-    pub(crate) flags: u32,
-    pub(crate) deadline: Option<Time>,
-    pub(crate) bytes: Bytes,
-}
-
-/// What a node takes, for the calls of one session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) calls: usize,
-    /// Bytes of one request, with its metadata.
-    pub(crate) request_bytes: usize,
-    /// Bytes of unfinished requests.
-    pub(crate) held_bytes: usize,
-}
-
-/// What a piece of a request leads to.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// More has to come, or it was a repetition.
-    None,
-    /// The handler can be started.
-    Complete(Complete),
-    /// The call was answered with this instead.
-    Refused(Status),
-    /// The id is beyond what can be kept apart; the datagram must not be acknowledged.
-    TooFarAhead,
 }
 
 impl Callee {
@@ -132,14 +99,18 @@ impl Callee {
         refusal: Option<&Status>,
     ) -> Step {
         let id = CallId(request.call);
+        let flooded = limits.ignores_more_than(self.calls.len());
+        if flooded && !self.calls.contains_key(&id) && !self.seen.contains(id) {
+            return Step::NotTaken;
+        }
         match self.seen.insert(id) {
-            Err(_) => return Step::TooFarAhead,
+            Err(_) => return Step::NotTaken,
             Ok(true) => {
                 let running = self.calls.len();
                 let state = State::Receiving(Incoming::new());
                 let served = Served { open: None, deadline: None, state, queued: false };
                 self.calls.insert(id, served);
-                if let Some(status) = refusal.cloned().or_else(|| overload(running, limits, budget))
+                if let Some(status) = refusal.cloned().or_else(|| limits.overload(running, budget))
                 {
                     return self.refuse(id, status, budget);
                 }
@@ -163,8 +134,7 @@ impl Callee {
         let end = request.offset.saturating_add(request.data.len() as u64);
         if limits.request_bytes as u64 <= end || limits.request_bytes < before + request.data.len()
         {
-            let limit = limits.request_bytes;
-            return self.refuse(id, too_large(limit), budget);
+            return self.refuse(id, limits.too_large(), budget);
         }
         if incoming.insert(request.offset, request.data, request.fin).is_err() {
             let status =
@@ -374,27 +344,4 @@ fn write_reply(
         *wrote = true;
     }
     true
-}
-
-/// Why one more call is too many, if it is.
-fn overload(running: usize, limits: Limits, budget: &Budget) -> Option<Status> {
-    if limits.calls <= running {
-        let limit = limits.calls;
-        return Some(Status::resource_exhausted(format!(
-            "the serving node takes {limit} calls of one session at once \
-             (transport.calls_per_session_max)"
-        )));
-    }
-    budget.replies_are_full().then(|| {
-        Status::resource_exhausted(
-            "too many replies of the serving node have not arrived yet (transport.reply_bytes_max)",
-        )
-    })
-}
-
-fn too_large(limit: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "the request is larger than the serving node takes \
-         (transport.message_bytes_max and metadata_bytes_max, {limit} bytes together)"
-    ))
 }

@@ -12,7 +12,7 @@
 //! A call gets its id when its first piece is sent, so every id that exists reaches the other side
 //! as a request or as a cancellation.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -30,6 +30,8 @@ use crate::proto::link::Link;
 use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
+use crate::proto::trouble::Trouble;
+use crate::proto::waiting::Waiting;
 use crate::status::Status;
 use crate::wire::{Open, Writer, schema};
 
@@ -45,43 +47,56 @@ pub(crate) struct Ended {
 /// The calls of a session.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    waiting: VecDeque<NewCall>,
+    waiting: Waiting,
     active: FxHashMap<CallId, Active>,
     next: CallId,
     /// Ids of which the other side knows.
     delivered: Seen,
     queue: Queue,
-    /// Calls whose end the other side has to be told.
-    cancels: VecDeque<CallId>,
+    /// Calls whose end the other side has to be told now.
+    cancels: BTreeSet<CallId>,
+    /// Calls of whose end it is not certain that the other side knows.
+    cancelled: BTreeSet<CallId>,
     /// No deadline is earlier than this.
     deadline: Option<Time>,
     /// How many calls the other side takes at once.
     limit: usize,
+    /// Bytes of the large requests that have begun to go out and have not arrived whole.
+    unfinished: u64,
+    /// How many of them the other side holds.
+    unfinished_max: u64,
 }
 
 impl Caller {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             active: FxHashMap::default(),
             next: CallId(0),
             delivered: Seen::new(),
             queue: Queue::new(),
-            cancels: VecDeque::new(),
+            cancels: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             deadline: None,
             limit,
+            unfinished: 0,
+            unfinished_max: UNFINISHED_UNASKED_MAX,
         }
     }
 
     /// Adds a call.
     pub(crate) fn push(&mut self, call: NewCall) {
         self.deadline = earlier(self.deadline, call.call.deadline);
-        self.waiting.push_back(call);
+        self.waiting.push(call);
     }
 
-    /// The other side has said how many calls it takes at once.
-    pub(crate) fn set_limit(&mut self, limit: usize) {
-        self.limit = limit.max(1);
+    /// The other side has said how many calls it takes at once, and how many bytes of unfinished
+    /// requests.
+    pub(crate) fn set_limits(&mut self, calls: usize, unfinished: u64) {
+        self.limit = calls.max(1);
+        // It also holds what it takes to keep track of the pieces, and, for a while, requests that
+        // were given up here.
+        self.unfinished_max = UNFINISHED_MAX.min(unfinished / 2);
     }
 
     /// How many calls have not been sent yet.
@@ -100,9 +115,17 @@ impl Caller {
     }
 
     fn can_start(&self) -> bool {
-        !self.waiting.is_empty()
+        self.waiting.has_next(self.room())
             && self.active.len() < self.limit
             && self.delivered.has_room_for(self.next)
+    }
+
+    /// How many bytes the next large request may have. One at a time goes out in any case.
+    const fn room(&self) -> u64 {
+        match self.unfinished {
+            0 => u64::MAX,
+            held => self.unfinished_max.saturating_sub(held),
+        }
     }
 
     /// Writes as much as fits; tells whether anything did.
@@ -114,11 +137,11 @@ impl Caller {
         freshness: Freshness,
     ) -> bool {
         let mut wrote = false;
-        while let Some(&call) = self.cancels.front() {
+        while let Some(&call) = self.cancels.first() {
             if !writer.cancel(call) {
                 return wrote;
             }
-            self.cancels.pop_front();
+            self.cancels.pop_first();
             link.push(SentFrame::Cancel(call));
             wrote = true;
         }
@@ -146,10 +169,11 @@ impl Caller {
             return Some(id);
         }
         while self.can_start() {
-            let call = self.waiting.pop_front()?;
+            let call = self.waiting.pop(self.room())?;
             let id = self.next;
             self.next = id.next();
             let active = Active::new(call.call, call.bytes);
+            self.unfinished += active.unfinished;
             self.queue.push(id, active.out.left());
             self.active.insert(id, active);
             if let Some(id) = self.queue.pop_small() {
@@ -178,7 +202,7 @@ impl Caller {
             return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown));
         }
         let bytes = active.incoming.take()?;
-        let Active { call, out, .. } = self.active.remove(&id)?;
+        let Active { call, out, .. } = self.take(id)?;
         self.set_delivered(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Ok(bytes) })
     }
@@ -189,11 +213,17 @@ impl Caller {
             SentFrame::Piece { call, bytes } => {
                 if let Some(active) = self.active.get_mut(call) {
                     active.arrived = true;
-                    active.out.on_arrived(bytes.clone());
+                    if active.out.on_arrived(bytes.clone()) {
+                        self.unfinished -= std::mem::take(&mut active.unfinished);
+                    }
                     self.set_delivered(*call);
                 }
             }
-            SentFrame::Cancel(call) => self.set_delivered(*call),
+            SentFrame::Cancel(call) => {
+                self.cancels.remove(call);
+                self.cancelled.remove(call);
+                self.set_delivered(*call);
+            }
             SentFrame::Hello | SentFrame::Ping => {}
         }
     }
@@ -219,24 +249,26 @@ impl Caller {
 
     /// A cancellation must go out again.
     pub(crate) fn on_lost_cancel(&mut self, call: CallId) {
-        self.cancels.push_back(call);
+        // Another copy of it may have arrived.
+        if self.cancelled.contains(&call) {
+            self.cancels.insert(call);
+        }
     }
 
     /// The caller has dropped a call; tells whether it was here.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
-        if let Some(index) = self.waiting.iter().position(|call| call.call.ticket == ticket) {
-            self.waiting.remove(index);
+        if self.waiting.remove(ticket) {
             return true;
         }
         let found = self.active.iter().find(|(_, active)| active.call.ticket == ticket);
         let Some((&id, _)) = found else { return false };
-        self.active.remove(&id);
-        self.cancels.push_back(id);
+        self.take(id);
+        self.tell_cancelled(id);
         true
     }
 
     /// Ends the calls whose deadline has passed.
-    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr) -> Vec<Ended> {
+    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr, trouble: Trouble) -> Vec<Ended> {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Vec::new();
         }
@@ -247,7 +279,7 @@ impl Caller {
                 Progress::Waiting => {
                     format!("waited {took:.3?} for a place among the calls to {peer}")
                 }
-                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}"),
+                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}{trouble}"),
                 Progress::Arrived(_) => {
                     format!("{peer} has taken the request but did not reply within {took:.3?}")
                 }
@@ -293,9 +325,9 @@ impl Caller {
         verdicts.sort_unstable_by_key(|(id, _)| *id);
         let mut ended: Vec<Ended> =
             verdicts.into_iter().filter_map(|(id, status)| self.give_up(id, status)).collect();
-        for new in std::mem::take(&mut self.waiting) {
+        for new in self.waiting.drain() {
             match end(&new.call, Progress::Waiting) {
-                None => self.waiting.push_back(new),
+                None => self.waiting.push(new),
                 Some(status) => {
                     let NewCall { call, bytes } = new;
                     let result = Err(status);
@@ -308,8 +340,8 @@ impl Caller {
 
     /// Ends a call without its reply, and lets the other side know.
     fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
-        let Active { call, out, .. } = self.active.remove(&id)?;
-        self.cancels.push_back(id);
+        let Active { call, out, .. } = self.take(id)?;
+        self.tell_cancelled(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Err(status) })
     }
 
@@ -325,11 +357,29 @@ impl Caller {
             .chain(self.active.values().map(|active| &active.call))
     }
 
+    /// Takes out a call that ends.
+    fn take(&mut self, id: CallId) -> Option<Active> {
+        let active = self.active.remove(&id)?;
+        self.unfinished -= active.unfinished;
+        Some(active)
+    }
+
+    fn tell_cancelled(&mut self, id: CallId) {
+        self.cancels.insert(id);
+        self.cancelled.insert(id);
+    }
+
     fn set_delivered(&mut self, id: CallId) {
         let inserted = self.delivered.insert(id);
         debug_assert!(inserted.is_ok(), "an id beyond the window was never given out");
     }
 }
+
+/// Large requests go out in turns; to have more of them under way makes none arrive earlier.
+const UNFINISHED_MAX: u64 = 8 << 20;
+
+/// The same before the other side has said anything: more than goes out in the first round trip.
+const UNFINISHED_UNASKED_MAX: u64 = 64 << 10;
 
 /// The earlier of two times, where none stands for never.
 pub(crate) fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {

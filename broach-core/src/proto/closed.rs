@@ -19,7 +19,7 @@ pub(crate) type CallerKey = (Instance, SessionId);
 #[derive(Debug)]
 pub(crate) struct Closed {
     /// In the order in which they ended.
-    sessions: VecDeque<(Time, SessionId, CallerKey)>,
+    sessions: VecDeque<(Time, Option<SessionId>, CallerKey)>,
     by_id: FxHashMap<SessionId, Time>,
     /// Callers choose these numbers, so the map must not degrade whatever they are.
     by_caller: BTreeMap<CallerKey, Time>,
@@ -40,8 +40,18 @@ impl Closed {
     /// others had to be forgotten for it.
     #[must_use = "a session may be forgotten only if the floor is raised"]
     pub(crate) fn insert(&mut self, now: Time, id: SessionId, caller: CallerKey) -> Option<Time> {
-        self.sessions.push_back((now, id, caller));
         self.by_id.insert(id, now);
+        self.add(now, Some(id), caller)
+    }
+
+    /// Remembers a session that was refused now, as if it had ended. Returns the same.
+    #[must_use = "a session may be forgotten only if the floor is raised"]
+    pub(crate) fn refuse(&mut self, now: Time, caller: CallerKey) -> Option<Time> {
+        self.add(now, None, caller)
+    }
+
+    fn add(&mut self, now: Time, id: Option<SessionId>, caller: CallerKey) -> Option<Time> {
+        self.sessions.push_back((now, id, caller));
         self.by_caller.insert(caller, now);
         if self.sessions.len() <= self.max {
             return None;
@@ -60,7 +70,9 @@ impl Closed {
                 break;
             }
             self.sessions.pop_front();
-            self.by_id.remove(&id);
+            if let Some(id) = id {
+                self.by_id.remove(&id);
+            }
             self.by_caller.remove(&caller);
         }
     }

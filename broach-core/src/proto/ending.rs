@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::deadline::Time;
 use crate::observe::{CloseReason, Event as Seen};
 use crate::proto::endpoint::Endpoint;
-use crate::proto::session::Side;
+use crate::proto::session::{Client, Session, Side};
 use crate::proto::stateless::Answer;
 use crate::status::Status;
 use crate::wire::schema;
@@ -68,9 +68,27 @@ impl Endpoint {
         if let Some(bytes) = code.and_then(|code| session.write_close(code, &said, &self.shared)) {
             self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
         }
+        let said = if reason == CloseReason::Dead { self.silence(&session) } else { said };
         let status = || why_ended(peer, reason, &said);
         session.end(now, dead_for, status, &mut self.shared);
         self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
+    }
+}
+
+impl Endpoint {
+    /// What is known of a node that has left everything unanswered for too long.
+    fn silence(&self, session: &Session) -> String {
+        let time = self.shared.config.dead_after;
+        match &session.side {
+            Side::Client(Client { opening: Some(_), trouble, .. }) => format!(
+                "has not answered for {time:?} (transport.dead_after): is it running, and is the \
+                 address right?{trouble}"
+            ),
+            Side::Client(Client { trouble, .. }) => {
+                format!("does not answer any more, for {time:?} (transport.dead_after){trouble}")
+            }
+            Side::Server(_) => String::new(),
+        }
     }
 }
 
@@ -83,7 +101,7 @@ fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
             Status::unavailable(format!("{peer} has closed the session: {said}"))
         }
         CloseReason::Reset => Status::unavailable(format!("{peer} {said}")),
-        CloseReason::Dead => Status::unavailable(format!("{peer} does not answer any more")),
+        CloseReason::Dead => Status::unavailable(format!("{peer} {said}")),
         CloseReason::Cluster => Status::failed_precondition(format!(
             "{peer} belongs to another cluster (setting `cluster`)"
         )),

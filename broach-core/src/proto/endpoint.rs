@@ -21,6 +21,7 @@ use crate::proto::session::{Client, Opening, Session, Side};
 use crate::proto::stateless::{Answer, Answers};
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
+use crate::proto::trouble::Trouble;
 use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::status::Status;
@@ -156,6 +157,15 @@ impl Endpoint {
             server.calls.reply(serving.call, bytes, &mut self.shared.budget);
         }
         self.touch(index);
+    }
+
+    /// The operating system did not take a datagram. It counts as sent, and is lost; those who wait
+    /// for what it was to bring are told why if nothing else comes.
+    pub(crate) fn on_send_failed(&mut self, to: SocketAddr, errno: i32) {
+        let session = self.peers.get(to).session.and_then(|index| self.sessions.get_mut(index));
+        if let Some(Session { side: Side::Client(client), .. }) = session {
+            client.trouble = Trouble { errno: (errno != 0).then_some(errno) };
+        }
     }
 
     /// Lets time pass. To be called once [`poll_timeout`](Self::poll_timeout) has been reached, and

@@ -29,11 +29,12 @@ impl Session {
     /// What this side tells.
     pub(super) fn hello(&self, now: Time, shared: &Shared) -> schema::Hello {
         let config = &shared.config;
-        let (calls, idle, token) = match &self.side {
-            Side::Client(_) => (0, config.idle_client, None),
+        let (calls, unfinished, idle, token) = match &self.side {
+            Side::Client(_) => (0, 0, config.idle_client, None),
             Side::Server(server) => {
                 let token = shared.tokens.mint(now, self.peer, server.caller);
-                (config.calls_per_session_max, config.idle_server, Some(token))
+                let unfinished = config.reassembly_bytes_per_session_max;
+                (config.calls_per_session_max, unfinished, config.idle_server, Some(token))
             }
         };
         schema::Hello {
@@ -45,6 +46,7 @@ impl Session {
             idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
             token: token.map_or_else(Default::default, |token| token.as_slice().to_vec().into()),
             features: Vec::new(),
+            unfinished_bytes: unfinished as u64,
         }
     }
 
@@ -61,7 +63,8 @@ impl Session {
         };
         self.peer_limits.idle = (hello.idle_ms != 0).then(|| Duration::from_millis(hello.idle_ms));
         if let Side::Client(client) = &mut self.side {
-            client.calls.set_limit(bytes(hello.calls));
+            let unfinished = limit(hello.unfinished_bytes) as u64;
+            client.calls.set_limits(bytes(hello.calls), unfinished);
             effects.token = Token::new(&hello.token).filter(|_| !hello.token.is_empty());
         }
     }

@@ -14,7 +14,9 @@ use crate::proto::closed::CallerKey;
 use crate::proto::endpoint::Endpoint;
 use crate::proto::session::{Server, Side};
 use crate::proto::token::Verdict;
-use crate::wire::{Datagram, Frame, Frames, Init, Kind, Open, Token, VERSION, micros, schema};
+use crate::wire::{
+    BASE_DATAGRAM_BYTES, Datagram, Frame, Frames, Init, Kind, Open, Token, VERSION, micros, schema,
+};
 
 impl Endpoint {
     /// Handles a datagram.
@@ -112,6 +114,9 @@ impl Endpoint {
             self.reset(now, received, asked, &datagram, init.from, reset);
             return Err(DropReason::Instance);
         }
+        if asked + 1 < BASE_DATAGRAM_BYTES {
+            return Err(DropReason::Truncated);
+        }
         let caller: CallerKey = (init.instance, init.from);
         let open = self.by_caller.get(&caller).copied();
         if open.is_some_and(|index| self.sessions[index].peer != received.from) {
@@ -130,12 +135,17 @@ impl Endpoint {
             Some(Verdict::Old(refused_for)) => {
                 return self.retry(now, received, asked, &datagram, init, refused_for);
             }
+            // It may have been made for the address that the caller had before, and be good for
+            // datagrams that are still on their way from there.
             Some(Verdict::Foreign) => {
-                // No token of another life has been good since this one began.
-                return self.retry(now, received, asked, &datagram, init, uptime);
+                return self.retry(now, received, asked, &datagram, init, Duration::ZERO);
             }
             None => false,
         };
+        let ends = |frame: &Frame| matches!(frame, Frame::Close(_));
+        if open.is_none() && self.frames.iter().any(ends) {
+            return Err(DropReason::Stray);
+        }
         let crowded = open.is_none() && self.shared.config.half_open_max <= self.half_open;
         if !proven && (crowded || self.frames.iter().any(must_run_once)) {
             return self.retry(now, received, asked, &datagram, init, Duration::ZERO);
@@ -143,7 +153,11 @@ impl Endpoint {
         let index = match open {
             Some(index) => index,
             None if self.shared.config.sessions_max <= self.sessions_of(Role::Server) => {
-                let reset = (schema::ResetReason::Limit, self.forgotten_for(now));
+                // Another copy of the datagram may come once there is room again; it must not be
+                // taken if it is said now that it was not.
+                let refused = proven && self.refuse_session(now, caller);
+                let dead_for = if refused { self.forgotten_for(now) } else { Duration::ZERO };
+                let reset = (schema::ResetReason::Limit, dead_for);
                 self.reset(now, received, asked, &datagram, init.from, reset);
                 return Err(DropReason::SessionLimit);
             }
@@ -239,6 +253,14 @@ impl Endpoint {
             self.peers.forget_life(received.from);
         }
         Ok(())
+    }
+
+    /// Makes sure that a session is never opened; tells whether that could be done.
+    fn refuse_session(&mut self, now: Time, caller: CallerKey) -> bool {
+        if let Some(floor) = self.closed.refuse(now, caller) {
+            self.shared.tokens.raise_floor(now, floor);
+        }
+        self.closed.ended_for(caller).is_some()
     }
 
     /// Adds the session that a caller opens.

@@ -62,10 +62,16 @@ impl Incoming {
             return Err(Contradiction);
         }
         if self.len() < offset {
-            self.insert_early(offset, piece);
+            // Held as it is it would hold the whole datagram, and those that came with it.
+            self.insert_early(offset, Bytes::copy_from_slice(&piece));
             return Ok(());
         }
         self.append(offset, piece);
+        if let Front::Piece(piece) = &mut self.front
+            && self.end != Some(piece.len() as u64)
+        {
+            *piece = Bytes::copy_from_slice(piece);
+        }
         while let Some((&start, _)) = self.early.first_key_value() {
             if self.len() < start {
                 break;

@@ -23,8 +23,7 @@ impl Session {
             shared.observe.emit(Seen::ProbeSent { to: self.peer });
         }
         self.expire(now, shared);
-        let quiet_since = self.link.quiet_since();
-        if quiet_since.is_some_and(|since| since + shared.config.dead_after <= now) {
+        if self.dead_at(&shared.config).is_some_and(|at| at <= now) {
             return Some(CloseReason::Dead);
         }
         self.check_silence(now, shared);
@@ -38,7 +37,7 @@ impl Session {
     fn expire(&mut self, now: Time, shared: &mut Shared) {
         match &mut self.side {
             Side::Client(client) => {
-                let ended = client.calls.expire(now, self.peer);
+                let ended = client.calls.expire(now, self.peer, client.trouble);
                 self.report(ended, shared);
             }
             Side::Server(server) => {
@@ -92,8 +91,7 @@ impl Session {
             Side::Client(client) => client.calls.next_deadline(),
             Side::Server(server) => server.calls.next_deadline(),
         };
-        let quiet = self.link.quiet_since();
-        let dead = quiet.map(|since| since + config.dead_after);
+        let dead = self.dead_at(config);
         let silent = match &self.side {
             // Checked last then, or not yet; and after a pause of this process it all begins anew.
             Side::Client(client) => self
@@ -105,6 +103,20 @@ impl Session {
         };
         let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
         rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
+    }
+
+    /// When the other side counts as dead, unless something is heard of it.
+    ///
+    /// A caller whose calls are served says something every few seconds, and acknowledges what it
+    /// is sent. One that does not is not waited for: its calls take up room.
+    fn dead_at(&self, config: &Transport) -> Option<Time> {
+        let Side::Server(server) = &self.side else {
+            return Some(self.link.quiet_since()? + config.dead_after);
+        };
+        let unanswered = self.link.unanswered_since().map(|since| since + config.dead_after);
+        let heard = self.link.heard_at().filter(|_| server.calls.is_busy());
+        let gone = heard.map(|heard| heard.max(self.link.awake_since()) + config.idle_server);
+        earlier(unanswered, gone)
     }
 
     /// Whether the other side has acknowledged nothing for so long that calls had better go

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::deadline::Time;
 
 /// A token bucket: a burst at once, and then so many a second.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Limiter {
     /// In billionths of an answer, so that no time is lost in rounding.
     level: u64,

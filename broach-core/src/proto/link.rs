@@ -216,6 +216,11 @@ impl Link {
         self.heard_at
     }
 
+    /// Silence before this does not count.
+    pub(crate) const fn awake_since(&self) -> Time {
+        self.awake_since
+    }
+
     /// This process was held up: what other sides said in the meantime may still be on its way up.
     pub(crate) const fn on_wake(&mut self, now: Time) {
         self.awake_since = now;

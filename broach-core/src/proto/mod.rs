@@ -47,10 +47,13 @@ mod seen;
 mod sent;
 mod session;
 mod stateless;
+mod step;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod token;
+mod trouble;
+mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 

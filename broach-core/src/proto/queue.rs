@@ -56,6 +56,11 @@ pub(crate) const fn had_better_wait(left: u64, room: usize, holds_something: boo
     room == 0 || holds_something && (cut || room < PIECE_MIN)
 }
 
+/// Whether a call with so many bytes fits into what one datagram can hold.
+pub(crate) const fn is_small(bytes: u64) -> bool {
+    bytes <= SMALL_BYTES
+}
+
 /// What fits into the smallest datagram beside the rest that is in it.
 const SMALL_BYTES: u64 = 1024;
 

@@ -102,9 +102,8 @@ impl Endpoint {
             return Err(DropReason::Stray);
         }
         let said: Vec<String> = versions.iter().take(16).map(u32::to_string).collect();
-        // What was not understood was not executed.
-        let never = Duration::MAX;
-        self.close(now, index, CloseReason::Version, never, said.join(", "));
+        // It has not understood what it got, but a life before it may have.
+        self.close(now, index, CloseReason::Version, Duration::ZERO, said.join(", "));
         Ok(())
     }
 

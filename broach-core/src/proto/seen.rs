@@ -54,6 +54,13 @@ impl Seen {
         Ok(new)
     }
 
+    /// Whether an id is in it.
+    pub(crate) fn contains(&self, id: CallId) -> bool {
+        let Some(offset) = id.0.checked_sub(self.base) else { return true };
+        let word = usize::try_from(offset / 64).ok().and_then(|word| self.words.get(word));
+        word.is_some_and(|word| word & 1 << (offset % 64) != 0)
+    }
+
     /// The lowest id above all that are in it.
     pub(crate) fn end(&self) -> CallId {
         // The last word was added for an id that is in it.
@@ -95,6 +102,8 @@ mod tests {
             match seen.insert(CallId(id)) {
                 Ok(new) => {
                     assert_eq!(new, model.insert(id));
+                    let other = rng.below(100_000);
+                    assert_eq!(seen.contains(CallId(other)), model.contains(&other));
                     assert_eq!(Some(seen.end().0 - 1), model.last().copied());
                 }
                 Err(TooFarAhead) => {

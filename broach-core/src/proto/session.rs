@@ -10,12 +10,14 @@ use crate::deadline::Time;
 use crate::ids::{CallId, CallKey, Instance, PacketNumber, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
-use crate::proto::callee::{Callee, Limits, Step};
+use crate::proto::callee::Callee;
 use crate::proto::caller::{Caller, Ended};
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
+use crate::proto::step::{Limits, Step};
+use crate::proto::trouble::Trouble;
 use crate::proto::{Arrived, Event, Serving};
 use crate::status::Status;
 use crate::wire::{Frame, Header, Init, Token, schema};
@@ -48,6 +50,7 @@ pub(crate) struct Session {
 }
 
 /// What is different between the one who calls and the one who serves.
+#[expect(clippy::large_enum_variant, reason = "it is used all the time, and moved once")]
 #[derive(Debug)]
 pub(crate) enum Side {
     Client(Client),
@@ -61,6 +64,8 @@ pub(crate) struct Client {
     pub(crate) opening: Option<Opening>,
     /// Calls had better go elsewhere, since then.
     pub(super) silent: Option<Time>,
+    /// Since the other side was last heard.
+    pub(super) trouble: Trouble,
 }
 
 /// How a session is opened. Once a token has been shown it is never changed: that every INIT of a
@@ -165,11 +170,12 @@ impl Session {
         if eliciting {
             self.used_at = now;
         }
-        if !self.leaves_unanswered(now, &shared.config)
-            && let Side::Client(client) = &mut self.side
-            && client.silent.take().is_some()
-        {
-            shared.observe.emit(Seen::SessionHeard { peer: self.peer });
+        let silent = self.leaves_unanswered(now, &shared.config);
+        if let Side::Client(client) = &mut self.side {
+            client.trouble = Trouble::default();
+            if !silent && client.silent.take().is_some() {
+                shared.observe.emit(Seen::SessionHeard { peer: self.peer });
+            }
         }
         Ok(effects)
     }
@@ -287,7 +293,7 @@ impl Session {
                 let (peer, code) = (self.peer, status.code());
                 shared.observe.emit(Seen::CallRefused { peer, code });
             }
-            Step::TooFarAhead => return Err(DropReason::Malformed),
+            Step::NotTaken => return Err(DropReason::Malformed),
         }
         Ok(())
     }
@@ -378,7 +384,7 @@ impl Side {
 
 impl Client {
     pub(crate) const fn new(calls: Caller, opening: Opening) -> Self {
-        Self { calls, opening: Some(opening), silent: None }
+        Self { calls, opening: Some(opening), silent: None, trouble: Trouble { errno: None } }
     }
 }
 

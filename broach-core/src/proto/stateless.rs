@@ -1,6 +1,6 @@
 //! Answers that belong to no session: "show this token", "I have no such session", "I speak these
-//! versions". They keep no state, are never larger than what they answer by more than a little, and
-//! are given only so often.
+//! versions". They keep no state, are at most three times as large as what they answer, and are
+//! given only so often.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,8 @@ use crate::wire::{Kind, stateless};
 #[derive(Debug)]
 pub(crate) struct Answers {
     queue: VecDeque<Answer>,
-    limiter: Limiter,
+    /// One for each kind, so that nobody can use up the answers of one by asking for another.
+    limiters: [Limiter; 3],
     next: PacketNumber,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct Answer {
 
 impl Answers {
     pub(crate) const fn new(now: Time) -> Self {
-        Self { queue: VecDeque::new(), limiter: Limiter::new(now), next: PacketNumber(0) }
+        Self { queue: VecDeque::new(), limiters: [Limiter::new(now); 3], next: PacketNumber(0) }
     }
 
     /// Adds an answer to a datagram of `asked` bytes, unless there have been too many or it would
@@ -40,11 +41,16 @@ impl Answers {
         (kind, session): (Kind, SessionId),
         body: &impl prost::Message,
     ) {
-        if QUEUE_MAX <= self.queue.len() || !self.limiter.take(now) {
+        let bytes = stateless(kind, session, self.next, body);
+        if QUEUE_MAX <= self.queue.len() || AMPLIFICATION_MAX * asked < bytes.len() {
             return;
         }
-        let bytes = stateless(kind, session, self.next, body);
-        if AMPLIFICATION_MAX * asked < bytes.len() {
+        let limiter = match kind {
+            Kind::Retry => 0,
+            Kind::Reset => 1,
+            _ => 2,
+        };
+        if !self.limiters[limiter].take(now) {
             return;
         }
         self.next = self.next.next();

@@ -68,7 +68,7 @@ impl Tokens {
             return Verdict::Foreign;
         };
         let made = Time::from_nanos(u64::from_be_bytes(*made));
-        // Who guesses codes learns nothing from the time this takes that would help within the 64
+        // Who guesses codes learns nothing from the time this takes that would help within the 56
         // bits of a session id that he would still have to guess.
         if code != self.code(made, addr, caller) {
             return Verdict::Foreign;
@@ -154,6 +154,18 @@ mod tests {
         }
         let short = Token::new(&token.as_slice()[..7]).unwrap();
         assert_eq!(tokens.check(at(6), here, CALLER, &short), Verdict::Foreign);
+    }
+
+    #[test]
+    fn a_raised_floor_says_since_when_a_token_is_refused() {
+        let mut tokens = Tokens::new(&mut Rng::from_seed(1), LIFETIME);
+        let here = addr("10.0.0.1:7400");
+        let token = tokens.mint(at(15), here, CALLER);
+        tokens.raise_floor(at(20), at(10));
+        assert_eq!(tokens.check(at(29), here, CALLER, &token), Verdict::Good(at(15)));
+        tokens.raise_floor(at(30), at(20));
+        let refused_for = Duration::from_secs(5);
+        assert_eq!(tokens.check(at(35), here, CALLER, &token), Verdict::Old(refused_for));
     }
 
     #[test]

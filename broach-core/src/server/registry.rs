@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::errors::debug_as_text;
 use crate::exchange::Dispatch;
 use crate::ids::MethodId;
 use crate::method::{Method, MethodSpec};
@@ -23,7 +24,7 @@ struct Entry {
 }
 
 /// A service that cannot be served beside the others.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// There are two services of one name.
@@ -46,6 +47,8 @@ pub enum RegisterError {
         id: MethodId,
     },
 }
+
+debug_as_text!(RegisterError);
 
 /// A method of a service that is served.
 #[derive(Clone)]
@@ -80,6 +83,11 @@ impl Registry {
         self.methods = methods;
         self.services.push(service);
         Ok(())
+    }
+
+    /// Whether there is a method of this id.
+    pub(crate) fn serves(&self, id: MethodId) -> bool {
+        self.methods.contains_key(&id)
     }
 
     /// The method of an id.

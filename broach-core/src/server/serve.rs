@@ -1,7 +1,6 @@
 //! [`Serve`]: the work on one call that came over the network.
 
 use std::any::Any;
-use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +15,12 @@ use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, read_request,
-    status_bytes, unimplemented,
+    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, no_streams,
+    read_request, status_bytes, unimplemented,
 };
+use crate::ids::MethodId;
 use crate::method::Shape;
-use crate::net::{Handler, Work};
+use crate::net::{Begun, Handler};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
@@ -113,13 +113,18 @@ impl Drop for Serving {
 
 impl Inner {
     /// Makes a request out of a call.
-    fn request(&self, call: Arrived) -> Result<Request, Status> {
+    fn request(&self, now: Time, call: Arrived) -> Result<Request, Status> {
         let Some(found) = self.registry.find(call.method) else {
             // Only the caller knows the method's name; it says the rest.
             return Err(Status::unimplemented("").with_outcome(Outcome::NotExecuted));
         };
         if found.method.shape() != Shape::Unary {
-            return Err(no_streams(found.method.full_name(), found.method.shape()));
+            return Err(no_streams(&found.method));
+        }
+        // It had time when it was complete, but has waited for its handler's turn since.
+        if call.deadline.is_some_and(|deadline| deadline <= now) {
+            let text = "the deadline had passed before the handler could start";
+            return Err(Status::deadline_exceeded(text).with_outcome(Outcome::NotExecuted));
         }
         let RequestRecords { metadata, trace, message } =
             read_request(call.bytes, self.config.size_limits())?;
@@ -136,19 +141,24 @@ impl Inner {
 }
 
 impl Handler for Serve {
-    fn handle(&self, now: Time, call: Arrived) -> Work {
+    fn serves(&self, method: MethodId) -> bool {
+        self.0.registry.serves(method)
+    }
+
+    fn handle(&self, now: Time, call: Arrived) -> Begun {
         let (inner, peer, limits) = (Arc::clone(&self.0), call.peer.addr, call.limits);
-        let mut request = match inner.request(call) {
+        let mut request = match inner.request(now, call) {
             Ok(request) => request,
             Err(status) => {
                 inner.observe.emit(Event::CallRefused { peer, code: status.code() });
-                return Box::pin(ready(CallBytes::status(&status)));
+                return Begun::Refused(CallBytes::status(&status));
             }
         };
         let Request { method, deadline, trace, .. } = &request;
         let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
         request.trace = scope.trace();
-        Box::pin(Serving { inner, scope, limits, state: State::Ready(Some(request)) })
+        let state = State::Ready(Some(request));
+        Begun::Work(Box::pin(Serving { inner, scope, limits, state }))
     }
 }
 
@@ -232,14 +242,6 @@ fn reply_bytes(
 /// Whose limits there are.
 const SERVING: &str = "the serving node";
 const CALLER: &str = "the caller";
-
-/// Why a stream does not go over the network.
-fn no_streams(method: &str, shape: Shape) -> Status {
-    Status::unimplemented(format!(
-        "{method} is {shape}: only unary calls go over the network so far"
-    ))
-    .with_outcome(Outcome::NotExecuted)
-}
 
 /// What a panic said.
 fn said(panic: &(dyn Any + Send)) -> &str {

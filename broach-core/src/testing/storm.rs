@@ -51,6 +51,8 @@ pub struct Storm {
     /// How often a server crashes and begins a new life at once on the same address; on average,
     /// each of them.
     pub server_crash_every: Option<Duration>,
+    /// The share of these crashes that are none: the server ends in order, and says goodbye.
+    pub goodbyes: f64,
     /// The same for clients, whose calls are lost with them.
     pub client_crash_every: Option<Duration>,
     /// How often a node stops for a while without knowing it; on average, each of them.
@@ -84,6 +86,7 @@ impl Storm {
             service: Duration::from_millis(2),
             faults: Faults::default(),
             server_crash_every: None,
+            goodbyes: 0.0,
             client_crash_every: None,
             pause_every: None,
             pause: Duration::from_secs(2),
@@ -94,10 +97,12 @@ impl Storm {
         }
     }
 
-    /// Every kind of fault that the seed draws, with clocks that are wrong and forged addresses;
-    /// each kind is left out in half of the seeds, so that none hides what another would show.
+    /// Every kind of fault that the seed draws, with clocks that are wrong, forged addresses, and
+    /// nodes that can remember little; each kind is left out in half of the seeds, so that none
+    /// hides what another would show.
     pub fn wild(seed: u64) -> Self {
         let mut rng = Rng::from_seed(!seed);
+        let config = forgetful(&mut rng);
         let mut rarely = |seconds: u64| rng.chance(0.5).then(|| Duration::from_secs(seconds));
         Self {
             calls: 400,
@@ -108,11 +113,13 @@ impl Storm {
             service: Duration::from_millis(20),
             faults: Faults::drawn(seed),
             server_crash_every: rarely(10),
+            goodbyes: 0.5,
             client_crash_every: rarely(10),
             pause_every: rarely(5),
             receive_buffer: 64,
             clock_skew_ppm: 50_000,
             forged: 0.01,
+            config,
             ..Self::new(seed)
         }
     }
@@ -122,6 +129,26 @@ impl Storm {
     pub fn run(self) -> Report {
         World::new(self).run()
     }
+}
+
+/// Settings with which nodes forget sessions early, and have no room for more, each of them in half
+/// of all cases.
+fn forgetful(rng: &mut Rng) -> Transport {
+    let mut config = Transport::default();
+    if rng.chance(0.5) {
+        config.sessions_max = 1 + rng.below(3) as usize;
+    }
+    if rng.chance(0.5) {
+        config.closed_max = 1 + rng.below(3) as usize;
+    }
+    if rng.chance(0.5) {
+        config.token_lifetime = Duration::from_secs(1);
+    }
+    if rng.chance(0.5) {
+        config.idle_client = Duration::from_millis(20 + rng.below(200));
+        config.idle_server = config.idle_client + Duration::from_millis(rng.below(200) + 1);
+    }
+    config
 }
 
 /// What came of a [`Storm`].

@@ -5,6 +5,7 @@ use prost::Message;
 
 use crate::ids::{PacketNumber, SessionId};
 use crate::observe::DropReason;
+use crate::wire::header::NUMBER_MAX;
 use crate::wire::{BASE_DATAGRAM_BYTES, HEADER_BYTES, Header, Init, Kind, TRAILER_BYTES};
 
 /// A datagram whose header makes sense and whose checksum is right.
@@ -46,6 +47,9 @@ impl Datagram {
         };
         if crc32c::crc32c(content).to_be_bytes() != trailer {
             return Err(reject(DropReason::Checksum));
+        }
+        if NUMBER_MAX < header.number.0 {
+            return Err(reject(DropReason::Malformed));
         }
         let init = match header.kind {
             Kind::Init => Some(Init::take(&mut rest).map_err(reject)?),
@@ -117,6 +121,15 @@ mod tests {
         assert_eq!(datagram.header.to, SessionId(5));
         let body = schema::Reset::decode(datagram.body).unwrap();
         assert_eq!(body.dead_for_us, 3);
+    }
+
+    #[test]
+    fn numbers_that_nobody_gets_to_are_refused() {
+        for (number, refused) in [(NUMBER_MAX, false), (NUMBER_MAX + 1, true), (u64::MAX, true)] {
+            let bytes = stateless(Kind::Reset, SessionId(5), PacketNumber(number), &());
+            let reason = Datagram::decode(bytes.into()).err().map(|rejected| rejected.reason);
+            assert_eq!(reason, refused.then_some(DropReason::Malformed));
+        }
     }
 
     #[test]

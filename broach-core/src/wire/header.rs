@@ -155,6 +155,9 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Nobody gets so far by counting (RFC 9000 §12.3 has the same limit).
+pub(crate) const NUMBER_MAX: u64 = (1 << 62) - 1;
+
 /// The upper half of the first byte of every datagram.
 pub(crate) const MAGIC: u8 = 0xb;
 

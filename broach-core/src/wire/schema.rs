@@ -131,6 +131,10 @@ pub struct Hello {
     /// to a node that lists its number here.
     #[prost(uint32, repeated, tag = "8")]
     pub features: ::prost::alloc::vec::Vec<u32>,
+    /// Bytes of requests of which not all pieces have come that it holds in this session; 0 from the
+    /// side that makes the calls, or if that is not said.
+    #[prost(uint64, tag = "9")]
+    pub unfinished_bytes: u64,
 }
 /// The sender has ended the session and knows nothing of it any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

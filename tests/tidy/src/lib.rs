@@ -1,8 +1,10 @@
 //! Tests of the sources themselves: who imports whom, how files look, and that
-//! the README is true.
+//! the README and the examples in the documentation are true.
 //!
 //! What rustc, rustfmt and clippy check is left to them.
 
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod closing;
 mod guide;
 mod hostile;
+mod labels;
 mod limits;
 mod opening;
 mod pair;

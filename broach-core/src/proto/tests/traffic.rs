@@ -151,7 +151,10 @@ fn a_node_that_says_nothing_is_silent_after_a_while_and_dead_later() {
         assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));
     }
     let text = pair.ended(stays).as_ref().unwrap_err().to_string();
-    assert_eq!(text, "UNAVAILABLE: 10.0.0.2:2 does not answer any more");
+    assert_eq!(
+        text,
+        "UNAVAILABLE: 10.0.0.2:2 does not answer any more, for 10s (transport.dead_after)"
+    );
 }
 
 #[test]

@@ -243,6 +243,12 @@ impl World {
             return;
         };
         self.report.crashes += 1;
+        if self.nodes[index].serves && self.rng.chance(self.storm.goodbyes) {
+            let node = &mut self.nodes[index];
+            let now = node.clock.local(self.now);
+            node.endpoint.close_all(now);
+            self.turn(index);
+        }
         self.count(index);
         let Node { addr, serves, life, .. } = self.nodes[index];
         for (token, _) in std::mem::take(&mut self.nodes[index].calls).into_values() {

@@ -174,6 +174,10 @@ async fn bytes_that_are_no_reply_are_an_error_of_a_call_that_ran() {
     assert_eq!((status.code(), status.outcome()), (Code::Internal, Outcome::Executed));
     let text = "the reply of broach.testing.v1.Probe/Echo does not decode: ";
     assert!(status.message().starts_with(text), "{status}");
+    let hint = "; perhaps this program and 10.0.0.1:7400 do not share one .proto";
+    assert!(status.message().ends_with(hint), "{status}");
+    let [attempt] = status.attempts() else { panic!("{status:#}") };
+    assert_eq!((attempt.peer, attempt.code), (Some(World::addr(1)), Code::Ok));
     assert_eq!(probe.started_for(1), 1);
     good_call(&channel).await;
     world.end((node, channel)).await;

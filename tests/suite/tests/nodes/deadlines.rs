@@ -1,5 +1,8 @@
 //! Deadlines: who sets them, who keeps them, and how they travel.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use broach_core::observe::DropReason;
@@ -63,6 +66,46 @@ async fn the_server_keeps_the_deadline_without_being_told() {
     tap.let_pass(|_| true);
     good_call(&channel).await;
     world.end((node, channel)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_handler_starts_after_its_deadline_however_long_it_had_to_wait() {
+    let (started, late) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let (starts, lates) = (Arc::clone(&started), Arc::clone(&late));
+    let script = Script::new(move |cx, request| {
+        starts.fetch_add(1, Relaxed);
+        lates.fetch_add(usize::from(cx.time_left() == Some(millis(0))), Relaxed);
+        async move {
+            // It keeps its thread for so long.
+            if request.text == "slow" {
+                tokio::time::advance(millis(2)).await;
+            }
+            Ok(String::new())
+        }
+    });
+    let world = World::new(1);
+    let node = world.node(1).serve(script.server()).serve(Probe::new().server());
+    let node = node.start().await.unwrap();
+    let channel = world.channel(2, 1).await;
+    let client = ScriptClient::new(channel.clone());
+    // At first handlers have tasks of their own; once they have proved quick they do not.
+    for _ in 0..2 {
+        let before = started.load(Relaxed);
+        let calls = (0..200).map(|_| client.act(act("slow")).timeout(millis(100)));
+        for result in futures::future::join_all(calls).await {
+            assert!(result.err().is_none_or(|status| status.code() == Code::DeadlineExceeded));
+        }
+        tokio::time::sleep(secs(1)).await;
+        let ran = started.load(Relaxed) - before;
+        assert!((1..=60).contains(&ran), "{ran} handlers were started");
+        assert_eq!(late.load(Relaxed), 0, "handlers were started after their deadline");
+        for _ in 0..100 {
+            client.act(act("quick")).await.unwrap();
+        }
+    }
+    good_call(&channel).await;
+    assert!(node.counters().calls_refused.contains_key(&Code::DeadlineExceeded));
+    world.end((node, channel, client)).await;
 }
 
 #[tokio::test(start_paused = true)]

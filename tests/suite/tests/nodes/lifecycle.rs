@@ -125,6 +125,23 @@ async fn a_dropped_node_ends_whatever_still_holds_a_channel_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_made_as_its_node_is_dropped_is_surely_not_executed() {
+    let (world, probe, node, channel) = start().await;
+    let caller = world.node(3).start().await.unwrap();
+    let own = caller.connect(World::addr(1)).await.unwrap();
+    good_call(&own).await;
+    drop(caller);
+    // Its driver has not even heard of it.
+    let call = ProbeClient::new(own.clone()).echo(echo(1)).idempotent();
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::NotExecuted));
+    assert_eq!(status.message(), "this node has stopped");
+    assert_eq!(probe.started_for(1), 0);
+    good_call(&channel).await;
+    world.end((node, channel, own)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_channel_lets_its_calls_finish_and_then_says_goodbye() {
     let (world, probe, node, channel) = start().await;
     let call = tokio::spawn(ProbeClient::new(channel.clone()).wait(wait(1)));

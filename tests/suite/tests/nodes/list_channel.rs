@@ -3,7 +3,7 @@
 use broach_core::{Channel, Code, Node, Outcome, Status};
 use broach_tests::broach::testing::v1::{ProbeClient, ScriptClient};
 use broach_tests::layers::refuse;
-use broach_tests::requests::{act, echo, echo_bytes, good_call, wait};
+use broach_tests::requests::{act, echo, echo_bytes, good_call, sleep, wait};
 use broach_tests::{Numbers, Probe, Script, World, client, millis, secs};
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -247,6 +247,25 @@ async fn a_handler_that_passes_on_an_error_has_run_all_the_same() {
     assert_eq!(ran.load(std::sync::atomic::Ordering::Relaxed), 1, "{status:#}");
     assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Executed));
     world.end((all, channel)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_last_node_refuses_says_nothing_of_those_before() {
+    let world = World::new(1);
+    let probe = Probe::new();
+    let first = world.node(1).serve(probe.server()).start().await.unwrap();
+    let second = world.node(2).layer(refuse(Code::Unavailable)).serve(Probe::new().server());
+    let second = second.start().await.unwrap();
+    let channel = world.list(9, &[1, 2]).await;
+    let call = ProbeClient::new(channel.clone()).sleep_again(sleep(1, 60_000));
+    let calling = tokio::spawn(call.timeout(secs(2)));
+    probe.until(|probe| probe.running() == 1).await;
+    drop(first);
+    let status = calling.await.unwrap().unwrap_err();
+    let outcomes: Vec<_> = status.attempts().iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes[..2], [Outcome::Unknown, Outcome::NotExecuted], "{status:#}");
+    assert_eq!((probe.started(), status.outcome()), (1, Outcome::Unknown), "{status:#}");
+    world.end((second, channel)).await;
 }
 
 #[tokio::test(start_paused = true)]

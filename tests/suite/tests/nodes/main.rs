@@ -5,6 +5,7 @@
 
 mod bad_addresses;
 mod bad_input;
+mod blocking;
 mod cancellation;
 mod deadlines;
 mod fail_over;

@@ -37,9 +37,10 @@ async fn a_call_is_told_from_its_beginning_to_its_end() {
             "DatagramReceived",
             "SessionOpened",
             "DatagramAccepted",
+            // The token, before the handler's task has its turn.
+            "DatagramSent",
             "HandlerStarted",
             "HandlerEnded",
-            "DatagramSent",
         ]
     );
     world.end((node, channel)).await;

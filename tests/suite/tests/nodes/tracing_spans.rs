@@ -81,6 +81,8 @@ async fn a_call_covers_its_attempts_and_each_node_belongs_to_one_of_them() {
         for span in [attempt, handle] {
             assert_eq!(span.field("rpc.status_code"), code, "{span:?}");
             assert_eq!(span.field("error.type"), error, "{span:?}");
+            let failed = if code == "OK" { "" } else { "ERROR" };
+            assert_eq!(span.field("otel.status_code"), failed, "{span:?}");
             assert_eq!(span.field("trace_id"), call.field("trace_id"));
         }
     }
@@ -100,6 +102,10 @@ async fn each_end_is_recorded_on_both_sides() {
             let span = spans.only(name);
             assert!(span.closed, "{span:?}");
             assert_eq!(span.field("rpc.status_code"), span.field("error.type"));
+            let failed = span.field("otel.status_code") == "ERROR";
+            // Of what callers ask and nodes refuse, handlers are not to blame for all.
+            let blameless = ["NOT_FOUND", "CANCELLED"].contains(&span.field("error.type"));
+            assert_eq!(failed, name != "handle" || !blameless, "{span:?}");
             span.field("error.type").to_owned()
         })
     };
