@@ -62,6 +62,8 @@
 //!
 //! [`broach_build`]: https://docs.rs/broach-build
 
+#[allow(dead_code, reason = "the directory will use it")]
+mod advert;
 mod client;
 mod code;
 pub mod codegen;
@@ -69,7 +71,7 @@ pub mod config;
 mod deadline;
 mod errors;
 mod exchange;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing drives it yet"))]
+#[allow(dead_code, reason = "the driver will use it")]
 mod gossip;
 pub mod guide;
 mod ids;
@@ -81,6 +83,7 @@ pub mod observe;
 mod peer;
 mod proto;
 mod rng;
+#[allow(dead_code, reason = "the directory will use it")]
 mod routing;
 mod server;
 mod status;
@@ -88,6 +91,7 @@ mod status;
 pub mod testing;
 mod wire;
 
+pub use advert::OfferedService;
 pub use async_trait::async_trait;
 pub use client::{
     Call, Channel, ChannelBuilder, ConnectError, RequestStream, Response, ResponseFuture,
@@ -105,6 +109,7 @@ pub use metadata::{Metadata, MetadataError};
 pub use net::{AddressError, BindError, Datagram, DatagramSocket, Datagrams};
 pub use node::{Node, NodeBuilder, StartError, Unfinished};
 pub use peer::Peer;
+pub use routing::{Member, MemberState};
 pub use server::{RegisterError, Routes};
 pub use status::{Attempt, Detail, Status};
 

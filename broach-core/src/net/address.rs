@@ -54,20 +54,62 @@ debug_as_text!(AddressError);
 ///
 /// If it is none, or the name is not known.
 pub(crate) async fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
-    if let Ok(addr) = text.parse::<SocketAddr>() {
-        return Ok(canonical(addr));
+    let found = resolve_all(text).await?;
+    found.first().copied().ok_or_else(|| unresolvable(text, None))
+}
+
+/// All addresses that a text stands for, each once: `ip:port`, or `host:port` or `dns://host:port`
+/// with a name that is looked up.
+///
+/// # Errors
+///
+/// If it is none, or the name is not known.
+pub(crate) async fn resolve_all(text: &str) -> Result<Vec<SocketAddr>, AddressError> {
+    let (host, port) = match parse(text)? {
+        Target::Addr(addr) => return Ok(vec![addr]),
+        Target::Name { host, port } => (host, port),
+    };
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found = found.map_err(|error| unresolvable(text, Some(error)))?;
+    let mut addrs = Vec::new();
+    for addr in found.map(canonical) {
+        if !addrs.contains(&addr) {
+            addrs.push(addr);
+        }
+    }
+    if addrs.is_empty() { Err(unresolvable(text, None)) } else { Ok(addrs) }
+}
+
+/// What a text stands for.
+pub(crate) enum Target<'a> {
+    /// This address.
+    Addr(SocketAddr),
+    /// A name that has to be looked up, perhaps again and again.
+    Name { host: &'a str, port: u16 },
+}
+
+/// Reads `ip:port`, `host:port`, or `dns://host:port`.
+///
+/// # Errors
+///
+/// If it is none of them.
+pub(crate) fn parse(text: &str) -> Result<Target<'_>, AddressError> {
+    let plain = text.strip_prefix(DNS).unwrap_or(text);
+    if let Ok(addr) = plain.parse::<SocketAddr>() {
+        return Ok(Target::Addr(canonical(addr)));
     }
     let unparsable = || AddressError::Unparsable { text: text.to_owned() };
-    let (host, port) = text.rsplit_once(':').ok_or_else(unparsable)?;
+    let (host, port) = plain.rsplit_once(':').ok_or_else(unparsable)?;
     let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if host.is_empty() || !host.bytes().all(named) {
         return Err(unparsable());
     }
     let port: u16 = port.parse().map_err(|_| unparsable())?;
-    let unresolvable = |source| AddressError::Unresolvable { text: text.to_owned(), source };
-    let found = tokio::net::lookup_host((host, port)).await;
-    let mut found = found.map_err(|error| unresolvable(Some(error)))?;
-    found.next().map(canonical).ok_or_else(|| unresolvable(None))
+    Ok(Target::Name { host, port })
+}
+
+fn unresolvable(text: &str, source: Option<io::Error>) -> AddressError {
+    AddressError::Unresolvable { text: text.to_owned(), source }
 }
 
 /// The address of a node that is to be called, from a text; see [`resolve`].
@@ -103,6 +145,9 @@ fn said(source: Option<&io::Error>) -> String {
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
+
+/// Stands before a name that is looked up again and again, and may have many addresses.
+pub(crate) const DNS: &str = "dns://";
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,8 @@ mod tests;
 mod udp;
 
 pub use address::AddressError;
+#[expect(unused_imports, reason = "dns:// will use it")]
+pub(crate) use address::{DNS, resolve_all};
 pub(crate) use address::{check_reachable, resolve, resolve_target};
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};

@@ -8,7 +8,7 @@ use crate::sources::{Source, sources};
 const LADDER: &[&[&str]] = &[
     &["errors"],
     &["ids", "code", "metadata", "rng"],
-    &["status", "method", "deadline", "config", "peer"],
+    &["status", "method", "deadline", "config", "peer", "advert"],
     &["observe"],
     &["wire"],
     &["proto", "gossip"],
