@@ -18,7 +18,7 @@ use crate::gossip::spread::Spread;
 use crate::gossip::strangers::Strangers;
 use crate::gossip::table::Table;
 use crate::gossip::timers::{Timer, Timers};
-use crate::gossip::{Change, Me, Member, Role, address};
+use crate::gossip::{Change, Entry, Me, Member, Role, address};
 use crate::ids::Instance;
 use crate::observe::{Event as Seen, Observe};
 use crate::rng::Rng;
@@ -152,6 +152,17 @@ impl Membership {
     /// suspected.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.table.iter().filter(|member| member.state().is_live())
+    }
+
+    /// The [`members`](Self::members), for those who have no table.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let entry = |member: &Member| Entry {
+            peer: member.peer(),
+            state: member.state(),
+            facts: member.facts().clone(),
+            advert: member.advert(),
+        };
+        self.members().map(entry).collect()
     }
 
     /// What is known of the node with this address, even if it is dead.

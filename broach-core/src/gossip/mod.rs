@@ -125,6 +125,15 @@ impl State {
     }
 }
 
+/// A member, as others are told of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) peer: Peer,
+    pub(crate) state: State,
+    pub(crate) facts: Facts,
+    pub(crate) advert: Advert,
+}
+
 /// Something that has changed in the table. The table is the truth; a change says where to look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Change {

@@ -16,6 +16,7 @@ use crate::ids::{MethodId, SessionId};
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
 use crate::net::inbox::{Command, Ended, Inbox};
+use crate::net::members::Members;
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::observe::{Event as Seen, Observe};
@@ -54,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) rng: Rng,
     /// Absent in a node that serves nothing.
     pub(crate) handler: Option<Arc<dyn Handler>>,
+    /// Absent if it belongs to no cluster.
+    pub(crate) members: Option<Members>,
 }
 
 /// Starts a driver, as a task of the tokio runtime that this is called in.
@@ -80,6 +83,7 @@ struct Driver {
     clock: Arc<dyn Clock>,
     observe: Observe,
     handlers: Option<Handlers>,
+    members: Option<Members>,
     /// Who waits for the calls under way, and the sessions that these are in.
     waiters: FxHashMap<Ticket, (oneshot::Sender<Ended>, SessionId)>,
     drained: Option<oneshot::Sender<()>>,
@@ -106,7 +110,7 @@ struct Woken {
 
 impl Driver {
     fn new(parts: Parts, inbox: Arc<Inbox>) -> Self {
-        let Parts { socket, identity, shared, rng, handler } = parts;
+        let Parts { socket, identity, shared, rng, handler, members } = parts;
         let Shared { config, clock, observe, .. } = shared;
         let now = clock.now();
         let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
@@ -125,6 +129,7 @@ impl Driver {
             clock,
             observe,
             handlers,
+            members,
             waiters: FxHashMap::default(),
             drained: None,
             received: Vec::new(),
@@ -149,8 +154,11 @@ impl Driver {
             self.handle_received(now);
             if woken.by_timer {
                 self.endpoint.handle_timeout(now);
+                if let Some(members) = &mut self.members {
+                    members.membership.handle_timeout(now);
+                }
             }
-            let ended = self.handle_events();
+            let ended = self.handle_events(now);
             if let Some(handlers) = &mut self.handlers {
                 handlers.start(|serving, bytes| self.endpoint.reply(serving, bytes));
             }
@@ -160,8 +168,9 @@ impl Driver {
             }
             let now = self.clock.now();
             self.handle_commands(now);
-            self.outbox.flush(&mut self.endpoint, now);
-            self.timer.set(self.endpoint.poll_timeout(now));
+            self.flush(now);
+            let due = self.poll_timeout(now);
+            self.timer.set(due);
             self.check_drained();
             // Handlers that are still to be started must not keep everybody else from their turn.
             if self.handlers_wait() {
@@ -170,8 +179,28 @@ impl Driver {
         }
         let now = self.clock.now();
         self.endpoint.close_all(now);
-        self.handle_events();
+        self.handle_events(now);
+        if let Some(members) = &mut self.members {
+            // Once must do. Others find out by themselves if it is lost.
+            members.membership.leave(now);
+        }
+        self.flush(now);
+    }
+
+    /// Sends what there is to send, the membership's first: whether others take this node for dead
+    /// depends on it, and it is little.
+    fn flush(&mut self, now: Time) {
+        if let Some(members) = &mut self.members {
+            self.outbox.flush_gossip(&mut members.membership, now);
+            members.report(&mut self.endpoint);
+        }
         self.outbox.flush(&mut self.endpoint, now);
+    }
+
+    /// When something is to be done without being asked.
+    fn poll_timeout(&mut self, now: Time) -> Option<Time> {
+        let members = self.members.as_ref().and_then(|members| members.membership.next_timeout());
+        [self.endpoint.poll_timeout(now), members].into_iter().flatten().min()
     }
 
     /// Waits for something to do. Datagrams that have arrived are in `received` then.
@@ -225,12 +254,19 @@ impl Driver {
         for datagram in self.received.drain(..) {
             let Datagram { from, local_ip, waited, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
-            self.endpoint.handle_datagram(now, Received { from, local_ip, arrived, bytes });
+            let received = Received { from, local_ip, arrived, bytes };
+            let left = match &mut self.members {
+                Some(members) => members.handle(now, received),
+                None => Some(received),
+            };
+            if let Some(received) = left {
+                self.endpoint.handle_datagram(now, received);
+            }
         }
     }
 
     /// Acts upon what has happened; tells how many calls of this node have ended.
-    fn handle_events(&mut self) -> usize {
+    fn handle_events(&mut self, now: Time) -> usize {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
@@ -245,6 +281,11 @@ impl Driver {
                 Event::Call(call) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.on_call(call);
+                    }
+                }
+                Event::Answered(peer) => {
+                    if let Some(members) = &mut self.members {
+                        members.on_answered(now, peer);
                     }
                 }
                 Event::Stop(serving) => {
@@ -292,6 +333,11 @@ impl Driver {
                         handlers.on_reply(now, serving, first_poll);
                     }
                     self.endpoint.reply(serving, bytes);
+                }
+                Command::Cluster(update) => {
+                    if let Some(members) = &mut self.members {
+                        members.update(now, update);
+                    }
                 }
                 Command::Drain { refusal, drained } => {
                     self.endpoint.refuse_calls(refusal);

@@ -15,6 +15,7 @@ use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
 use crate::net::inbox::{Command, Ended, Inbox, NotTaken, stopped};
+use crate::net::members::Update;
 use crate::observe::Observe;
 use crate::proto::{Call, CallBytes, NewCall, Ticket};
 use crate::rng::Rng;
@@ -88,6 +89,19 @@ impl Handle {
         };
         let refused = refused.with_outcome(Outcome::NotExecuted);
         Sent { ended: Err(Some(refused)), ticket, inbox: None }
+    }
+
+    /// Tells the membership something; ignored if there is none.
+    pub(crate) fn update(&self, update: Update) {
+        self.0.inbox.push(Command::Cluster(update));
+    }
+
+    /// Says goodbye to the cluster, and waits until that is done.
+    pub(crate) async fn leave(&self) {
+        let (left, done) = oneshot::channel();
+        self.update(Update::Leave(left));
+        // If there is no membership, or no driver any more, the other end is dropped.
+        let _ = done.await;
     }
 
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.

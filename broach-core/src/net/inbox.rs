@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::code::Outcome;
 use crate::ids::MethodId;
+use crate::net::members::Update;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, NewCall, Serving, Ticket};
 use crate::status::Status;
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Cancel(Ticket),
     /// A handler has ended. How long its first poll took, if that was measured.
     Reply { serving: Serving, bytes: CallBytes, first_poll: Option<(MethodId, Duration)> },
+    /// For the membership.
+    Cluster(Update),
     /// Take no more calls; tell when all that were taken have ended.
     Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.

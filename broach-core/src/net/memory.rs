@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -158,6 +159,11 @@ impl DatagramSocket for MemorySocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.addr)
     }
+
+    /// The network's own age: the same in every run.
+    fn unix_time(&self) -> Duration {
+        EPOCH + self.clock.now().since(Time::ZERO)
+    }
 }
 
 impl Drop for MemorySocket {
@@ -180,3 +186,6 @@ impl fmt::Debug for Hub {
 
 /// So many datagrams are received at once.
 const BATCH: usize = 32;
+
+/// When a network within the process begins, by its own calendar.
+const EPOCH: Duration = Duration::from_secs(1_000_000_000);

@@ -17,12 +17,14 @@ mod driver;
 mod handle;
 mod handlers;
 mod inbox;
+mod members;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod outbox;
 mod pace;
 mod readiness;
 mod setup;
+mod sightings;
 mod socket;
 mod starts;
 #[cfg(test)]
@@ -37,6 +39,8 @@ pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
+pub(crate) use members::Update;
 pub use setup::BindError;
-pub(crate) use setup::Setup;
+pub(crate) use setup::{ClusterPart, Setup};
+pub(crate) use sightings::{Sighting, Sightings};
 pub use socket::{Datagram, DatagramSocket, Datagrams};

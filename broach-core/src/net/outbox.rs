@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::deadline::Time;
+use crate::gossip::Membership;
 use crate::net::driver::errno;
 use crate::net::socket::{DatagramSocket, Datagrams};
 use crate::observe::{Event, Observe};
@@ -19,13 +20,49 @@ pub(super) struct Outbox {
     buffer: Vec<u8>,
     /// What there was no room for, and where in the buffer it begins.
     blocked: Option<(Transmit, usize)>,
+    /// The membership's datagram that there was no room for.
+    blocked_gossip: Option<(SocketAddr, Vec<u8>)>,
     /// There is more to send than one turn allows.
     unfinished: bool,
 }
 
 impl Outbox {
     pub(super) fn new(socket: Arc<dyn DatagramSocket>, observe: Observe) -> Self {
-        Self { socket, observe, buffer: Vec::new(), blocked: None, unfinished: false }
+        Self {
+            socket,
+            observe,
+            buffer: Vec::new(),
+            blocked: None,
+            blocked_gossip: None,
+            unfinished: false,
+        }
+    }
+
+    /// Sends what the membership has to send, of which there is never much, until there is no room.
+    pub(super) fn flush_gossip(&mut self, membership: &mut Membership, now: Time) {
+        let mut next = self.blocked_gossip.take();
+        loop {
+            let (to, bytes) = match next.take() {
+                Some(blocked) => blocked,
+                None => {
+                    let mut bytes = Vec::new();
+                    let Some(to) = membership.poll_transmit(now, &mut bytes) else { return };
+                    (to, bytes)
+                }
+            };
+            let datagram = Datagrams { to, local_ip: None, contents: &bytes, size: bytes.len() };
+            match self.socket.try_send(&datagram) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked_gossip = Some((to, bytes));
+                    return;
+                }
+                Err(error) => {
+                    self.observe.emit(Event::SendFailed { to, errno: errno(&error) });
+                }
+                Ok(()) => {}
+            }
+            self.observe.emit(Event::DatagramSent { to, bytes: bytes.len() });
+        }
     }
 
     /// Sends until there is nothing left, no room, or the turn is over.
@@ -51,11 +88,11 @@ impl Outbox {
     /// Whether there is more to send, and room for it. If there is no room the task is woken when
     /// there is.
     pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> bool {
-        match &self.blocked {
-            None => self.unfinished,
-            // An error shows up again when something is sent.
-            Some(_) => self.socket.poll_writable(cx).is_ready(),
+        if self.blocked.is_none() && self.blocked_gossip.is_none() {
+            return self.unfinished;
         }
+        // An error shows up again when something is sent.
+        self.socket.poll_writable(cx).is_ready()
     }
 
     /// Sends datagrams that begin at `start` of the buffer; tells whether there was room.

@@ -4,13 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::config::Transport;
+use crate::config::{Gossip, Transport};
 use crate::deadline::Clock;
 use crate::errors::debug_as_text;
+use crate::gossip::{Facts, Me, Membership, Role};
 use crate::ids::{ClusterHash, Instance};
 use crate::method::hash64;
 use crate::net::driver::{Handler, Parts, start};
 use crate::net::handle::{Handle, Shared};
+use crate::net::members::Members;
+use crate::net::sightings::Sightings;
 use crate::net::socket::DatagramSocket;
 use crate::net::{TokioClock, udp::UdpSocket};
 use crate::observe::{Observe, Observer, Propagator};
@@ -37,6 +40,18 @@ pub(crate) struct Prepared {
     identity: Identity,
     rng: Rng,
     shared: Shared,
+}
+
+/// How a node takes part in a cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterPart {
+    pub(crate) config: Gossip,
+    /// Where others reach the node.
+    pub(crate) addr: SocketAddr,
+    pub(crate) role: Role,
+    pub(crate) facts: Facts,
+    /// Where to show the members.
+    pub(crate) sightings: Arc<Sightings>,
 }
 
 /// Why a node has no socket.
@@ -119,7 +134,24 @@ impl Prepared {
     /// the node serves nothing.
     pub(crate) fn start(self, handler: Option<Arc<dyn Handler>>) -> Handle {
         let Self { socket, identity, rng, shared } = self;
-        start(Parts { socket, identity, shared, rng, handler })
+        start(Parts { socket, identity, shared, rng, handler, members: None })
+    }
+
+    /// Starts the driver of a node that takes part in a cluster.
+    pub(crate) fn start_in_cluster(
+        mut self,
+        handler: Arc<dyn Handler>,
+        cluster: ClusterPart,
+    ) -> Handle {
+        let ClusterPart { config, addr, role, facts, sightings } = cluster;
+        let Identity { instance, cluster } = self.identity;
+        let epoch = self.socket.unix_time().as_millis() as u64;
+        let me = Me { addr, instance, epoch, cluster, role, facts };
+        let (now, observe) = (self.shared.clock.now(), self.shared.observe.clone());
+        let membership = Membership::new(now, config, me, observe.clone(), self.rng.fork());
+        let members = Some(Members::new(membership, instance, observe, sightings));
+        let Self { socket, identity, rng, shared } = self;
+        start(Parts { socket, identity, shared, rng, handler: Some(handler), members })
     }
 }
 

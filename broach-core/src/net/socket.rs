@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -48,6 +48,13 @@ pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
     ///
     /// If the operating system reports one.
     fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// How long ago 1970 began, in UTC. It is looked at once, when a node starts: of two lives of
+    /// a node at one address the one that started later counts. A simulated network has a time of
+    /// its own.
+    fn unix_time(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 
     /// How many datagrams of one size [`try_send`](Self::try_send) takes at once.
     fn max_segments(&self) -> usize {

@@ -7,6 +7,7 @@
 
 mod counters;
 mod event;
+mod log;
 mod scope;
 mod span;
 mod trace;
@@ -57,6 +58,7 @@ impl Observe {
     /// Reports that something happened.
     pub(crate) fn emit(&self, event: Event<'_>) {
         self.0.counters.count(&event);
+        log::log(&event);
         for observer in &self.0.observers {
             unharmed(|| observer.event(&event));
         }

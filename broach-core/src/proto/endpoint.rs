@@ -13,6 +13,7 @@ use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ids::{PacketNumber, SessionId};
 use crate::observe::{Event as Seen, Observe, Role};
+use crate::peer::Peer;
 use crate::proto::budget::Budget;
 use crate::proto::caller::Caller;
 use crate::proto::closed::{CallerKey, Closed};
@@ -165,6 +166,15 @@ impl Endpoint {
         let session = self.peers.get(to).session.and_then(|index| self.sessions.get_mut(index));
         if let Some(Session { side: Side::Client(client), .. }) = session {
             client.trouble = Trouble { errno: (errno != 0).then_some(errno) };
+        }
+    }
+
+    /// A node is known to live from another source. A session that is opened to it from now on
+    /// names that life.
+    pub(crate) fn know(&mut self, peer: Peer) {
+        let known = self.peers.entry(peer.addr);
+        if known.instance != Some(peer.instance) {
+            (known.instance, known.token) = (Some(peer.instance), None);
         }
     }
 

@@ -81,7 +81,8 @@ impl Link {
         self.received.on_datagram(now, number, eliciting, ack_now, self.config.max_ack_delay);
     }
 
-    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`.
+    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`. Tells whether it
+    /// brings anything new.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl Link {
         now: Time,
         ack: &schema::Ack,
         arrived: impl FnMut(SentFrame),
-    ) -> Result<(), NeverSent> {
+    ) -> Result<bool, NeverSent> {
         let report = self.sent.on_ack(now, ack, self.next, arrived)?;
         if let Some(sample) = report.sample {
             let delay = Duration::from_micros(ack.delay_us).min(self.peer_ack_delay);
@@ -103,7 +104,7 @@ impl Link {
         if let Some(largest) = report.ack_seen {
             self.received.on_ack_seen(largest);
         }
-        Ok(())
+        Ok(report.progress)
     }
 
     /// Finds what is lost now. The frames go to `lost`; returns the number of datagrams.

@@ -125,6 +125,9 @@ pub(crate) enum Event {
     },
     /// A call is to be served; [`Endpoint::reply`] ends it.
     Call(Arrived),
+    /// A node has acknowledged what was sent to it: it lives, and it can be heard. Reported a few
+    /// times a second at the most.
+    Answered(Peer),
     /// A call that was to be served has ended without a reply: its handler is to be stopped.
     Stop(Serving),
 }

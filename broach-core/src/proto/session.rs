@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub(super) ping_due: bool,
     /// When the session was last of use.
     pub(super) used_at: Time,
+    /// When it is to be reported again that the other side answers.
+    evidence_due: Time,
     /// Where its entry among the timers is.
     pub(crate) armed: Option<Time>,
     /// Whether it is among the sessions that have something to send.
@@ -122,6 +124,7 @@ impl Session {
             hello_due: true,
             ping_due: false,
             used_at: now,
+            evidence_due: now,
             armed: None,
             queued: false,
             changed: false,
@@ -242,10 +245,17 @@ impl Session {
                 }
             }
         };
-        if self.link.on_ack(now, ack, arrived).is_err() {
+        let Ok(progress) = self.link.on_ack(now, ack, arrived) else {
             let text = "acknowledged what was never sent".to_owned();
             effects.closed = Some((CloseReason::Protocol, text));
             return;
+        };
+        if progress
+            && self.evidence_due <= now
+            && let Some(peer) = self.peer_node()
+        {
+            self.evidence_due = now + EVIDENCE_INTERVAL;
+            shared.events.push_back(Event::Answered(peer));
         }
         let (side, hello_due) = (&mut self.side, &mut self.hello_due);
         let lost = self.link.detect_lost(now, |frame| side.resend(frame, hello_due));
@@ -392,6 +402,10 @@ impl Client {
 pub(crate) const fn call_bytes_max(config: &Transport) -> usize {
     config.message_bytes_max + config.metadata_bytes_max + STATUS_BYTES_MAX
 }
+
+/// How often it is reported that the other side answers. Whoever watches it wants to know a few
+/// times a second, not with each datagram.
+const EVIDENCE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Room for a status with its details, where there is no message.
 const STATUS_BYTES_MAX: usize = 64 << 10;

@@ -32,6 +32,8 @@ pub(super) struct End {
     pub(super) stopped: Vec<Serving>,
     /// How many calls have come to be served.
     pub(super) started: usize,
+    /// Which nodes have been reported to answer.
+    pub(super) answered: Vec<(SocketAddr, Instance)>,
 }
 
 /// A datagram that was sent.
@@ -87,6 +89,7 @@ impl End {
             arrived: Vec::new(),
             stopped: Vec::new(),
             started: 0,
+            answered: Vec::new(),
         }
     }
 
@@ -142,6 +145,7 @@ impl End {
                     self.started += 1;
                     self.arrived.push(call);
                 }
+                Event::Answered(peer) => self.answered.push((peer.addr, peer.instance)),
                 Event::Stop(serving) => {
                     self.arrived.retain(|call| call.serving != serving);
                     self.stopped.push(serving);

@@ -294,3 +294,26 @@ fn the_window_and_the_probes_are_all_that_is_in_flight() {
     pair.drive();
     assert_eq!(pair.sent.len(), 32);
 }
+
+#[test]
+fn who_answers_is_reported_a_few_times_a_second_and_who_does_not_is_not() {
+    let mut pair = open();
+    let (client, server) = (pair.client.addr, pair.server.addr);
+    for end in [&mut pair.client, &mut pair.server] {
+        end.answered.clear();
+    }
+    for _ in 0..100 {
+        pair.call(10);
+        pair.advance(10 * MS);
+    }
+    for (end, peer) in [(&pair.client, server), (&pair.server, client)] {
+        assert!((8..=10).contains(&end.answered.len()), "{:?}", end.answered);
+        assert!(end.answered.iter().all(|&(addr, _)| addr == peer), "{:?}", end.answered);
+    }
+    let from = pair.client.addr;
+    pair.lose = Box::new(move |sent| sent.from == from);
+    pair.client.answered.clear();
+    pair.call(10);
+    pair.advance(1_000 * MS);
+    assert_eq!(pair.client.answered, []);
+}

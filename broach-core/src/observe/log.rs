@@ -1,0 +1,41 @@
+//! What is written to the log of events: changes of the membership, and what its users have to
+//! know.
+//!
+//! All else that happens is too much for a log by default; an [`Observer`](super::Observer) sees
+//! it.
+
+use tracing::{debug, info, warn};
+
+use crate::observe::Event;
+
+/// Writes a line for an event that is worth one.
+pub(super) fn log(event: &Event<'_>) {
+    match *event {
+        Event::MemberUp { peer } => info!(member = %peer, "member is up"),
+        Event::MemberChanged { peer } => debug!(member = %peer, "member says something new"),
+        Event::MemberSuspected { peer } => info!(member = %peer, "member is suspected"),
+        Event::MemberCleared { peer } => info!(member = %peer, "member lives after all"),
+        Event::MemberDied { peer } => info!(member = %peer, "member is dead"),
+        Event::MemberLeft { peer } => info!(member = %peer, "member has left"),
+        Event::SuspicionRefuted => info!("others suspected this node; it has contradicted"),
+        Event::AddressClaimed { addr, own, other } => {
+            warn!(%addr, %own, %other, "another node says that it has the address of this one: one \
+                of the two needs another address (advertise)");
+        }
+        Event::ClusterDiffers { from, cluster } => {
+            warn!(%from, %cluster, "a node belongs to another cluster and is left alone: is it \
+                among the seeds (join), or is the name wrong (cluster)?");
+        }
+        Event::VersionDiffers { from } => {
+            warn!(%from, "a node speaks other wire versions only and is left alone");
+        }
+        Event::MembersFull { members } => {
+            warn!(
+                members,
+                "as many members are known as may be; further ones are not taken in \
+                (gossip.members_max)"
+            );
+        }
+        _ => {}
+    }
+}
