@@ -224,7 +224,11 @@ fn route(to: SocketAddr) -> Option<IpAddr> {
 /// The addresses of this machine, each with the name of its interface.
 fn interfaces() -> io::Result<Vec<(String, IpAddr)>> {
     let found = if_addrs::get_if_addrs()?;
-    Ok(found.into_iter().map(|found| (found.name.clone(), found.ip())).collect())
+    let named = found.into_iter().map(|interface| {
+        let ip = interface.ip();
+        (interface.name, ip)
+    });
+    Ok(named.collect())
 }
 
 fn listed(candidates: &[(String, IpAddr)]) -> String {

@@ -24,6 +24,8 @@ pub(crate) mod memory;
 mod outbox;
 mod pace;
 mod readiness;
+#[allow(dead_code, reason = "the node will use it")]
+mod seeds;
 mod setup;
 mod socket;
 mod starts;
@@ -42,6 +44,8 @@ pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
+#[expect(unused_imports, reason = "the node will use it")]
+pub(crate) use seeds::{Lookup, Resolver, Seeds};
 pub use setup::BindError;
 pub(crate) use setup::Setup;
 pub use socket::{Datagram, DatagramSocket, Datagrams};
