@@ -106,7 +106,7 @@ pub mod stream {
 pub use config::Security;
 pub use ids::{CallId, CallKey, ClusterHash, Instance, MethodId, PacketNumber, SessionId};
 pub use metadata::{Metadata, MetadataError};
-pub use net::{AddressError, BindError, Datagram, DatagramSocket, Datagrams};
+pub use net::{AddressError, AdvertiseError, BindError, Datagram, DatagramSocket, Datagrams};
 pub use node::{Node, NodeBuilder, StartError, Unfinished};
 pub use peer::Peer;
 pub use routing::{Member, MemberState};

@@ -1,7 +1,7 @@
 //! Addresses as people write them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::errors::debug_as_text;
 
@@ -123,6 +123,13 @@ pub(crate) async fn resolve_target(text: &str) -> Result<SocketAddr, AddressErro
     if unspecified { Err(AddressError::Unspecified { addr }) } else { Ok(addr) }
 }
 
+/// Whether this is the address of one node, rather than one that stands for many or for none.
+pub(crate) fn is_specific(addr: SocketAddr) -> bool {
+    let ip = addr.ip();
+    let everyone = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !everyone
+}
+
 /// Checks that a socket which is bound to `local` can send there.
 ///
 /// # Errors
@@ -142,7 +149,7 @@ fn said(source: Option<&io::Error>) -> String {
 }
 
 /// An address in the one form in which it is compared: IPv4 as IPv4.
-fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 

@@ -12,6 +12,8 @@
 //! through its inbox. `guide::driver` has the figures that decided for this shape.
 
 mod address;
+#[allow(dead_code, reason = "the node will use it")]
+mod advertise;
 mod clock;
 mod driver;
 mod handle;
@@ -23,6 +25,8 @@ pub(crate) mod memory;
 mod outbox;
 mod pace;
 mod readiness;
+#[allow(dead_code, reason = "the node will use it")]
+mod seeds;
 mod setup;
 mod sightings;
 mod socket;
@@ -35,11 +39,16 @@ pub use address::AddressError;
 #[expect(unused_imports, reason = "dns:// will use it")]
 pub(crate) use address::{DNS, resolve_all};
 pub(crate) use address::{check_reachable, resolve, resolve_target};
+pub use advertise::AdvertiseError;
+#[expect(unused_imports, reason = "the node will use it")]
+pub(crate) use advertise::settle;
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
 pub(crate) use members::Update;
+#[expect(unused_imports, reason = "the node will use it")]
+pub(crate) use seeds::{Lookup, Resolver, Seeds};
 pub use setup::BindError;
 pub(crate) use setup::{ClusterPart, Setup};
 pub(crate) use sightings::{Sighting, Sightings};

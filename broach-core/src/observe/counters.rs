@@ -61,6 +61,8 @@ pub struct Counters {
     pub members_left: u64,
     /// How often this node has contradicted a suspicion of itself.
     pub suspicions_refuted: u64,
+    /// How often it was said that a seed cannot be used: once a minute for each that cannot.
+    pub seeds_unusable: u64,
 }
 
 /// How often the operating system gave each error number.
@@ -122,6 +124,7 @@ pub(super) struct Live {
     members_died: AtomicU64,
     members_left: AtomicU64,
     suspicions_refuted: AtomicU64,
+    seeds_unusable: AtomicU64,
 }
 
 impl Live {
@@ -159,6 +162,7 @@ impl Live {
             Event::MemberDied { .. } => add(&self.members_died, 1),
             Event::MemberLeft { .. } => add(&self.members_left, 1),
             Event::SuspicionRefuted => add(&self.suspicions_refuted, 1),
+            Event::SeedUnusable { .. } => add(&self.seeds_unusable, 1),
             Event::MemberChanged { .. }
             | Event::AddressClaimed { .. }
             | Event::ClusterDiffers { .. }
@@ -200,6 +204,7 @@ impl Live {
             members_died: get(&self.members_died),
             members_left: get(&self.members_left),
             suspicions_refuted: get(&self.suspicions_refuted),
+            seeds_unusable: get(&self.seeds_unusable),
         }
     }
 }

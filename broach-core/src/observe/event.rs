@@ -212,6 +212,14 @@ pub enum Event<'a> {
         /// How many are known.
         members: usize,
     },
+    /// A seed cannot be used: it is no address of one node, or its name is not known at present.
+    /// Said at once, and once a minute for as long as it lasts.
+    SeedUnusable {
+        /// The seed, as it was given.
+        seed: &'a str,
+        /// Why, in words.
+        problem: &'a str,
+    },
 }
 
 /// Receives every event of a node.

@@ -144,6 +144,7 @@ impl Tally {
             Event::HandlerStarted { .. } => counters.handlers_started += 1,
             Event::HandlerEnded { code, .. } => add(&mut counters.handlers_ended, code),
             Event::CallRefused { code, .. } => add(&mut counters.calls_refused, code),
+            Event::SeedUnusable { .. } => counters.seeds_unusable += 1,
             _ => self.wrong.push(format!("an event that is not counted: {event:?}")),
         }
         self.check_never_below_zero();
