@@ -34,7 +34,7 @@ impl ConfigError {
 }
 
 /// An error unless `holds`.
-fn check(
+pub(crate) fn check(
     field: &'static str,
     holds: bool,
     problem: impl FnOnce() -> String,

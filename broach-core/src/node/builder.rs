@@ -1,5 +1,6 @@
 //! [`NodeBuilder`]: what a node is made of.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,14 +8,23 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-use crate::client::DEFAULT_CLUSTER;
+use crate::advert::{AdvertError, AdvertStore};
+use crate::client::{self, DEFAULT_CLUSTER};
 use crate::config::{self, ConfigError, Security};
 use crate::errors::debug_as_text;
 use crate::exchange::{Dispatch, Reply, Request};
-use crate::net::{AddressError, BindError, DatagramSocket, Setup, resolve};
+use crate::gossip::{Facts, Role, ZONE_BYTES_MAX};
+use crate::net::{
+    AddressError, AdvertiseError, BindError, ClusterPart, DatagramSocket, Resolver, Seeds, Setup,
+    Sightings, resolve, settle,
+};
 use crate::node::Node;
+use crate::node::cluster::{Cluster, Says};
+use crate::node::keeper::Keeper;
+use crate::node::look::look;
 use crate::observe::{Observer, Propagator};
-use crate::server::{RegisterError, Registry, Routes, Serve};
+use crate::routing::{Directory, Source};
+use crate::server::{self, RegisterError, Registry, Routes, Serve};
 use crate::status::Status;
 
 /// Makes a [`Node`].
@@ -44,6 +54,12 @@ pub struct NodeBuilder {
     services: Vec<Arc<dyn Dispatch>>,
     layers: Vec<Wrap>,
     drain_timeout: Duration,
+    seeds: Vec<String>,
+    advertise: Option<String>,
+    gossip: config::Gossip,
+    role: Role,
+    facts: Facts,
+    tags: BTreeMap<String, String>,
 }
 
 /// Puts a layer around the way to the services.
@@ -74,6 +90,18 @@ pub enum StartError {
     /// The operating system does not give the address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// It is not clear by which address others reach the node.
+    #[error(transparent)]
+    Advertise(#[from] AdvertiseError),
+    /// The node says too much of itself.
+    #[error(transparent)]
+    Advert(#[from] AdvertError),
+    /// Nobody could call its services.
+    #[error(
+        "a node that is client_only() cannot serve: others never learn of it; leave out either \
+         client_only() or serve()"
+    )]
+    ClientOnly,
 }
 
 debug_as_text!(StartError);
@@ -88,6 +116,12 @@ impl NodeBuilder {
             services: Vec::new(),
             layers: Vec::new(),
             drain_timeout: Duration::from_secs(10),
+            seeds: Vec::new(),
+            advertise: None,
+            gossip: config::Gossip::default(),
+            role: Role::Member,
+            facts: Facts::default(),
+            tags: BTreeMap::new(),
         }
     }
 
@@ -108,6 +142,68 @@ impl NodeBuilder {
     /// of IP. Default: `127.0.0.1:0`, which is a port of this machine that is free.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = addr.to_string();
+        self
+    }
+
+    /// Joins a cluster through these seeds: addresses of nodes that may be running, such as
+    /// `10.0.0.7:7400`, `host:7400`, or `dns://name:7400` for a name with many addresses. One that
+    /// lives is enough to find all others. Can be called several times.
+    ///
+    /// All are tried, and tried again for ever, so nodes may start in any order, and a cluster that
+    /// was cut in two becomes one again. The node's own address may be among them, so that all nodes
+    /// can have the same list. A seed that cannot be used is named in the log once a minute; the
+    /// node runs on.
+    ///
+    /// A node that is given none waits for others to join it.
+    pub fn join(mut self, seeds: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.seeds.extend(seeds.into_iter().map(|seed| seed.to_string()));
+        self
+    }
+
+    /// The address by which other nodes reach this one, with or without its port.
+    ///
+    /// Default: the address it is bound to; if that is `0.0.0.0` or `[::]`, the address of this
+    /// machine from which the seeds are reached; without seeds, its only private address. Behind
+    /// address translation it has to be said.
+    pub fn advertise(mut self, addr: impl ToString) -> Self {
+        self.advertise = Some(addr.to_string());
+        self
+    }
+
+    /// Makes calls to the cluster without becoming a member: nobody learns of the node, nobody
+    /// watches it, and its coming and going leaves no trace. It asks the members now and then what
+    /// has changed ([`config::Gossip::observe_interval`]).
+    ///
+    /// For command line tools, and for nodes that others cannot reach.
+    pub fn client_only(mut self) -> Self {
+        self.role = Role::Observer;
+        self
+    }
+
+    /// Where the node is, for those who choose among nodes: at most 32 bytes, such as `eu-1a`.
+    /// Default: empty.
+    pub fn zone(mut self, zone: impl Into<String>) -> Self {
+        self.facts.zone = zone.into();
+        self
+    }
+
+    /// The node's share of the calls beside those of others; 0 for none as long as there are
+    /// others. Default: 100.
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.facts.weight = weight;
+        self
+    }
+
+    /// Says something about the node, for those who choose among nodes. A tag of the same name is
+    /// replaced.
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(name.into(), value.into());
+        self
+    }
+
+    /// Settings of the membership.
+    pub fn gossip(mut self, config: config::Gossip) -> Self {
+        self.gossip = config;
         self
     }
 
@@ -194,11 +290,19 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, StartError> {
         self.setup.config.validate()?;
         self.client.validate()?;
+        self.gossip.validate()?;
+        check_zone(&self.facts.zone)?;
         let mut registry = Registry::default();
         for service in self.services {
             registry.add(service)?;
         }
-        let registry = Arc::new(registry);
+        if self.role == Role::Observer && !registry.is_empty() {
+            return Err(StartError::ClientOnly);
+        }
+        let says = Says { facts: self.facts, services: registry.offered(), tags: self.tags };
+        let advert = says.advert()?;
+        let store = Arc::new(AdvertStore::default());
+        registry.add_internal(Arc::new(server::Directory::new(Arc::clone(&store))));
         let bind = match &self.setup.socket {
             Some(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
             None => resolve(&self.bind).await?,
@@ -207,17 +311,69 @@ impl NodeBuilder {
             return Err(StartError::Security { addr: bind });
         }
         let prepared = self.setup.prepare(bind)?;
-        let instance = prepared.instance();
+        let (instance, shared) = (prepared.instance(), prepared.shared().clone());
+        let mut seeds = Seeds::new(self.seeds);
+        let advertised = match self.role {
+            Role::Observer => shared.local_addr,
+            Role::Member => {
+                let (given, bound) = (self.advertise.as_deref(), shared.local_addr);
+                let unclear = given.is_none() && bound.ip().is_unspecified();
+                let known = match unclear {
+                    true => seeds.look_up(&*shared.clock, &Resolver).await,
+                    // A name that is slow to be looked up need not be waited for.
+                    false => seeds.addrs(),
+                };
+                settle(given, bound, &known).await?
+            }
+        };
+        let registry = Arc::new(registry);
         let routes = Routes::new(Arc::clone(&registry));
         let routes = self.layers.into_iter().fold(routes, |routes, wrap| wrap(routes));
-        let shared = prepared.shared().clone();
-        let serve = Serve::new(Arc::clone(&registry), routes, shared.config, shared.observe);
-        let handle = match registry.is_empty() {
-            true => prepared.start(None),
-            false => prepared.start(Some(Arc::new(serve))),
+        let local = Serve::new(registry, routes, shared.config, shared.observe.clone());
+        let sightings = Arc::new(Sightings::default());
+        let part = ClusterPart {
+            config: self.gossip,
+            addr: advertised,
+            role: self.role,
+            facts: says.facts.clone(),
+            sightings: Arc::clone(&sightings),
         };
-        let (client, security) = (self.client, self.security);
-        Ok(Node { handle, instance, client, security, drain_timeout: self.drain_timeout })
+        let handle = prepared.start_in_cluster(Arc::new(local.clone()), part);
+        let directory = Directory::new(Source::Cluster);
+        let cluster = Cluster::new(
+            handle.clone(),
+            Arc::clone(&directory),
+            Arc::clone(&store),
+            says.facts,
+            advert,
+        );
+        let keeper = Keeper::new(
+            instance,
+            handle.clone(),
+            sightings,
+            store,
+            Arc::clone(&directory),
+            cluster.sender().clone(),
+        );
+        cluster.spawn(keeper.run());
+        cluster.spawn(look(seeds, advertised, handle.clone(), Arc::clone(&directory)));
+        let channel = client::cluster(
+            handle.clone(),
+            directory,
+            Some(Arc::new(local.clone())),
+            self.client.clone(),
+        );
+        Ok(Node {
+            handle,
+            instance,
+            advertised,
+            client: self.client,
+            security: self.security,
+            drain_timeout: self.drain_timeout,
+            cluster,
+            channel,
+            local,
+        })
     }
 }
 
@@ -230,4 +386,15 @@ impl fmt::Debug for NodeBuilder {
             .field("services", &services)
             .finish_non_exhaustive()
     }
+}
+
+/// Checks the name of a zone.
+///
+/// # Errors
+///
+/// If it is too long to be told with every update.
+pub(super) fn check_zone(zone: &str) -> Result<(), ConfigError> {
+    config::check("zone", zone.len() <= ZONE_BYTES_MAX, || {
+        format!("must have at most {ZONE_BYTES_MAX} bytes, but {zone:?} has {}", zone.len())
+    })
 }

@@ -1,18 +1,29 @@
 //! [`Node`]: one process's place in a cluster, put together from all the parts.
 
 mod builder;
+mod cluster;
+mod events;
+mod keeper;
+mod look;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{NodeBuilder, StartError};
+pub use events::{MemberEvent, MemberEvents};
 
+use crate::advert::AdvertError;
 use crate::client::ConnectError;
 use crate::client::{Channel, remote};
-use crate::config::{self, Security};
+use crate::config::{self, ConfigError, Security};
 use crate::ids::Instance;
 use crate::net::{Handle, check_reachable, resolve_target};
+use crate::node::builder::check_zone;
+use crate::node::cluster::Cluster;
 use crate::observe::Counters;
+use crate::routing::Members;
+use crate::server::Serve;
 use crate::status::Status;
 
 /// A running node: it serves what it was built with, and calls others through its own socket.
@@ -23,9 +34,14 @@ use crate::status::Status;
 pub struct Node {
     handle: Handle,
     instance: Instance,
+    advertised: SocketAddr,
     client: config::Client,
     security: Option<Security>,
     drain_timeout: Duration,
+    cluster: Cluster,
+    channel: Channel,
+    /// The way to this node's own services.
+    local: Serve,
 }
 
 /// A node was shut down while calls to it were under way, because the time was over.
@@ -58,6 +74,82 @@ impl Node {
     /// How often everything has happened so far.
     pub fn counters(&self) -> Counters {
         self.handle.shared().observe.counters()
+    }
+
+    /// A channel to the services of the cluster: each call goes to a member that offers its service,
+    /// this node itself among them, which is called without the socket. It ends with the node.
+    ///
+    /// Of two members that are drawn, the one that answers faster and has less to do is called
+    /// ([`PowerOfTwoChoices`](crate::PowerOfTwoChoices)); [`Channel::picker`] chooses otherwise.
+    /// Members that are silent, suspected or about to leave are called only if there is nobody
+    /// better. If nobody offers the service, the call waits until somebody does, or its deadline
+    /// has come.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// The members of the cluster, as this node knows them now: itself, unless it is
+    /// [client only](NodeBuilder::client_only), and all that are alive or suspected. The table does
+    /// not change; ask again for the next one.
+    pub fn members(&self) -> Arc<Members> {
+        self.cluster.members()
+    }
+
+    /// What becomes of the members from now on.
+    pub fn events(&self) -> MemberEvents {
+        self.cluster.events()
+    }
+
+    /// The address by which others know this node; see [`NodeBuilder::advertise`].
+    pub const fn advertised_addr(&self) -> SocketAddr {
+        self.advertised
+    }
+
+    /// Changes the node's share of the calls; see [`NodeBuilder::weight`]. Others hear of it within
+    /// moments; several changes within a second are told as one.
+    pub fn set_weight(&self, weight: u32) {
+        self.cluster.change_facts(|facts| facts.weight = weight);
+    }
+
+    /// Changes where the node is; see [`NodeBuilder::zone`].
+    ///
+    /// # Errors
+    ///
+    /// If the name is too long; nothing is changed then.
+    pub fn set_zone(&self, zone: impl Into<String>) -> Result<(), ConfigError> {
+        let zone = zone.into();
+        check_zone(&zone)?;
+        self.cluster.change_facts(|facts| facts.zone = zone);
+        Ok(())
+    }
+
+    /// Asks others to make no new calls to this node, or to make them again. Calls that come all
+    /// the same are served.
+    pub fn set_draining(&self, draining: bool) {
+        self.cluster.change_facts(|facts| facts.draining = draining);
+    }
+
+    /// Adds a tag, or gives it another value; see [`NodeBuilder::tag`].
+    ///
+    /// # Errors
+    ///
+    /// If the node says too much of itself; nothing is changed then.
+    pub fn set_tag(
+        &self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<(), AdvertError> {
+        self.cluster.change_tags(|tags| {
+            tags.insert(name.into(), value.into());
+        })
+    }
+
+    /// Takes a tag away.
+    pub fn remove_tag(&self, name: &str) {
+        // What is left of an advert that was small enough is small enough.
+        let _ = self.cluster.change_tags(|tags| {
+            tags.remove(name);
+        });
     }
 
     /// A channel to another node through this node's socket; see [`Channel::connect`]. It ends
@@ -126,8 +218,13 @@ impl Node {
         self.shutdown().await
     }
 
-    /// Takes no more calls (new ones fail as not executed, so that callers go elsewhere), waits
-    /// until those under way have ended and their replies have arrived, and ends.
+    /// Leaves the cluster and ends, without a call being lost to it.
+    ///
+    /// The node first tells the other members that it is draining, and serves on for a moment while
+    /// they go elsewhere. Then it takes no more calls (those that come all the same fail as not
+    /// executed, which callers take elsewhere), waits until the ones under way have ended and their
+    /// replies have arrived, says goodbye to the cluster, which takes a second at the most, and
+    /// ends.
     ///
     /// # Errors
     ///
@@ -138,9 +235,18 @@ impl Node {
     ///
     /// If the future is dropped the node ends at once.
     pub async fn shutdown(self) -> Result<(), Unfinished> {
+        let clock = &self.handle.shared().clock;
+        let over = clock.now() + self.drain_timeout;
+        self.cluster.change_facts(|facts| facts.draining = true);
+        if self.cluster.is_known_to_others() {
+            let moved = clock.now() + MOVING.min(self.drain_timeout / 2);
+            clock.sleep_until(moved).await;
+        }
         let refusal = Status::unavailable("the node is shutting down");
-        let drained = self.handle.drain(refusal, self.drain_timeout).await;
+        self.local.refuse(refusal.clone());
+        let drained = self.handle.drain(refusal, over.since(clock.now())).await;
         let running = self.counters().handlers_running();
+        self.handle.leave().await;
         self.handle.stop().await;
         if drained { Ok(()) } else { Err(Unfinished { running }) }
     }
@@ -152,3 +258,7 @@ impl Drop for Node {
         self.handle.begin_stop();
     }
 }
+
+/// How long a node that is to end serves on while the others hear of it: news reach all of a
+/// hundred members in less.
+const MOVING: Duration = Duration::from_millis(300);

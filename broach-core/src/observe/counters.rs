@@ -63,6 +63,8 @@ pub struct Counters {
     pub suspicions_refuted: u64,
     /// How often it was said that a seed cannot be used: once a minute for each that cannot.
     pub seeds_unusable: u64,
+    /// Answers of members that were not the advert that they were asked for.
+    pub adverts_refused: u64,
 }
 
 /// How often the operating system gave each error number.
@@ -125,6 +127,7 @@ pub(super) struct Live {
     members_left: AtomicU64,
     suspicions_refuted: AtomicU64,
     seeds_unusable: AtomicU64,
+    adverts_refused: AtomicU64,
 }
 
 impl Live {
@@ -163,8 +166,11 @@ impl Live {
             Event::MemberLeft { .. } => add(&self.members_left, 1),
             Event::SuspicionRefuted => add(&self.suspicions_refuted, 1),
             Event::SeedUnusable { .. } => add(&self.seeds_unusable, 1),
+            Event::AdvertRefused { .. } => add(&self.adverts_refused, 1),
             Event::MemberChanged { .. }
             | Event::AddressClaimed { .. }
+            | Event::NobodyAnswers { .. }
+            | Event::AdvertsFull { .. }
             | Event::ClusterDiffers { .. }
             | Event::VersionDiffers { .. }
             | Event::MembersFull { .. } => {}
@@ -205,6 +211,7 @@ impl Live {
             members_left: get(&self.members_left),
             suspicions_refuted: get(&self.suspicions_refuted),
             seeds_unusable: get(&self.seeds_unusable),
+            adverts_refused: get(&self.adverts_refused),
         }
     }
 }

@@ -220,6 +220,22 @@ pub enum Event<'a> {
         /// Why, in words.
         problem: &'a str,
     },
+    /// No member has been found, although there are seeds. Said after ten seconds and then once a
+    /// minute.
+    NobodyAnswers {
+        /// The seeds' addresses, without this node's own.
+        seeds: &'a [SocketAddr],
+    },
+    /// A member gave something else than the advert that it was asked for. Somebody else is asked.
+    AdvertRefused {
+        /// Where it is.
+        from: SocketAddr,
+    },
+    /// What members offer takes as much memory as it may. Said once, until there is room again.
+    AdvertsFull {
+        /// How many adverts are wanted and are not fetched.
+        wanted: usize,
+    },
 }
 
 /// Receives every event of a node.

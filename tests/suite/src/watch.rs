@@ -144,7 +144,21 @@ impl Tally {
             Event::HandlerStarted { .. } => counters.handlers_started += 1,
             Event::HandlerEnded { code, .. } => add(&mut counters.handlers_ended, code),
             Event::CallRefused { code, .. } => add(&mut counters.calls_refused, code),
+            Event::MemberUp { .. } => counters.members_up += 1,
+            Event::MemberSuspected { .. } => counters.members_suspected += 1,
+            Event::MemberCleared { .. } => counters.members_cleared += 1,
+            Event::MemberDied { .. } => counters.members_died += 1,
+            Event::MemberLeft { .. } => counters.members_left += 1,
+            Event::SuspicionRefuted => counters.suspicions_refuted += 1,
+            Event::MemberChanged { .. }
+            | Event::AddressClaimed { .. }
+            | Event::ClusterDiffers { .. }
+            | Event::VersionDiffers { .. }
+            | Event::MembersFull { .. }
+            | Event::NobodyAnswers { .. }
+            | Event::AdvertsFull { .. } => {}
             Event::SeedUnusable { .. } => counters.seeds_unusable += 1,
+            Event::AdvertRefused { .. } => counters.adverts_refused += 1,
             _ => self.wrong.push(format!("an event that is not counted: {event:?}")),
         }
         self.check_never_below_zero();
