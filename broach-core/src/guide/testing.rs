@@ -90,12 +90,14 @@
 //! ```
 //!
 //! `Faults` and `Network` are in `broach_core::testing`, which is part of this documentation only
-//! if the feature is on. `Network` stops nodes as well; `History` compares what callers saw with
-//! what handlers did.
+//! if the feature is on. `Network` stops nodes as well, parts them (`partition`, `cut`, `heal`) and
+//! lets them crash (`unplug`, `plug_in`); `History` compares what callers saw with what handlers
+//! did.
 //!
 //! On a paused clock, minutes of waiting pass in no time. On tokio's current-thread runtime the
 //! same seed gives the same run, if nodes and channels draw from seeds too; see
 //! [`NodeBuilder::danger_seed`](crate::NodeBuilder::danger_seed).
+//! `TraceHash` makes one number of a run, to check that.
 //!
 //! # How Broach is tested
 //!

@@ -121,8 +121,8 @@ fn pick(found: &[SocketAddr], bound: SocketAddr) -> Result<SocketAddr, SocketAdd
     let served = found.iter().filter(serves).copied();
     // Many machines have their own name as a loopback address in `/etc/hosts`, beside others.
     let best = served.min_by_key(|addr| addr.ip().is_loopback());
-    let first = found.first().copied();
-    best.ok_or_else(|| first.unwrap_or((Ipv4Addr::UNSPECIFIED, bound.port()).into()))
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    best.ok_or_else(|| found.first().copied().unwrap_or(nowhere))
 }
 
 /// Reads an address without a port; one of IPv6 may stand in brackets.

@@ -96,6 +96,8 @@ pub struct Struck {
     pub truncated: u64,
     /// Datagrams that were too large.
     pub oversized: u64,
+    /// Datagrams that a partition, a cut or a pulled plug kept from getting through.
+    pub severed: u64,
 }
 
 /// One way through the network: draws what happens to each datagram.

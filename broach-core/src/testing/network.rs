@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use crate::deadline::Time;
 use crate::net::memory::{Carrier, Hub};
 use crate::net::{DatagramSocket, TokioClock};
 use crate::rng::Rng;
+use crate::testing::barriers::Barriers;
 use crate::testing::faults::Way;
 use crate::testing::{Faults, Struck};
 
@@ -46,6 +47,44 @@ use crate::testing::{Faults, Struck};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Parting nodes
+///
+/// [`partition`](Self::partition), [`cut`](Self::cut) and [`unplug`](Self::unplug) keep datagrams
+/// from getting through. It is judged when they are sent: what is on its way when a barrier goes up
+/// still arrives.
+///
+/// ```
+/// # use broach_core::testing::Network;
+/// # use broach_core::{Channel, Code, Node, Security};
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let network = Network::new(42);
+/// # let (addr, here) = ("10.0.0.1:7400".parse()?, "10.0.0.2:1".parse()?);
+/// # let start = || Node::builder().socket(network.socket(addr).unwrap()).start();
+/// # let node = start().await?;
+/// # let builder = Channel::builder().security(Security::clear());
+/// # let channel = builder.socket(network.socket(here)?).connect(addr).await?;
+/// // Two sides that do not hear of each other.
+/// network.partition([&[addr][..], &[here][..]]);
+/// let call = channel.call("no.such/Method", "").timeout(Duration::from_secs(5));
+/// assert_ne!(call.await.unwrap_err().code(), Code::Unimplemented);
+/// assert!(0 < network.struck().severed);
+/// network.heal();
+///
+/// // A crash: the node ends, and nobody hears its goodbye.
+/// network.unplug(addr);
+/// drop(node);
+/// tokio::time::sleep(Duration::from_millis(1)).await;
+/// network.plug_in(addr);
+/// let node = start().await?;
+/// # let status = channel.call("no.such/Method", "").await.unwrap_err();
+/// # assert_eq!(status.code(), Code::Unimplemented);
+/// # drop(node);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Network {
     hub: Hub,
@@ -57,6 +96,7 @@ pub struct Network {
 struct Weather {
     rng: Rng,
     faults: Faults,
+    barriers: Barriers,
     struck: Struck,
     ways: BTreeMap<(SocketAddr, SocketAddr), Way>,
 }
@@ -75,6 +115,7 @@ impl Network {
         let weather = Weather {
             rng: Rng::from_seed(seed),
             faults: Faults::default(),
+            barriers: Barriers::default(),
             struck: Struck::default(),
             ways: BTreeMap::new(),
         };
@@ -95,12 +136,39 @@ impl Network {
 
     /// From now on the network does this.
     pub fn set_faults(&self, faults: Faults) {
-        self.weather.lock().unwrap_or_else(PoisonError::into_inner).faults = faults;
+        self.weather().faults = faults;
     }
 
     /// How often each fault has struck so far.
     pub fn struck(&self) -> Struck {
-        self.weather.lock().unwrap_or_else(PoisonError::into_inner).struck
+        self.weather().struck
+    }
+
+    /// From now on datagrams pass within each of these groups only. A node in two groups reaches
+    /// both; one in none is alone. Takes the place of the partition that there was.
+    pub fn partition<'a>(&self, groups: impl IntoIterator<Item = &'a [SocketAddr]>) {
+        let groups = groups.into_iter().map(|group| group.iter().copied().collect());
+        self.weather().barriers.partition(groups.collect());
+    }
+
+    /// From now on nothing passes from the one address to the other. What goes the other way does.
+    pub fn cut(&self, from: SocketAddr, to: SocketAddr) {
+        self.weather().barriers.cut(from, to);
+    }
+
+    /// The partition and all cuts end. What is unplugged stays so.
+    pub fn heal(&self) {
+        self.weather().barriers.heal();
+    }
+
+    /// From now on nothing gets into this address or out of it.
+    pub fn unplug(&self, addr: SocketAddr) {
+        self.weather().barriers.unplug(addr);
+    }
+
+    /// Undoes [`unplug`](Self::unplug).
+    pub fn plug_in(&self, addr: SocketAddr) {
+        self.weather().barriers.plug_in(addr);
     }
 
     /// Nobody reads at this address any more, as if the process there were stopped. What is sent
@@ -113,6 +181,10 @@ impl Network {
     pub fn resume(&self, addr: SocketAddr) {
         self.hub.set_stopped(addr, false);
     }
+
+    fn weather(&self) -> MutexGuard<'_, Weather> {
+        self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Carrier for Outside {
@@ -124,7 +196,12 @@ impl Carrier for Outside {
         datagram: Bytes,
     ) -> Vec<(Time, Bytes)> {
         let mut weather = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Weather { rng, faults, struck, ways } = &mut *weather;
+        let Weather { rng, faults, barriers, struck, ways } = &mut *weather;
+        if !barriers.pass(from, to) {
+            struck.sent += 1;
+            struck.severed += 1;
+            return Vec::new();
+        }
         let way = ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
         way.carry(now, &datagram, faults, struck)
     }

@@ -29,5 +29,5 @@ pub use probe::{Probe, Seen};
 pub use script::Script;
 pub use spans::{Spans, Traced};
 pub use tap::{Tap, Tapped};
-pub use watch::{Digest, Recorder, Tally, Watch};
+pub use watch::{Recorder, Tally, Watch};
 pub use world::{World, client, eventually, faults, for_seeds, millis, secs, transport};

@@ -1,15 +1,12 @@
-//! Seeing what a node does: [`Watch`] counts its events, [`Recorder`] writes them down, [`Digest`]
-//! makes one number of them.
+//! Seeing what a node does: [`Watch`] counts its events, [`Recorder`] writes them down.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broach_core::Code;
 use broach_core::observe::{CloseReason, Counters, DropReason, Event, Observer};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// Counts the events of a node on its own account, to be held against the node's counters. Clones
 /// count together.
@@ -203,37 +200,6 @@ impl Observer for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         events.push(format!("{event:?}"));
-    }
-}
-
-/// Makes one number of all events of several nodes, their order and their times.
-#[derive(Clone, Debug)]
-pub struct Digest(Arc<Mutex<(DefaultHasher, u64)>>, Instant);
-
-impl Digest {
-    /// A number of nothing yet. Times are counted from now.
-    pub fn new() -> Self {
-        Self(Arc::default(), Instant::now())
-    }
-
-    /// The number, and how many events it was made of.
-    pub fn value(&self) -> (u64, u64) {
-        let digest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (digest.0.finish(), digest.1)
-    }
-}
-
-impl Default for Digest {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Observer for Digest {
-    fn event(&self, event: &Event<'_>) {
-        let mut digest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.1.elapsed(), format!("{event:?}")).hash(&mut digest.0);
-        digest.1 += 1;
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use broach_core::testing::{Faults, History, Struck};
+use broach_core::testing::{Faults, History, Struck, TraceHash};
 use broach_core::{Channel, Code, Node, Outcome, Status};
 use broach_tests::broach::testing::v1::{EchoReply, ProbeClient};
 use broach_tests::requests::{call_in_the_end, echo_bytes};
-use broach_tests::{Digest, Probe, World, faults, for_seeds, millis, secs};
+use broach_tests::{Probe, World, faults, for_seeds, millis, secs};
 use tokio::task::JoinSet;
 
 #[test]
@@ -71,7 +71,7 @@ fn one_seed_gives_one_run() {
     let digest = |seed: u64| {
         let values = for_seeds([seed], |world| async move {
             let run = run(&world, Faults::drawn(seed)).await;
-            let value = run.digest.value();
+            let value = (run.trace.digest(), run.trace.events());
             world.end((run.nodes, run.channels)).await;
             value
         });
@@ -89,22 +89,23 @@ fn one_seed_gives_one_run() {
 struct Run {
     history: History,
     struck: Struck,
-    digest: Digest,
+    trace: TraceHash,
     nodes: Vec<Node>,
     channels: Vec<Channel>,
 }
 
 /// Two callers, of whom one knows a node and the other one all three, make calls of all sizes.
 async fn run(world: &World, network: Faults) -> Run {
-    let (probe, digest) = (Probe::new(), Digest::new());
+    let (probe, trace) = (Probe::new(), TraceHash::new());
     let mut nodes = Vec::new();
     for number in 1..=3 {
-        let node = world.node(number).observe(digest.clone()).serve(probe.server());
+        let label = format!("node {number}");
+        let node = world.node(number).observe(trace.of(&label)).serve(probe.server());
         nodes.push(node.start().await.unwrap());
     }
     world.network.set_faults(network);
-    let one = world.caller(8).observe(digest.clone()).connect(World::addr(1)).await.unwrap();
-    let all = world.caller(9).observe(digest.clone()).list([1, 2, 3].map(World::addr)).await;
+    let one = world.caller(8).observe(trace.of("one")).connect(World::addr(1)).await.unwrap();
+    let all = world.caller(9).observe(trace.of("all")).list([1, 2, 3].map(World::addr)).await;
     let channels = vec![one, all.unwrap()];
     let mut calls = JoinSet::new();
     for token in 0..200 {
@@ -130,7 +131,7 @@ async fn run(world: &World, network: Faults) -> Run {
     for seen in probe.seen() {
         history.execution(seen.token, seen.time_left == Some(Duration::ZERO));
     }
-    Run { history, struck: world.network.struck(), digest, nodes, channels }
+    Run { history, struck: world.network.struck(), trace, nodes, channels }
 }
 
 async fn call(

@@ -21,6 +21,7 @@ mod metadata_limits;
 mod middleware;
 mod middleware_time;
 mod middleware_tower;
+mod network;
 mod observing;
 mod panics;
 mod replay;
