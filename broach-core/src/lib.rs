@@ -91,7 +91,7 @@ mod status;
 pub mod testing;
 mod wire;
 
-pub use advert::OfferedService;
+pub use advert::{AdvertError, OfferedService};
 pub use async_trait::async_trait;
 pub use client::{
     Call, Channel, ChannelBuilder, ConnectError, RequestStream, Response, ResponseFuture,
