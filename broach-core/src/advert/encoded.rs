@@ -110,8 +110,16 @@ impl EncodedAdvert {
         if ADVERT_BYTES_MAX < bytes.len() {
             return Err(AdvertError::TooLarge { bytes: bytes.len() });
         }
-        let hash = if bytes.is_empty() { AdvertHash::NONE } else { AdvertHash(hash64(&bytes)) };
+        if bytes.is_empty() {
+            return Ok(Self::nothing());
+        }
+        let hash = AdvertHash(hash64(&bytes));
         Ok(Self { hash, bytes: bytes.into(), advert: Arc::new(advert) })
+    }
+
+    /// The advert of a node that offers nothing, which is never sent.
+    pub(crate) fn nothing() -> Self {
+        Self { hash: AdvertHash::NONE, bytes: Bytes::new(), advert: Arc::default() }
     }
 
     /// Takes in the advert that was asked for by this hash. Fields that are not known do no harm;
@@ -255,11 +263,11 @@ mod tests {
         let one = advert(&[("a.One", "1.4.0"), ("a.Two", "")], &[("gpu", "no")]);
         let other = advert(&[("a.Two", ""), ("a.One", "1.4.0")], &[("gpu", "no")]);
         let (one, other) = (EncodedAdvert::new(one).unwrap(), EncodedAdvert::new(other).unwrap());
+        // guide::wire has this example.
         let bytes = b"\n\x0e\n\x05a.One\x12\x051.4.0\n\x07\n\x05a.Two\x12\x09\n\x03gpu\x12\x02no";
         assert_eq!(one.bytes()[..], bytes[..]);
         assert_eq!(one.bytes(), other.bytes());
         assert_eq!(one.hash(), other.hash());
-        // guide::wire has this example.
         assert_eq!(one.hash().to_string(), "caba994b6704461f");
         let different = EncodedAdvert::new(advert(&[("a.One", "1.4.1")], &[])).unwrap();
         assert_ne!(one.hash(), different.hash());

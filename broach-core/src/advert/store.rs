@@ -32,8 +32,11 @@ impl AdvertStore {
         self.lock().own.front().cloned()
     }
 
-    /// The advert of a hash, if it is known.
+    /// The advert of a hash, if it is known; that of a member that offers nothing always is.
     pub(crate) fn get(&self, hash: AdvertHash) -> Option<EncodedAdvert> {
+        if hash == AdvertHash::NONE {
+            return Some(EncodedAdvert::nothing());
+        }
         let known = self.lock();
         let own = known.own.iter().find(|own| own.hash() == hash);
         own.or_else(|| known.fetched.get(&hash)).cloned()
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn own_adverts_can_be_asked_for_a_while_after_they_have_changed() {
         let store = AdvertStore::default();
-        assert!(store.own().is_none());
+        assert!(store.own().is_none() && store.get(AdvertHash::NONE).is_some());
         for number in 0..20 {
             store.set_own(tagged(number));
         }
