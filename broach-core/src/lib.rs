@@ -62,7 +62,7 @@
 //!
 //! [`broach_build`]: https://docs.rs/broach-build
 
-#[allow(dead_code, reason = "the directory will use it")]
+#[allow(dead_code, unused_imports, reason = "the node will use it")]
 mod advert;
 mod client;
 mod code;
