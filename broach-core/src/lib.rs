@@ -62,7 +62,7 @@
 //!
 //! [`broach_build`]: https://docs.rs/broach-build
 
-#[allow(dead_code, reason = "the directory will use it")]
+#[allow(dead_code, unused_imports, reason = "the node will use it")]
 mod advert;
 mod client;
 mod code;
@@ -91,7 +91,7 @@ mod status;
 pub mod testing;
 mod wire;
 
-pub use advert::OfferedService;
+pub use advert::{AdvertError, OfferedService};
 pub use async_trait::async_trait;
 pub use client::{
     Call, Channel, ChannelBuilder, ConnectError, RequestStream, Response, ResponseFuture,

@@ -183,9 +183,9 @@ pub struct MethodNameError {
     name: String,
 }
 
-/// The first 8 bytes of the SHA-256 of a name.
-pub(crate) fn hash64(name: &str) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+/// The first 8 bytes (big-endian) of the SHA-256 of a name, or of any other bytes.
+pub(crate) fn hash64(bytes: impl AsRef<[u8]>) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(bytes.as_ref()).into();
     let mut head = [0; 8];
     head.copy_from_slice(&digest[..8]);
     u64::from_be_bytes(head)

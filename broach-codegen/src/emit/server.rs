@@ -18,30 +18,46 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     // A service may be called `T` too.
     let t = if service_name == "T" { "S" } else { "T" };
     let (arc, sized) = ("::std::sync::Arc", "::core::marker::Sized");
+    let string = "::std::string::String";
     let from = format!("::core::convert::From<{arc}<{t}>>");
     let _ = writeln!(
         text,
         "#[derive(Debug)]
         pub struct {server}<{t}: ?{sized}> {{
             service: {arc}<{t}>,
+            version: {string},
         }}
 
-        {allow}impl<{t}: {service_name}> {server}<{t}> {{
+        {allow}impl<{t}: {service_name} + ?{sized}> {server}<{t}> {{
             /// Serves with this implementation.
-            pub fn new(service: {t}) -> Self {{
-                Self {{ service: {arc}::new(service) }}
+            pub fn new(service: {t}) -> Self
+            where
+                {t}: {sized},
+            {{
+                Self {{ service: {arc}::new(service), version: {string}::new() }}
+            }}
+
+            /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+            /// Other nodes see it and can ask for it. A node does not start with what is no version.
+            pub fn version(mut self, version: impl ::core::convert::Into<{string}>) -> Self {{
+                self.version = version.into();
+                self
             }}
         }}
 
         {allow}impl<{t}: {service_name} + ?{sized}> {from} for {server}<{t}> {{
             fn from(service: {arc}<{t}>) -> Self {{
-                Self {{ service }}
+                Self {{ service, version: {string}::new() }}
             }}
         }}
 
         {allow_calls}impl<{t}: {service_name} + ?{sized}> {codegen}::Dispatch for {server}<{t}> {{
             fn spec(&self) -> &'static {codegen}::ServiceSpec {{
                 &{}
+            }}
+
+            fn version(&self) -> &str {{
+                &self.version
             }}
 
             fn dispatch(&self, call: {codegen}::Inbound) -> {codegen}::Handling {{",

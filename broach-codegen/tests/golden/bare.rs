@@ -34,21 +34,38 @@ pub trait Bare: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct BareServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Bare> BareServer<T> {
+impl<T: Bare + ?::core::marker::Sized> BareServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Bare + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for BareServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -56,6 +73,9 @@ impl<T: Bare + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for BareServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BARE
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -114,21 +134,38 @@ pub trait Nothing: ::core::marker::Send + ::core::marker::Sync + 'static {}
 #[derive(Debug)]
 pub struct NothingServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Nothing> NothingServer<T> {
+impl<T: Nothing + ?::core::marker::Sized> NothingServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Nothing + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for NothingServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -136,6 +173,9 @@ impl<T: Nothing + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for NothingServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &NOTHING
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

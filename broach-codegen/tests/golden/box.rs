@@ -81,21 +81,38 @@ pub trait Boxes: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct BoxesServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Boxes> BoxesServer<T> {
+impl<T: Boxes + ?::core::marker::Sized> BoxesServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Boxes + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for BoxesServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -103,6 +120,9 @@ impl<T: Boxes + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for BoxesServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BOXES
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

@@ -38,21 +38,38 @@ pub trait LampService: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct LampServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: LampService> LampServiceServer<T> {
+impl<T: LampService + ?::core::marker::Sized> LampServiceServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: LampService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for LampServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -60,6 +77,9 @@ impl<T: LampService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for LampServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &LAMP_SERVICE
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -139,21 +159,38 @@ pub trait TpuService: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct TpuServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: TpuService> TpuServiceServer<T> {
+impl<T: TpuService + ?::core::marker::Sized> TpuServiceServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: TpuService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for TpuServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -161,6 +198,9 @@ impl<T: TpuService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for TpuServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &TPU_SERVICE
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -233,21 +273,38 @@ pub trait Door: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct DoorServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Door> DoorServer<T> {
+impl<T: Door + ?::core::marker::Sized> DoorServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Door + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for DoorServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -255,6 +312,9 @@ impl<T: Door + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for DoorServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -333,14 +393,28 @@ pub trait DoorServerService: ::core::marker::Send + ::core::marker::Sync + 'stat
 #[derive(Debug)]
 pub struct DoorServerServiceServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: DoorServerService> DoorServerServiceServer<T> {
+impl<T: DoorServerService + ?::core::marker::Sized> DoorServerServiceServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
@@ -348,7 +422,10 @@ impl<
     T: DoorServerService + ?::core::marker::Sized,
 > ::core::convert::From<::std::sync::Arc<T>> for DoorServerServiceServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -356,6 +433,9 @@ impl<T: DoorServerService + ?::core::marker::Sized> ::broach_core::codegen::Disp
 for DoorServerServiceServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR_SERVER_SERVICE
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

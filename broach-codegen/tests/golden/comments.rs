@@ -121,21 +121,38 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct CommentsServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Comments> CommentsServer<T> {
+impl<T: Comments + ?::core::marker::Sized> CommentsServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Comments + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for CommentsServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -143,6 +160,9 @@ impl<T: Comments + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for CommentsServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &COMMENTS
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

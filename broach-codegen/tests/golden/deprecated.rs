@@ -52,21 +52,38 @@ pub trait Partly: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct PartlyServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Partly> PartlyServer<T> {
+impl<T: Partly + ?::core::marker::Sized> PartlyServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Partly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for PartlyServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -75,6 +92,9 @@ impl<T: Partly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for PartlyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &PARTLY
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -158,15 +178,29 @@ pub trait Wholly: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct WhollyServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
 #[allow(deprecated)]
-impl<T: Wholly> WhollyServer<T> {
+impl<T: Wholly + ?::core::marker::Sized> WhollyServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
@@ -174,7 +208,10 @@ impl<T: Wholly> WhollyServer<T> {
 impl<T: Wholly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for WhollyServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -183,6 +220,9 @@ impl<T: Wholly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for WhollyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &WHOLLY
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

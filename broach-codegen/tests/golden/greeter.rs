@@ -99,21 +99,38 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct GreeterServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Greeter> GreeterServer<T> {
+impl<T: Greeter + ?::core::marker::Sized> GreeterServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Greeter + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for GreeterServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -121,6 +138,9 @@ impl<T: Greeter + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for GreeterServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &GREETER
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

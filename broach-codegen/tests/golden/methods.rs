@@ -15,6 +15,12 @@ pub static METHODS: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen
             ::broach_core::codegen::Idempotency::None,
         ),
         ::broach_core::codegen::MethodSpec::new(
+            "awkward.methods.Methods/Version",
+            0x17e5_8d26_0803_6363,
+            ::broach_core::codegen::Shape::Unary,
+            ::broach_core::codegen::Idempotency::None,
+        ),
+        ::broach_core::codegen::MethodSpec::new(
             "awkward.methods.Methods/Clone",
             0xb817_8edf_9396_2903,
             ::broach_core::codegen::Shape::Unary,
@@ -99,6 +105,19 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
             ::broach_core::codegen::unimplemented(&METHODS.methods[1]),
         )
     }
+    /// A server is given a version.
+    ///
+    /// RPC `awkward.methods.Methods/Version`: unary.
+    async fn version(
+        &self,
+        cx: ::broach_core::codegen::Context,
+        request: M,
+    ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
+        let _ = (cx, request);
+        ::core::result::Result::Err(
+            ::broach_core::codegen::unimplemented(&METHODS.methods[2]),
+        )
+    }
     /// RPC `awkward.methods.Methods/Clone`: unary.
     async fn clone(
         &self,
@@ -107,7 +126,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[2]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[3]),
         )
     }
     /// RPC `awkward.methods.Methods/Drop`: unary.
@@ -118,7 +137,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[3]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[4]),
         )
     }
     /// RPC `awkward.methods.Methods/Channel`: unary.
@@ -129,7 +148,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[4]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[5]),
         )
     }
     /// RPC `awkward.methods.Methods/Move`: server streaming.
@@ -141,7 +160,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
         let _ = (cx, request, replies);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[5]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[6]),
         )
     }
     /// RPC `awkward.methods.Methods/Self`: client streaming.
@@ -152,7 +171,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, requests);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[6]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[7]),
         )
     }
     /// RPC `awkward.methods.Methods/Gen`: bidirectional streaming.
@@ -164,7 +183,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
         let _ = (cx, requests, replies);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[7]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[8]),
         )
     }
     /// RPC `awkward.methods.Methods/HTTPGet2`: unary.
@@ -175,7 +194,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[8]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[9]),
         )
     }
     /// RPC `awkward.methods.Methods/lower_case`: unary.
@@ -186,7 +205,7 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
         let _ = (cx, request);
         ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&METHODS.methods[9]),
+            ::broach_core::codegen::unimplemented(&METHODS.methods[10]),
         )
     }
 }
@@ -195,21 +214,38 @@ pub trait Methods: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct MethodsServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Methods> MethodsServer<T> {
+impl<T: Methods + ?::core::marker::Sized> MethodsServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Methods + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for MethodsServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -217,6 +253,9 @@ impl<T: Methods + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for MethodsServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &METHODS
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -236,40 +275,45 @@ for MethodsServer<T> {
             }
             2 => {
                 call.unary(|cx, request| async move {
-                    T::clone(&service, cx, request).await
+                    T::version(&service, cx, request).await
                 })
             }
             3 => {
                 call.unary(|cx, request| async move {
-                    T::drop(&service, cx, request).await
+                    T::clone(&service, cx, request).await
                 })
             }
             4 => {
                 call.unary(|cx, request| async move {
-                    T::channel(&service, cx, request).await
+                    T::drop(&service, cx, request).await
                 })
             }
             5 => {
+                call.unary(|cx, request| async move {
+                    T::channel(&service, cx, request).await
+                })
+            }
+            6 => {
                 call.server_streaming(|cx, request, replies| async move {
                     T::r#move(&service, cx, request, replies).await
                 })
             }
-            6 => {
+            7 => {
                 call.client_streaming(|cx, requests| async move {
                     T::self_(&service, cx, requests).await
                 })
             }
-            7 => {
+            8 => {
                 call.bidirectional(|cx, requests, replies| async move {
                     T::r#gen(&service, cx, requests, replies).await
                 })
             }
-            8 => {
+            9 => {
                 call.unary(|cx, request| async move {
                     T::http_get2(&service, cx, request).await
                 })
             }
-            9 => {
+            10 => {
                 call.unary(|cx, request| async move {
                     T::lower_case(&service, cx, request).await
                 })
@@ -304,24 +348,30 @@ impl MethodsClient {
     pub fn into_(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&METHODS.methods[1], request)
     }
+    /// A server is given a version.
+    ///
+    /// RPC `awkward.methods.Methods/Version`: unary.
+    pub fn version(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
+        self.channel.unary(&METHODS.methods[2], request)
+    }
     /// RPC `awkward.methods.Methods/Clone`: unary.
     pub fn clone(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[2], request)
+        self.channel.unary(&METHODS.methods[3], request)
     }
     /// RPC `awkward.methods.Methods/Drop`: unary.
     pub fn drop(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[3], request)
+        self.channel.unary(&METHODS.methods[4], request)
     }
     /// RPC `awkward.methods.Methods/Channel`: unary.
     pub fn channel(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[4], request)
+        self.channel.unary(&METHODS.methods[5], request)
     }
     /// RPC `awkward.methods.Methods/Move`: server streaming.
     pub fn r#move(
         &self,
         request: M,
     ) -> ::broach_core::codegen::Call<M, ::broach_core::codegen::Receiver<M>> {
-        self.channel.server_streaming(&METHODS.methods[5], request)
+        self.channel.server_streaming(&METHODS.methods[6], request)
     }
     /// RPC `awkward.methods.Methods/Self`: client streaming.
     pub fn self_(
@@ -330,7 +380,7 @@ impl MethodsClient {
             Item = M,
         > + ::core::marker::Send + 'static,
     ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<M>, M> {
-        self.channel.client_streaming(&METHODS.methods[6], requests)
+        self.channel.client_streaming(&METHODS.methods[7], requests)
     }
     /// RPC `awkward.methods.Methods/Gen`: bidirectional streaming.
     pub fn r#gen(
@@ -342,15 +392,15 @@ impl MethodsClient {
         ::broach_core::codegen::RequestStream<M>,
         ::broach_core::codegen::Receiver<M>,
     > {
-        self.channel.bidirectional(&METHODS.methods[7], requests)
+        self.channel.bidirectional(&METHODS.methods[8], requests)
     }
     /// RPC `awkward.methods.Methods/HTTPGet2`: unary.
     pub fn http_get2(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[8], request)
+        self.channel.unary(&METHODS.methods[9], request)
     }
     /// RPC `awkward.methods.Methods/lower_case`: unary.
     pub fn lower_case(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
-        self.channel.unary(&METHODS.methods[9], request)
+        self.channel.unary(&METHODS.methods[10], request)
     }
 }
 
@@ -388,27 +438,47 @@ pub trait T: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct TServer<S: ?::core::marker::Sized> {
     service: ::std::sync::Arc<S>,
+    version: ::std::string::String,
 }
 
-impl<S: T> TServer<S> {
+impl<S: T + ?::core::marker::Sized> TServer<S> {
     /// Serves with this implementation.
-    pub fn new(service: S) -> Self {
+    pub fn new(service: S) -> Self
+    where
+        S: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<S: T + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<S>>
 for TServer<S> {
     fn from(service: ::std::sync::Arc<S>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
 impl<S: T + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for TServer<S> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &T
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,
@@ -479,21 +549,38 @@ pub trait Self_: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[derive(Debug)]
 pub struct SelfServer<T: ?::core::marker::Sized> {
     service: ::std::sync::Arc<T>,
+    version: ::std::string::String,
 }
 
-impl<T: Self_> SelfServer<T> {
+impl<T: Self_ + ?::core::marker::Sized> SelfServer<T> {
     /// Serves with this implementation.
-    pub fn new(service: T) -> Self {
+    pub fn new(service: T) -> Self
+    where
+        T: ::core::marker::Sized,
+    {
         Self {
             service: ::std::sync::Arc::new(service),
+            version: ::std::string::String::new(),
         }
+    }
+    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
+    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    pub fn version(
+        mut self,
+        version: impl ::core::convert::Into<::std::string::String>,
+    ) -> Self {
+        self.version = version.into();
+        self
     }
 }
 
 impl<T: Self_ + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
 for SelfServer<T> {
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self { service }
+        Self {
+            service,
+            version: ::std::string::String::new(),
+        }
     }
 }
 
@@ -501,6 +588,9 @@ impl<T: Self_ + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
 for SelfServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &SELF
+    }
+    fn version(&self) -> &str {
+        &self.version
     }
     fn dispatch(
         &self,

@@ -25,6 +25,11 @@ pub trait Dispatch: Send + Sync + 'static {
     /// The service's name and methods.
     fn spec(&self) -> &'static ServiceSpec;
 
+    /// The service's version, such as `1.4.0`; empty if it was given none.
+    fn version(&self) -> &str {
+        ""
+    }
+
     /// Calls the method that `call` names.
     fn dispatch(&self, call: Inbound) -> Handling;
 }

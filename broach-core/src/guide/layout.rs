@@ -18,6 +18,7 @@
 //!  4   net                  sockets, the driver: where tokio comes in
 //!  3   routing   exchange   which node | what a call is made of
 //!  2   proto     gossip     the transport: sessions, calls, losses | who is a member
+//!      advert               what members offer, and fetching it
 //!  1   wire                 bytes <-> frames
 //!  0c  observe              what happens: events, counters, spans
 //!  0b  status method deadline config peer
@@ -40,6 +41,7 @@
 //! | why does no call run twice | `proto/callee.rs`, `seen.rs`, `token.rs`, `closed.rs` |
 //! | when does a member count as dead | `gossip/prober.rs`, `suspicion.rs`, `merge.rs` |
 //! | how does a node find the others | `gossip/join.rs`, `sync.rs` |
+//! | how does a node learn what another one offers | `advert/fetcher.rs` |
 //! | when is a call tried again | `client/remote.rs` |
 //! | how does a handler get called | `net/handlers.rs`, `server/serve.rs` |
 //! | what can be counted | `observe/counters.rs` |

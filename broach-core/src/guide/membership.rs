@@ -75,6 +75,24 @@
 //! after 0.5 s already, then after 1 s, 2 s and so on: when many start at once, it does not know
 //! all who tell it something, and does not listen to strangers.
 //!
+//! # What a member offers
+//!
+//! A list of services may be larger than a datagram, and hardly ever changes, so it has no place in
+//! gossip. A record has the hash of it only, and who sees a hash that it does not know asks a
+//! member that has the **advert** for it, by an ordinary call. The advert is what its hash says, so
+//! any of them will do, and those who run the same program have the same one: in a cluster of a
+//! thousand nodes of one program, nobody fetches anything.
+//!
+//! When a thousand nodes hear of a new advert at the same time, one node only has it. So each waits
+//! before it asks: not at all with up to 10 members, and up to 100 ms at random with 1000. Who has
+//! got it hands it on to others. A node asks for at most 8 adverts at once, for each at one node.
+//! Without an answer it asks another one after 100 ms, then after twice as long each time, up to
+//! 5 s, for as long as a member has that advert. Who said that it does not have it, or sent
+//! something else, is left alone for 5 s.
+//!
+//! A node's own earlier adverts can be asked for until it has had 8 newer ones. One that no live
+//! member has any more is forgotten after a minute, so that one that comes back need not be asked.
+//!
 //! # Finding others
 //!
 //! A lone node tries all its seeds after 0, 0.2, 0.6, 1.4 s and so on, up to every 5 s; after 10
@@ -105,7 +123,9 @@
 //! of members goes first. It takes in at most twice as much from each member, and eight times as
 //! much from all others together; the rest is dropped as `flood`. It knows at most 8192 members;
 //! for a new one it forgets the dead, and otherwise takes in no more and says so, once. A datagram
-//! holds fewer than 64 updates.
+//! holds fewer than 64 updates. An advert has at most 256 KiB; a node that offers more does not
+//! start. All adverts that a node keeps have at most 16 MiB; further ones it does not fetch, and
+//! says so, once.
 //!
 //! What is not protected against: with [`Security::clear`](crate::Security::clear), whoever sees
 //! the datagrams can say that anybody is dead. The accused contradicts, time and again.

@@ -1,7 +1,7 @@
 //! The wire format, version 1.
 //!
-//! This page and the files in `proto/broach/wire/v1` are the specification. Whoever has them can
-//! write a peer in any language. *Must* and *may* are meant as in RFC 2119.
+//! This page and the files in `proto/broach` are the specification. Whoever has them can write a
+//! peer in any language. *Must* and *may* are meant as in RFC 2119.
 //!
 //! # 1. Words
 //!
@@ -300,3 +300,33 @@
 //! A member's **position** is the first 8 bytes (big-endian) of the SHA-256 of its address as in
 //! its record. Its **digest** is the first 4 bytes of the SHA-256 of that address, its epoch and
 //! its incarnation (8 bytes each), and its state (1 byte).
+//!
+//! # 11. Adverts
+//!
+//! What a member offers, its services and its tags, is in its **advert**: an `Advert` of
+//! `proto/broach/cluster/v1/directory.proto`, of at most 262144 bytes. Gossip carries the advert's
+//! **hash** only: the first 8 bytes (big-endian) of the SHA-256 of its bytes, or 0 for an advert
+//! without services and tags. That one is empty and is never sent.
+//!
+//! Members that offer the same must have the same hash. So an advert is encoded with its fields in
+//! the order of their numbers, without those that are empty, and with services and tags sorted by
+//! the bytes of their names. For example: service `a.One` in version `1.4.0`, `a.Two` in none, and
+//! the tag `gpu` with the value `no` are these bytes, of the hash `caba994b6704461f`:
+//!
+//! ```text
+//! 0a 0e 0a 05 61 2e 4f 6e 65 12 05 31 2e 34 2e 30
+//! 0a 07 0a 05 61 2e 54 77 6f
+//! 12 09 0a 03 67 70 75 12 02 6e 6f
+//! ```
+//!
+//! An advert is asked for by an ordinary call of `broach.cluster.v1.Directory/GetAdvert`. Every
+//! member serves it, and answers with its own adverts, the last few before them included, and with
+//! those of others that it has: **byte for byte** as it got them. It answers NOT_FOUND to a hash
+//! that it does not have, and to 0.
+//!
+//! **Refused**, as if nothing had been answered: bytes of another hash than the one asked for; more
+//! than 262144 of them; what is no `Advert`; services or tags that are not sorted, or with a name
+//! twice; an empty name; more than 4096 services or 1024 tags; names and versions of more than 512
+//! bytes, values of more than 4096. A service whose name begins with `broach.cluster.` is not
+//! offered: every member has it. A version is one of Semantic Versioning 2.0.0; who reads one that
+//! is not takes it for none.

@@ -1,8 +1,12 @@
 //! Serving calls: from the bytes of a request to a service's handler, and back.
 
+#[allow(dead_code, reason = "the node will use it")]
+mod directory;
 mod registry;
 mod serve;
 
+#[allow(unused_imports, reason = "the node will use it")]
+pub(crate) use directory::Directory;
 pub use registry::RegisterError;
 pub(crate) use registry::Registry;
 pub use serve::Routes;

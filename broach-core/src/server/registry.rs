@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::advert::OfferedService;
 use crate::errors::debug_as_text;
 use crate::exchange::Dispatch;
 use crate::ids::MethodId;
@@ -46,6 +47,25 @@ pub enum RegisterError {
         /// The id of both.
         id: MethodId,
     },
+    /// A service has a name of those that Broach's own services have.
+    #[error("service {name} has a name that begins with {RESERVED}: such names are Broach's own")]
+    Reserved {
+        /// The name.
+        name: &'static str,
+    },
+    /// A service's version is none.
+    #[error(
+        "service {name} has the version {version:?}, which does not read like 1.4.0 or \
+         2.0.0-rc.1: {why}"
+    )]
+    Version {
+        /// The name of the service.
+        name: &'static str,
+        /// Its version.
+        version: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 debug_as_text!(RegisterError);
@@ -59,12 +79,33 @@ pub(crate) struct Found {
 }
 
 impl Registry {
-    /// Adds a service.
+    /// Adds a service of the node's user.
+    ///
+    /// # Errors
+    ///
+    /// If its name or the id of one of its methods is taken or reserved, or its version is none;
+    /// nothing is changed then.
+    pub(crate) fn add(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
+        let name = service.spec().name;
+        if is_reserved(name) {
+            return Err(RegisterError::Reserved { name });
+        }
+        check_version(name, service.version())?;
+        self.add_unchecked(service)
+    }
+
+    /// Adds a service of Broach's own, which is not offered: others know that it is there.
     ///
     /// # Errors
     ///
     /// If its name or the id of one of its methods is taken; nothing is changed then.
-    pub(crate) fn add(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
+    #[allow(dead_code, reason = "the node will use it")]
+    pub(crate) fn add_internal(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
+        debug_assert!(is_reserved(service.spec().name), "its name would be offered");
+        self.add_unchecked(service)
+    }
+
+    fn add_unchecked(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
         let spec = service.spec();
         if self.services.iter().any(|other| other.spec().name == spec.name) {
             return Err(RegisterError::Twice { name: spec.name });
@@ -105,6 +146,20 @@ impl Registry {
         self.services.iter().map(|service| service.spec().name)
     }
 
+    /// What this node offers to others, sorted by name.
+    #[allow(dead_code, reason = "the node will use it")]
+    pub(crate) fn offered(&self) -> Vec<OfferedService> {
+        let offered = self.services.iter().filter(|service| !is_reserved(service.spec().name));
+        let mut offered: Vec<_> = offered
+            .map(|service| OfferedService {
+                name: service.spec().name.to_owned(),
+                version: service.version().to_owned(),
+            })
+            .collect();
+        offered.sort_by(|one, other| one.name.cmp(&other.name));
+        offered
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.services.is_empty()
     }
@@ -116,17 +171,42 @@ impl std::fmt::Debug for Registry {
     }
 }
 
+/// Whether the name of a service, or of a method of it, is one of Broach's own.
+pub(super) fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED)
+}
+
+fn check_version(name: &'static str, version: &str) -> Result<(), RegisterError> {
+    if version.is_empty() {
+        return Ok(());
+    }
+    match semver::Version::parse(version) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let (version, why) = (version.to_owned(), error.to_string());
+            Err(RegisterError::Version { name, version, why })
+        }
+    }
+}
+
+/// What the names of Broach's own services begin with.
+const RESERVED: &str = "broach.cluster.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exchange::{Handling, Inbound};
     use crate::method::{Idempotency, ServiceSpec, Shape};
 
-    struct Service(&'static ServiceSpec);
+    struct Service(&'static ServiceSpec, &'static str);
 
     impl Dispatch for Service {
         fn spec(&self) -> &'static ServiceSpec {
             self.0
+        }
+
+        fn version(&self) -> &str {
+            self.1
         }
 
         fn dispatch(&self, call: Inbound) -> Handling {
@@ -145,7 +225,7 @@ mod tests {
     #[test]
     fn methods_are_found_by_id() {
         let mut registry = Registry::default();
-        registry.add(Arc::new(Service(&ONE))).unwrap();
+        registry.add(Arc::new(Service(&ONE, ""))).unwrap();
         let found = registry.find(MethodId(2)).unwrap();
         assert_eq!((found.index, found.method.full_name()), (1, "a.One/Y"));
         assert!(registry.find(MethodId(3)).is_none());
@@ -154,14 +234,56 @@ mod tests {
     #[test]
     fn a_name_or_an_id_that_is_taken_is_refused() {
         let mut registry = Registry::default();
-        registry.add(Arc::new(Service(&ONE))).unwrap();
-        let twice = registry.add(Arc::new(Service(&ONE))).unwrap_err();
+        registry.add(Arc::new(Service(&ONE, ""))).unwrap();
+        let twice = registry.add(Arc::new(Service(&ONE, ""))).unwrap_err();
         assert_eq!(
             twice.to_string(),
             "service a.One is served twice: give serve() each service once"
         );
-        let collision = registry.add(Arc::new(Service(&OTHER))).unwrap_err();
+        let collision = registry.add(Arc::new(Service(&OTHER, ""))).unwrap_err();
         assert!(collision.to_string().contains("a.One/Y and a.Other/Z"), "{collision}");
         assert_eq!(registry.names().count(), 1);
+    }
+
+    static LAST: ServiceSpec = ServiceSpec { name: "b.Last", methods: &[] };
+    static INTERNAL: ServiceSpec = ServiceSpec { name: "broach.cluster.v1.X", methods: &[] };
+
+    #[test]
+    fn what_is_offered_is_sorted_and_without_what_is_internal() {
+        let mut registry = Registry::default();
+        registry.add(Arc::new(Service(&LAST, ""))).unwrap();
+        registry.add(Arc::new(Service(&ONE, "1.4.0"))).unwrap();
+        registry.add_internal(Arc::new(Service(&INTERNAL, ""))).unwrap();
+        let offered = registry.offered().into_iter();
+        let offered: Vec<_> =
+            offered.map(|OfferedService { name, version }| (name, version)).collect();
+        let expected = [("a.One", "1.4.0"), ("b.Last", "")];
+        assert_eq!(offered, expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
+    }
+
+    #[test]
+    fn reserved_names_are_refused() {
+        let error = Registry::default().add(Arc::new(Service(&INTERNAL, ""))).unwrap_err();
+        assert_eq!(error, RegisterError::Reserved { name: INTERNAL.name });
+        assert!(error.to_string().contains("begins with broach.cluster."), "{error}");
+    }
+
+    #[test]
+    fn a_version_is_one_of_semantic_versioning() {
+        for good in ["", "1.4.0", "2.0.0-rc.1", "0.1.0+build.7"] {
+            assert!(Registry::default().add(Arc::new(Service(&ONE, good))).is_ok(), "{good}");
+        }
+        for bad in ["1.4", "v1.4.0", "latest", " 1.4.0", "01.0.0", "1.4.0\u{e9}"] {
+            let mut registry = Registry::default();
+            let error = registry.add(Arc::new(Service(&ONE, bad))).unwrap_err();
+            assert!(matches!(error, RegisterError::Version { name: "a.One", .. }), "{error}");
+            assert!(registry.is_empty());
+        }
+        let error = Registry::default().add(Arc::new(Service(&ONE, "1.4"))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "service a.One has the version \"1.4\", which does not read like 1.4.0 or 2.0.0-rc.1: \
+             unexpected end of input while parsing minor version number"
+        );
     }
 }

@@ -24,6 +24,7 @@ use crate::net::{Begun, Handler};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
+use crate::server::registry::is_reserved;
 use crate::status::Status;
 use crate::wire::Open;
 
@@ -35,6 +36,8 @@ pub(crate) struct Serve(Arc<Inner>);
 struct Inner {
     registry: Arc<Registry>,
     routes: Routes,
+    /// The way to Broach's own services.
+    internal: Routes,
     config: Arc<Transport>,
     observe: Observe,
 }
@@ -46,7 +49,8 @@ impl Serve {
         config: Arc<Transport>,
         observe: Observe,
     ) -> Self {
-        Self(Arc::new(Inner { registry, routes, config, observe }))
+        let internal = Routes::new(Arc::clone(&registry));
+        Self(Arc::new(Inner { registry, routes, internal, config, observe }))
     }
 }
 
@@ -80,7 +84,7 @@ impl Future for Serving {
                     State::Handling(handling) => return handling.as_mut().poll(cx),
                     State::Ready(request) => {
                         let request = request.take().expect("it is taken once, to go on");
-                        *state = State::Handling(inner.routes.dispatch(request));
+                        *state = State::Handling(inner.dispatch(request));
                     }
                 }
             }
@@ -137,6 +141,17 @@ impl Inner {
         request.trace = trace;
         request.origin = Some(Origin { peer: call.peer, key: call.key });
         Ok(request)
+    }
+
+    /// Hands a request to its handler: through the user's layers, unless it is for a service of
+    /// Broach's own. One that lets nobody in without a password would else keep other nodes from
+    /// learning what this one offers.
+    fn dispatch(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        let routes = match is_reserved(request.method.full_name()) {
+            true => &self.internal,
+            false => &self.routes,
+        };
+        routes.dispatch(request)
     }
 }
 
@@ -247,4 +262,39 @@ const CALLER: &str = "the caller";
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tower::layer::layer_fn;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::advert::{AdvertStore, DIRECTORY, GET_ADVERT};
+    use crate::code::Code;
+    use crate::deadline::Stopped;
+    use crate::method::MethodSpec;
+    use crate::rng::Rng;
+    use crate::server::Directory;
+
+    #[test]
+    fn layers_are_around_the_services_of_the_user_only() {
+        let mut registry = Registry::default();
+        registry.add_internal(Arc::new(Directory::new(Arc::new(AdvertStore::default())))).unwrap();
+        let registry = Arc::new(registry);
+        let shut =
+            |_| service_fn(async |_: Request| Err::<Reply, _>(Status::permission_denied("")));
+        let routes = Routes::new(Arc::clone(&registry)).layer(layer_fn(shut));
+        let config = Arc::new(Transport::default());
+        let observe = Observe::new(Vec::new(), None, Stopped::shared(), Rng::from_seed(1));
+        let serve = Serve::new(registry, routes, config, observe);
+        let code = |method: MethodSpec| {
+            let request =
+                Request::new(method.into(), Body::Message(Bytes::new()), Stopped::shared());
+            serve.0.dispatch(request).now_or_never().unwrap().unwrap_err().code()
+        };
+        assert_eq!(code(MethodSpec::named("a.One/X").unwrap()), Code::PermissionDenied);
+        assert_eq!(code(DIRECTORY.methods[GET_ADVERT].clone()), Code::NotFound);
+    }
 }

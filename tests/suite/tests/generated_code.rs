@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use broach_core::{Channel, Code, Context, Outcome, Receiver, Sender, Status, stream};
+use broach_core::codegen::Dispatch;
+use broach_core::{Channel, Code, Context, Node, Outcome, Receiver, Sender, Status, stream};
 use broach_tests::greeter::v1::{
     GREETER, Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest,
 };
@@ -114,6 +115,27 @@ async fn an_implementation_may_be_chosen_at_run_time() {
         if std::env::args().count() == 0 { Arc::new(Silent) } else { Arc::new(Hello) };
     let server: GreeterServer<dyn Greeter> = GreeterServer::from(chosen);
     let greeter = GreeterClient::new(Channel::in_process(server));
+    assert!(greeter.say_hello(name("Ada")).await.is_ok());
+}
+
+#[test]
+fn a_server_has_the_version_that_it_was_given() {
+    assert_eq!(Dispatch::version(&GreeterServer::new(Hello)), "");
+    let given = GreeterServer::new(Hello).version("1.4.0");
+    assert_eq!(Dispatch::version(&given), "1.4.0");
+    let chosen: Arc<dyn Greeter> = Arc::new(Hello);
+    let last = GreeterServer::from(chosen).version("1.4.0").version(String::from("2.0.0-rc.1"));
+    assert_eq!(Dispatch::version(&last), "2.0.0-rc.1");
+}
+
+#[tokio::test]
+async fn a_node_does_not_start_with_what_is_no_version() {
+    let served = Node::builder().serve(GreeterServer::new(Hello).version("1.4"));
+    let error = served.start().await.unwrap_err().to_string();
+    let expected = "service greeter.v1.Greeter has the version \"1.4\", which does not read like";
+    assert!(error.starts_with(expected), "{error}");
+    let node = Node::builder().serve(GreeterServer::new(Hello).version("1.4.0")).start().await;
+    let greeter = GreeterClient::new(Channel::connect(node.unwrap().local_addr()).await.unwrap());
     assert!(greeter.say_hello(name("Ada")).await.is_ok());
 }
 

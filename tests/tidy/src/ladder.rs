@@ -8,10 +8,10 @@ use crate::sources::{Source, sources};
 const LADDER: &[&[&str]] = &[
     &["errors"],
     &["ids", "code", "metadata", "rng"],
-    &["status", "method", "deadline", "config", "peer", "advert"],
+    &["status", "method", "deadline", "config", "peer"],
     &["observe"],
     &["wire"],
-    &["proto", "gossip"],
+    &["proto", "gossip", "advert"],
     &["routing", "exchange"],
     &["net"],
     &["client", "server"],

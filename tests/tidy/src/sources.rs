@@ -19,7 +19,7 @@ impl Source {
 
     /// Whether a program wrote it.
     pub(crate) fn is_generated(&self) -> bool {
-        self.path.ends_with("wire/schema.rs") || self.path.contains("tests/golden/")
+        self.path.ends_with("/schema.rs") || self.path.contains("tests/golden/")
     }
 }
 
