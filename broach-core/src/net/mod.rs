@@ -30,9 +30,9 @@ mod tests;
 mod udp;
 
 pub use address::AddressError;
-#[expect(unused_imports, reason = "dns:// will use it")]
-pub(crate) use address::{DNS, resolve_all};
-pub(crate) use address::{check_reachable, resolve, resolve_target};
+pub(crate) use address::{
+    DNS, Target, check_reachable, parse, resolve, resolve_all, resolve_target,
+};
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 pub use builder::{NodeBuilder, StartError};
 
-use crate::client::ConnectError;
-use crate::client::{Channel, remote};
+use crate::client::{Channel, ConnectError};
 use crate::config::{self, Security};
 use crate::ids::Instance;
-use crate::net::{Handle, check_reachable, resolve_target};
+use crate::net::Handle;
 use crate::observe::Counters;
 use crate::status::Status;
 
@@ -71,13 +70,8 @@ impl Node {
     ///
     /// If the future is dropped there is no channel, and the node stays as it is.
     pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
-        let text = addr.to_string();
-        let addr = resolve_target(&text).await?;
-        if Security::is_missing(self.security, addr) {
-            return Err(ConnectError::Security { addr });
-        }
-        check_reachable(addr, self.local_addr())?;
-        Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
+        let (handle, client) = (self.handle.clone(), self.client.clone());
+        Channel::through(handle, addr.to_string(), self.security, client).await
     }
 
     /// Serves until `signal` ends, and then shuts down like [`shutdown`](Self::shutdown), which
@@ -138,7 +132,7 @@ impl Node {
     ///
     /// If the future is dropped the node ends at once.
     pub async fn shutdown(self) -> Result<(), Unfinished> {
-        let refusal = Status::unavailable("the node is shutting down");
+        let refusal = Status::shutting_down("the node is shutting down");
         let drained = self.handle.drain(refusal, self.drain_timeout).await;
         let running = self.counters().handlers_running();
         self.handle.stop().await;

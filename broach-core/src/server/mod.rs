@@ -1,5 +1,6 @@
 //! Serving calls: from the bytes of a request to a service's handler, and back.
 
+mod local;
 mod registry;
 mod serve;
 
