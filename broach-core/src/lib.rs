@@ -36,6 +36,7 @@
 //! |---|---|
 //! | serve calls | [`Node`], [`Context`], [`Status`] |
 //! | make calls | [`Channel`], [`Call`], [`Response`] |
+//! | choose which node is called | [`picker`], [`Channel::picker`] |
 //! | stream | [`Sender`], [`Receiver`], [`stream`] |
 //! | put something around all calls | [`guide::layers`], [`NodeBuilder::layer`], [`Channel::layer`] |
 //! | change a limit or a time | [`config`] |
@@ -83,7 +84,7 @@ pub mod observe;
 mod peer;
 mod proto;
 mod rng;
-#[allow(dead_code, reason = "the directory will use it")]
+#[allow(dead_code, reason = "the node will use the rest of it")]
 mod routing;
 mod server;
 mod status;
@@ -103,13 +104,24 @@ pub mod stream {
     pub use crate::exchange::{Feed, channel};
 }
 
+/// How a channel chooses among the nodes that offer what is called.
+///
+/// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list of
+/// nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another one,
+/// which may be the program's own.
+pub mod picker {
+    pub use crate::routing::{
+        Candidate, Candidates, Picker, Picking, PowerOfTwoChoices, RoundRobin,
+    };
+}
+
 pub use config::Security;
 pub use ids::{CallId, CallKey, ClusterHash, Instance, MethodId, PacketNumber, SessionId};
 pub use metadata::{Metadata, MetadataError};
 pub use net::{AddressError, AdvertiseError, BindError, Datagram, DatagramSocket, Datagrams};
 pub use node::{Node, NodeBuilder, StartError, Unfinished};
 pub use peer::Peer;
-pub use routing::{Member, MemberState};
+pub use routing::{Member, MemberState, Members};
 pub use server::{RegisterError, Routes};
 pub use status::{Attempt, Detail, Status};
 

@@ -237,6 +237,20 @@ impl Status {
         self.0.code == Code::DeadlineExceeded && self.0.outcome != Outcome::Executed
     }
 
+    /// `UNAVAILABLE` of a node that is shutting down. Callers that know the mark go elsewhere at
+    /// once; others see the text.
+    pub(crate) fn shutting_down(message: impl Into<Cow<'static, str>>) -> Self {
+        let mut status = Self::unavailable(message);
+        status.0.details.push(Detail { type_url: SHUTTING_DOWN.to_owned(), value: Bytes::new() });
+        status
+    }
+
+    /// Whether it comes from a node that is shutting down.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.0.code == Code::Unavailable
+            && self.0.details.iter().any(|detail| detail.type_url == SHUTTING_DOWN)
+    }
+
     /// The same with another text.
     pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = message.into();
@@ -372,6 +386,9 @@ impl From<Box<dyn Error + Send + Sync>> for Status {
         }
     }
 }
+
+/// The detail, an empty message, that marks a refusal by a node that is shutting down.
+const SHUTTING_DOWN: &str = "type.googleapis.com/broach.wire.v1.ShuttingDown";
 
 const _: () = assert!(size_of::<Status>() == size_of::<usize>());
 

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::client::Channel;
-use crate::client::remote::Remote;
+use crate::client::lookup::{self, Resolve, Targets};
+use crate::client::remote::Parts;
 use crate::config::{self, ConfigError, Security};
 use crate::errors::debug_as_text;
-use crate::net::{
-    AddressError, BindError, DatagramSocket, Handle, Setup, check_reachable, resolve_target,
-};
+use crate::net::{AddressError, BindError, DatagramSocket, Handle, Setup};
 use crate::observe::{Observer, Propagator};
+use crate::routing::{Picker, RoundRobin};
 
 /// Makes a [`Channel`] to one node or several, with settings.
 ///
@@ -31,6 +31,8 @@ pub struct ChannelBuilder {
     setup: Setup,
     client: config::Client,
     security: Option<Security>,
+    picker: Arc<dyn Picker>,
+    pub(super) resolve: Resolve,
 }
 
 /// Why there is no channel.
@@ -65,7 +67,8 @@ debug_as_text!(ConnectError);
 impl ChannelBuilder {
     pub(super) fn new() -> Self {
         let setup = Setup { cluster: DEFAULT_CLUSTER.to_owned(), ..Setup::default() };
-        Self { setup, client: config::Client::default(), security: None }
+        let (client, picker) = (config::Client::default(), Arc::new(RoundRobin::new()));
+        Self { setup, client, security: None, picker, resolve: lookup::system() }
     }
 
     /// The name of the cluster that the nodes belong to; others refuse calls. Default: `default`.
@@ -89,6 +92,12 @@ impl ChannelBuilder {
     /// Settings of the side that makes calls.
     pub fn client(mut self, config: config::Client) -> Self {
         self.client = config;
+        self
+    }
+
+    /// Chooses among several nodes like this. Default: [`RoundRobin`].
+    pub fn picker(mut self, picker: impl Picker) -> Self {
+        self.picker = Arc::new(picker);
         self
     }
 
@@ -157,40 +166,53 @@ impl ChannelBuilder {
     ) -> Result<Channel, ConnectError> {
         self.setup.config.validate()?;
         self.client.validate()?;
-        let mut targets = Vec::new();
         let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
-        for text in texts {
-            let addr = resolve_target(&text).await?;
-            if Security::is_missing(self.security, addr) {
-                return Err(ConnectError::Security { addr });
-            }
-            targets.push(addr);
-        }
-        let first = *targets.first().ok_or(ConnectError::Empty)?;
-        let prepared = self.setup.prepare(any_port(first, &targets))?;
-        for &addr in &targets {
-            check_reachable(addr, prepared.shared().local_addr)?;
-        }
-        let handle = prepared.start(None);
-        Ok(remote(handle, &targets, self.client))
+        let targets = Targets::of(texts, self.security, self.resolve).await?;
+        let prepared = self.setup.prepare(any_port(&targets))?;
+        let shared = prepared.shared().clone();
+        let target = targets.text();
+        let (directory, lookups) = targets.directory(shared.local_addr, &shared.clock)?;
+        let (handle, picker, local) = (prepared.start(None), self.picker, None);
+        let parts = Parts { handle, directory, picker, local, lookups, config: self.client };
+        Ok(Channel::remote(parts, target))
     }
 }
 
-/// A channel over a node's driver to these nodes.
-pub(crate) fn remote(handle: Handle, targets: &[SocketAddr], config: config::Client) -> Channel {
-    let names: Vec<String> = targets.iter().map(SocketAddr::to_string).collect();
-    let shared = handle.shared().clone();
-    // Nodes that have the same port, as all of one service may, must not retry in step.
-    let rng = shared.fork_rng();
-    let transport = Box::new(Remote::new(handle, targets.iter().copied(), config.clone(), rng));
-    Channel::new(transport, config, shared.observe, names.join(","))
+impl Channel {
+    /// A channel to a named node through another node's socket, by which it is sent; what
+    /// [`Channel::connect`] is with a socket of its own.
+    pub(crate) async fn through(
+        handle: Handle,
+        addr: String,
+        security: Option<Security>,
+        config: config::Client,
+    ) -> Result<Self, ConnectError> {
+        let targets = Targets::of(vec![addr], security, lookup::system()).await?;
+        let target = targets.text();
+        let shared = handle.shared();
+        let (directory, lookups) = targets.directory(shared.local_addr, &shared.clock)?;
+        let picker = Arc::new(RoundRobin::new());
+        let parts = Parts { handle, directory, picker, local: None, lookups, config };
+        Ok(Self::remote(parts, target))
+    }
 }
 
 /// Where to bind a socket that only makes calls: to the loopback interface if nothing else is
 /// called, and for both versions of IP if both are.
-fn any_port(first: SocketAddr, targets: &[SocketAddr]) -> SocketAddr {
-    let loopback = targets.iter().all(|addr| addr.ip().is_loopback());
-    let same = targets.iter().all(|addr| addr.is_ipv4() == first.is_ipv4());
+fn any_port(targets: &Targets) -> SocketAddr {
+    let known = targets.known();
+    // Names may yet stand for anything that security allows.
+    let anything = targets.has_names() && targets.security().is_some();
+    let Some(first) = known.first() else {
+        let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        return match (anything, std::net::UdpSocket::bind(both)) {
+            (true, Ok(_)) => both,
+            (true, Err(_)) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            (false, _) => (Ipv4Addr::LOCALHOST, 0).into(),
+        };
+    };
+    let loopback = !anything && known.iter().all(|addr| addr.ip().is_loopback());
+    let same = known.iter().all(|addr| addr.is_ipv4() == first.is_ipv4());
     match (loopback && same, first.is_ipv4() && same) {
         (true, true) => (Ipv4Addr::LOCALHOST, 0).into(),
         (true, false) => (Ipv6Addr::LOCALHOST, 0).into(),

@@ -12,16 +12,18 @@ use prost::Message;
 use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::client::local::Local;
+use crate::client::in_process::InProcess;
+use crate::client::remote::{Parts, Remote};
 use crate::client::{Call, ChannelBuilder, ConnectError, RequestStream, reply};
 use crate::code::Outcome;
 use crate::config;
 use crate::deadline::{Clock, Deadline};
-use crate::exchange::{Body, Dispatch, Receiver, Reply, Request};
+use crate::exchange::{Body, Dispatch, Local, Receiver, Reply, Request};
 use crate::method::{Method, MethodSpec};
-use crate::net::TokioClock;
+use crate::net::{Handle, TokioClock};
 use crate::observe::{Counters, Observe};
 use crate::rng::Rng;
+use crate::routing::{Directory, Picker, PowerOfTwoChoices};
 use crate::status::Status;
 
 /// What a client calls through: where calls go and by which rules. Cheap to clone; clones share
@@ -34,7 +36,9 @@ pub struct Channel(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    transport: Box<dyn Transport>,
+    transport: Arc<dyn Transport>,
+    /// In place of the transport's own.
+    picker: Option<Arc<dyn Picker>>,
     config: config::Client,
     observe: Observe,
     /// What calls are addressed to, for people.
@@ -52,12 +56,18 @@ pub(super) trait Transport: fmt::Debug + Send + Sync {
 
 impl Channel {
     pub(super) fn new(
-        transport: Box<dyn Transport>,
+        transport: Arc<dyn Transport>,
         config: config::Client,
         observe: Observe,
         target: String,
     ) -> Self {
-        Self(Arc::new(Inner { transport, config, observe, target }))
+        Self(Arc::new(Inner { transport, picker: None, config, observe, target }))
+    }
+
+    /// A channel to the nodes of a directory; `target` is what they are called by people.
+    pub(super) fn remote(parts: Parts, target: String) -> Self {
+        let (config, observe) = (parts.config.clone(), parts.handle.shared().observe.clone());
+        Self::new(Arc::new(Remote::new(parts)), config, observe, target)
     }
 
     /// A channel to one node. The channel has a socket of its own, on a port that is free, which
@@ -119,7 +129,7 @@ impl Channel {
         let target = service.spec().name.to_owned();
         // The ids of spans need not be hard to guess within one process.
         let observe = Observe::new(Vec::new(), None, TokioClock::shared(), Rng::from_seed(0));
-        let transport = Box::new(Local::new(Arc::new(service)));
+        let transport = Arc::new(InProcess::new(Arc::new(service)));
         Self::new(transport, config::Client::default(), observe, target)
     }
 
@@ -206,10 +216,28 @@ impl Channel {
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
         let Inner { config, observe, target, .. } = &*self.0;
+        // A picker of this channel is inside: calls come through here again.
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self.clone()), into_status);
-        let transport = Box::new(Layered(BoxCloneSyncService::new(service)));
+        let transport = Arc::new(Layered(BoxCloneSyncService::new(service)));
         Self::new(transport, config.clone(), observe.clone(), target.clone())
+    }
+
+    /// The same channel with another way of choosing among several nodes: it shares everything else
+    /// with this one, layers included. A picker that is given later takes the place of this one.
+    ///
+    /// A layer that answers itself, or calls elsewhere, chooses nobody and so needs no picker; nor
+    /// does a channel to one node or to a service in the process.
+    #[must_use = "the channel itself stays as it is"]
+    pub fn picker(&self, picker: impl Picker) -> Self {
+        let Inner { transport, config, observe, target, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            transport: Arc::clone(transport),
+            picker: Some(Arc::new(picker)),
+            config: config.clone(),
+            observe: observe.clone(),
+            target: target.clone(),
+        }))
     }
 
     /// How often everything has happened so far at the socket that the channel uses: its own, or
@@ -219,7 +247,9 @@ impl Channel {
     }
 
     /// Sends a request on its way.
-    pub(super) fn invoke(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+    pub(super) fn invoke(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        // Whoever is further out has decided already.
+        request.picker = request.picker.take().or_else(|| self.0.picker.clone());
         let (clock, deadline) = (Arc::clone(self.clock()), request.deadline);
         let call = self.0.transport.call(request);
         if self.0.transport.keeps_deadline() {
@@ -266,6 +296,22 @@ impl fmt::Debug for Channel {
             .field("transport", &self.0.transport)
             .finish_non_exhaustive()
     }
+}
+
+/// A channel of a node to its cluster: to whoever offers what is called, according to the
+/// directory. `local` are the node's own services, and `target` is what the channel is called by
+/// people.
+#[allow(dead_code, reason = "a node that knows its cluster will use it")]
+pub(crate) fn cluster(
+    handle: Handle,
+    directory: Arc<Directory>,
+    local: Option<Arc<dyn Local>>,
+    config: config::Client,
+    target: &str,
+) -> Channel {
+    let picker = Arc::new(PowerOfTwoChoices::new());
+    let parts = Parts { handle, directory, picker, local, lookups: None, config };
+    Channel::remote(parts, target.to_owned())
 }
 
 /// A transport that is another one inside a user's layer.

@@ -4,11 +4,19 @@ mod budget;
 mod builder;
 mod call;
 mod channel;
-mod local;
+mod in_process;
+mod lookup;
 mod remote;
 mod reply;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod underway;
+mod vacancy;
 
+pub(crate) use builder::DEFAULT_CLUSTER;
 pub use builder::{ChannelBuilder, ConnectError};
-pub(crate) use builder::{DEFAULT_CLUSTER, remote};
 pub use call::{Call, RequestStream, Response, ResponseFuture};
 pub use channel::Channel;
+#[allow(unused_imports, reason = "a node that knows its cluster will use it")]
+pub(crate) use channel::cluster;

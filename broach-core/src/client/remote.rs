@@ -1,55 +1,87 @@
-//! Calls over the network: attempts at one node after another until one of them ends the call.
+//! Calls to the nodes of a directory: attempts at one after another until one of them ends the
+//! call.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::client::budget::RetryBudget;
 use crate::client::channel::Transport;
+use crate::client::lookup::Lookups;
+use crate::client::trial::{Failed, Next, Trial};
+use crate::client::underway::{End, Here, Underway};
+use crate::client::vacancy::{Vacancy, Waited, WaitingPlace};
 use crate::code::{Code, Outcome};
 use crate::config;
-use crate::deadline::{Deadline, Sleep, Time};
-use crate::exchange::{Body, Reply, Request, code_of, message_bytes, no_streams, read_reply};
-use crate::metadata::Metadata;
+use crate::deadline::{Sleep, Time};
+use crate::exchange::{Body, Local, Reply, Request, code_of, no_streams};
+use crate::ids::Instance;
 use crate::method::Shape;
-use crate::net::{Ended, Handle, Outbound, Sent};
-use crate::observe::{AttemptScope, CallScope, TraceContext};
+use crate::net::Handle;
+use crate::observe::{AttemptScope, CallScope};
+use crate::peer::Peer;
 use crate::proto::CallBytes;
 use crate::rng::Rng;
-use crate::routing::FixedList;
+use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking};
 use crate::status::{Attempt, Status};
-use crate::wire::Open;
 
-/// Makes calls to the nodes of a list.
+/// Makes calls to the nodes of a directory.
 #[derive(Clone, Debug)]
 pub(super) struct Remote(Arc<Inner>);
 
-struct Inner {
-    handle: Handle,
-    list: FixedList,
-    config: config::Client,
-    budget: RetryBudget,
+/// What the calls of a channel share.
+pub(super) struct Inner {
+    pub(super) handle: Handle,
+    pub(super) directory: Arc<Directory>,
+    pub(super) config: config::Client,
+    pub(super) budget: RetryBudget,
     /// For the jitter of back-offs.
-    rng: Mutex<Rng>,
+    pub(super) rng: Mutex<Rng>,
+    picker: Arc<dyn Picker>,
+    dice: Dice,
+    local: Option<Arc<dyn Local>>,
+    waiting: Arc<AtomicUsize>,
+    /// Keeps the directory up to date.
+    _lookups: Option<Lookups>,
+}
+
+/// What a channel's calls go to, and how.
+pub(super) struct Parts {
+    pub(super) handle: Handle,
+    pub(super) directory: Arc<Directory>,
+    pub(super) picker: Arc<dyn Picker>,
+    pub(super) local: Option<Arc<dyn Local>>,
+    pub(super) lookups: Option<Lookups>,
+    pub(super) config: config::Client,
 }
 
 impl Remote {
-    pub(super) fn new(
-        handle: Handle,
-        addrs: impl IntoIterator<Item = SocketAddr>,
-        config: config::Client,
-        rng: Rng,
-    ) -> Self {
-        let budget = RetryBudget::new(&config, handle.shared().clock.now());
-        let list = FixedList::new(addrs);
-        Self(Arc::new(Inner { handle, list, config, budget, rng: Mutex::new(rng) }))
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { handle, directory, picker, local, lookups, config } = parts;
+        let shared = handle.shared();
+        let budget = RetryBudget::new(&config, shared.clock.now());
+        // Nodes that have the same port, as all of one service may, must not retry in step.
+        let mut rng = shared.fork_rng();
+        let (dice, rng) = (Dice::new(&mut rng), Mutex::new(rng));
+        let waiting = Arc::default();
+        let _lookups = lookups;
+        Self(Arc::new(Inner {
+            handle,
+            directory,
+            config,
+            budget,
+            rng,
+            picker,
+            dice,
+            local,
+            waiting,
+            _lookups,
+        }))
     }
 }
 
@@ -73,6 +105,8 @@ struct RemoteCall {
     trial: Trial,
     /// Nobody else ends the call's scope.
     forwarded: bool,
+    /// As long as there is no node for it.
+    waits: Option<WaitingPlace>,
     state: State,
 }
 
@@ -80,61 +114,35 @@ enum State {
     /// The next attempt can begin.
     Ready(Time),
     /// An attempt is under way.
-    Trying { sent: Sent, scope: AttemptScope, addr: SocketAddr },
+    Trying(Trying),
+    /// There is nobody to call.
+    Vacant(Vacancy),
     /// The next attempt has to wait.
     Waiting { sleep: Sleep, until: Time },
 }
 
-/// What has been tried of a call.
-struct Trial {
-    scope: Arc<CallScope>,
-    /// Taken while an attempt is under way; comes back with its end.
-    message: Option<Bytes>,
-    metadata: Metadata,
-    deadline: Option<Deadline>,
-    idempotent: bool,
-    retried: bool,
-    attempts: Vec<Attempt>,
-    /// Where in them the present round begins: in one round no node is tried twice.
-    round: usize,
-}
-
-/// How an attempt failed.
-struct Failed {
-    status: Status,
-    /// The node answered with it; otherwise it was made up here.
-    answered: bool,
-}
-
-/// Where a call is tried again.
-enum Next {
-    /// At another node.
-    Elsewhere,
-    /// At the same one, after a wait.
-    Again(Duration),
+struct Trying {
+    underway: Underway,
+    scope: AttemptScope,
+    target: InFlight,
+    begun: Time,
 }
 
 impl RemoteCall {
-    fn new(inner: Arc<Inner>, request: Request) -> Self {
-        let Request { method, metadata, deadline, body, idempotent, retried, trace, scope, .. } =
-            request;
+    fn new(inner: Arc<Inner>, mut request: Request) -> Self {
+        let scope = request.scope.take();
         let forwarded = scope.is_none();
         // A request that came in over a layer of a server has no scope of its own here.
         let scope = scope.unwrap_or_else(|| {
             let shared = inner.handle.shared();
             let (observe, now) = (&shared.observe, shared.clock.now());
-            Arc::new(CallScope::start(observe, &method, "(forwarded)", now, trace))
+            let Request { method, trace, .. } = &request;
+            Arc::new(CallScope::start(observe, method, "(forwarded)", now, *trace))
         });
-        let message = match body {
-            Body::Message(message) => Some(message),
-            Body::Stream(_) => None,
-        };
         inner.budget.on_call();
         let state = State::Ready(scope.started());
-        let attempts = Vec::new();
-        let trial =
-            Trial { scope, message, metadata, deadline, idempotent, retried, attempts, round: 0 };
-        Self { inner, trial, forwarded, state }
+        let trial = Trial::new(scope, request);
+        Self { inner, trial, forwarded, waits: None, state }
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
@@ -142,46 +150,66 @@ impl RemoteCall {
             self.state = match &mut self.state {
                 State::Ready(now) => {
                     let now = *now;
-                    if let Some(status) = self.trial.expired(now) {
-                        return Poll::Ready(Err(status));
+                    match self.begin(now) {
+                        Ok(state) => state,
+                        Err(status) => return Poll::Ready(Err(self.trial.failed(status))),
                     }
-                    let tried = |addr| self.trial.has_tried(addr);
-                    let Some(addr) = self.inner.list.pick(now, tried) else {
-                        // There is one at first, and later only if another try was found worth
-                        // while.
-                        let status = Status::internal("there is no node to call");
-                        return Poll::Ready(Err(status.with_outcome(Outcome::NotExecuted)));
-                    };
-                    let (scope, trace) = self.trial.scope.attempt(now, Some(addr));
-                    let outbound = self.inner.outbound(&mut self.trial, trace, addr);
-                    let sent = self.inner.handle.call(now, outbound);
-                    State::Trying { sent, scope, addr }
                 }
-                State::Trying { sent, scope, addr } => {
-                    let ended = futures::ready!(sent.poll_unpin(cx));
-                    let failed = match self.inner.settle(&mut self.trial, scope, *addr, ended) {
+                State::Trying(trying) => {
+                    let end = futures::ready!(trying.underway.poll_unpin(cx));
+                    let failed = match self.inner.settle(&mut self.trial, trying, end) {
                         Ok(reply) => return Poll::Ready(Ok(reply)),
                         Err(failed) => failed,
                     };
-                    let now = self.inner.handle.shared().clock.now();
+                    let now = self.now();
                     match self.inner.next(now, &self.trial, &failed) {
                         Some(Next::Elsewhere) => State::Ready(now),
                         Some(Next::Again(wait)) => {
-                            self.trial.round = self.trial.attempts.len();
-                            self.inner.wait(now, self.trial.deadline, wait)
+                            self.trial.begin_round();
+                            self.inner.wait(now, &self.trial, wait)
                         }
-                        None => {
-                            let attempts = std::mem::take(&mut self.trial.attempts);
-                            return Poll::Ready(Err(failed.status.with_attempts(attempts)));
-                        }
+                        None => return Poll::Ready(Err(self.trial.failed(failed.status))),
                     }
                 }
+                State::Vacant(vacancy) => match futures::ready!(vacancy.poll_unpin(cx)) {
+                    Waited::Changed => State::Ready(self.now()),
+                    Waited::TimeOver => {
+                        let status = self.inner.nobody(&self.trial);
+                        return Poll::Ready(Err(self.trial.failed(status)));
+                    }
+                },
                 State::Waiting { sleep, until } => {
                     futures::ready!(sleep.poll_unpin(cx));
                     State::Ready(*until)
                 }
             };
         }
+    }
+
+    /// Begins the next attempt, if there is somebody to make it at.
+    fn begin(&mut self, now: Time) -> Result<State, Status> {
+        let Self { inner, trial, waits, .. } = self;
+        if let Some(status) = trial.expired(now) {
+            // If it has found nobody until now, that says more.
+            return Err(if waits.is_some() { inner.nobody(trial) } else { status });
+        }
+        match inner.choose(now, trial)? {
+            Choice::Chosen(chosen) => {
+                *waits = None;
+                Ok(State::Trying(inner.start(now, trial, chosen)))
+            }
+            Choice::Nobody { version } => {
+                if waits.is_none() {
+                    let max = inner.config.calls_waiting_max;
+                    *waits = Some(WaitingPlace::take(&inner.waiting, max)?);
+                }
+                Ok(State::Vacant(Vacancy::new(inner, version, trial.deadline)))
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.inner.handle.shared().clock.now()
     }
 }
 
@@ -190,6 +218,8 @@ impl Future for RemoteCall {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = futures::ready!(self.poll_reply(cx));
+        // What is left of it must not count as a call that nobody waited for.
+        self.state = State::Ready(Time::ZERO);
         if self.forwarded {
             let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
             self.trial.scope.end(code_of(&result), outcome);
@@ -198,23 +228,13 @@ impl Future for RemoteCall {
     }
 }
 
-impl Trial {
-    /// Why there is no time for another attempt, if there is none.
-    fn expired(&mut self, now: Time) -> Option<Status> {
-        self.deadline.filter(|deadline| deadline.remaining(now).is_none())?;
-        let status = Status::deadline_exceeded("there was no time to send anything");
-        let attempts = std::mem::take(&mut self.attempts);
-        Some(status.with_outcome(Outcome::NotExecuted).with_attempts(attempts))
-    }
-
-    /// Whether a node has been tried in this round.
-    fn has_tried(&self, addr: SocketAddr) -> bool {
-        self.attempts[self.round..].iter().any(|attempt| attempt.peer == Some(addr))
-    }
-
-    /// How many nodes have been tried in this round.
-    const fn tried(&self) -> usize {
-        self.attempts.len() - self.round
+impl Drop for RemoteCall {
+    fn drop(&mut self) {
+        // How long a node has taken at least is known also if nobody waits for the rest.
+        if let State::Trying(Trying { target, begun, .. }) = &self.state {
+            let now = self.now();
+            target.on_failure(now, now.since(*begun));
+        }
     }
 }
 
@@ -237,126 +257,89 @@ impl Inner {
         }
     }
 
-    /// What goes to the transport for the next attempt.
-    fn outbound(
-        &self,
-        trial: &mut Trial,
-        trace: Option<TraceContext>,
-        addr: SocketAddr,
-    ) -> Outbound {
-        let message = trial.message.take().unwrap_or_default();
-        let idempotent = if trial.idempotent { Open::IDEMPOTENT } else { 0 };
-        let retry = if trial.retried || !trial.attempts.is_empty() { Open::RETRY } else { 0 };
-        let last = self.config.attempts_max as usize <= trial.attempts.len() + 1;
-        Outbound {
-            to: addr,
-            method: trial.scope.method().id(),
-            flags: idempotent | retry,
-            deadline: trial.deadline.map(Deadline::time),
-            bytes: message_bytes(&trial.metadata, trace, message),
-            yields: !last && !trial.retried && trial.tried() + 1 < self.list.len(),
-        }
+    fn choose(&self, now: Time, trial: &Trial) -> Result<Choice, Status> {
+        let attempt = trial.attempts.len() + 1;
+        let picking = Picking::new(trial.scope.method(), attempt, self.dice.throw());
+        let picker = trial.picker.as_deref().unwrap_or(&*self.picker);
+        self.directory.choose(now, picker, &picking, &trial.tried)
+    }
+
+    /// Begins an attempt.
+    fn start(&self, now: Time, trial: &mut Trial, chosen: Chosen) -> Trying {
+        let member = &chosen.target.member;
+        let (scope, trace) = trial.scope.attempt(now, Some(member.addr()));
+        let shared = self.handle.shared();
+        let underway = match &self.local {
+            Some(local) if member.is_self() => {
+                let instance = member.instance().unwrap_or(Instance(0));
+                let peer = Peer { addr: member.addr(), instance };
+                let handling = local.call(peer, trial.request(trace));
+                Underway::Here(Here::new(handling, peer, trial.deadline, &shared.clock))
+            }
+            _ => {
+                let attempts_max = self.config.attempts_max as usize;
+                let outbound = trial.outbound(trace, &chosen, attempts_max);
+                let limits = shared.config.size_limits();
+                Underway::Away { sent: self.handle.call(now, outbound), limits }
+            }
+        };
+        Trying { underway, scope, target: chosen.target, begun: now }
     }
 
     /// Takes in how an attempt ended.
-    fn settle(
-        &self,
-        trial: &mut Trial,
-        scope: &mut AttemptScope,
-        addr: SocketAddr,
-        ended: Ended,
-    ) -> Result<Reply, Failed> {
-        let Ended { peer, silent, request, result } = ended;
-        let answered = result.is_ok();
-        trial.message = request.map(CallBytes::into_message);
-        let result = result.and_then(|bytes| {
-            read_reply(bytes, self.handle.shared().config.size_limits())
-                .map_err(|status| named(status, addr, trial.scope.method().full_name()))
-        });
-        if silent {
-            self.list.on_silent(self.handle.shared().clock.now(), addr);
-        } else if answered {
-            self.list.on_answer(addr);
+    fn settle(&self, trial: &mut Trial, trying: &mut Trying, end: End) -> Result<Reply, Failed> {
+        let Trying { underway, scope, target, begun } = trying;
+        let End { peer, silent, answered, request, result } = end;
+        if matches!(underway, Underway::Away { .. }) {
+            trial.message = request.map(CallBytes::into_message);
         }
+        let addr = target.member.addr();
+        let result = result.map_err(|status| named(status, addr, trial.scope.method().full_name()));
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = scope.end(code_of(&result), outcome);
+        let now = *begun + elapsed;
+        if silent {
+            target.live.standing.on_silent(now);
+        } else if answered {
+            target.live.standing.on_answer();
+        }
         match result {
             Ok(reply) => {
+                target.on_reply(now, elapsed);
                 let failed = std::mem::take(&mut trial.attempts);
                 Ok(Reply { peer, failed, elapsed: Some(elapsed), ..reply })
             }
             Err(status) => {
-                trial.attempts.push(Attempt::new(Some(addr), elapsed, Err(&status)));
+                target.on_failure(now, elapsed);
+                if status.is_shutting_down() {
+                    target.on_leaving(now);
+                }
+                let attempt = Attempt::new(Some(addr), elapsed, Err(&status));
+                trial.on_failure(target, attempt, self.is_free(&status));
                 Err(Failed { status, answered })
             }
         }
     }
 
-    /// Whether and where a call is tried again.
-    fn next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
-        let Failed { status, answered } = failed;
-        // Someone further up tries again already; if everyone did, one failure would become many
-        // calls. And without its message a call cannot be made again.
-        if trial.retried
-            || self.config.attempts_max as usize <= trial.attempts.len()
-            || trial.message.is_none()
-        {
-            return None;
-        }
-        let over = |deadline: Deadline| deadline.remaining(now).is_none();
-        if trial.deadline.is_some_and(over) {
-            return None;
-        }
-        let elsewhere = trial.tried() < self.list.len();
-        let next = match (status.outcome(), status.code()) {
-            // What this node lacks another may have.
-            (Outcome::NotExecuted, Code::Unimplemented | Code::FailedPrecondition) if elsewhere => {
-                Next::Elsewhere
-            }
-            // This node's own limits are not lifted by going elsewhere.
-            (Outcome::NotExecuted, Code::ResourceExhausted) if elsewhere && *answered => {
-                Next::Elsewhere
-            }
-            (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
-            (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
-            (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
-            // Of another wire version; a life before it may have executed the call.
-            (Outcome::Unknown, Code::FailedPrecondition) if trial.idempotent && elsewhere => {
-                Next::Elsewhere
-            }
-            (_, Code::Unavailable) if trial.idempotent => {
-                Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
-            }
-            _ => return None,
-        };
-        self.budget.take(now).then_some(next)
-    }
-
-    /// How long to wait before a node is called again that has just failed.
-    fn back_off(&self, trial: &Trial, status: &Status) -> Duration {
-        let asked = status.retry_after().unwrap_or_default();
-        let Some(doublings) = trial.attempts.len().checked_sub(2) else {
-            // A session that had ended, most likely: another one can be opened at once.
-            return asked;
-        };
-        let most = BACK_OFF_MIN * (1 << doublings.min(10));
-        let fraction = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fraction();
-        asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
+    /// Why a call found nobody.
+    fn nobody(&self, trial: &Trial) -> Status {
+        let text = self.directory.explain(trial.scope.method().service());
+        Status::unavailable(text).with_outcome(Outcome::NotExecuted)
     }
 
     /// Waits, but not beyond the deadline.
-    fn wait(&self, now: Time, deadline: Option<Deadline>, wait: Duration) -> State {
+    fn wait(&self, now: Time, trial: &Trial, wait: std::time::Duration) -> State {
         if wait.is_zero() {
             return State::Ready(now);
         }
         let until = now + wait;
-        let until = deadline.map_or(until, |deadline| deadline.time().min(until));
+        let until = trial.deadline.map_or(until, |deadline| deadline.time().min(until));
         State::Waiting { sleep: self.handle.shared().clock.sleep_until(until), until }
     }
 }
 
 /// The status of a node that knows a method only by its number, with the method's name.
-fn named(status: Status, addr: SocketAddr, method: &str) -> Status {
+fn named(status: Status, addr: std::net::SocketAddr, method: &str) -> Status {
     if status.code() != Code::Unimplemented || !status.message().is_empty() {
         return status;
     }
@@ -366,10 +349,9 @@ fn named(status: Status, addr: SocketAddr, method: &str) -> Status {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("list", &self.list).finish_non_exhaustive()
+        f.debug_struct("Remote")
+            .field("directory", &self.directory)
+            .field("picker", &self.picker)
+            .finish_non_exhaustive()
     }
 }
-
-/// Waits before another try at the same node: random, up to these, doubled each time.
-const BACK_OFF_MIN: Duration = Duration::from_millis(10);
-const BACK_OFF_MAX: Duration = Duration::from_secs(1);

@@ -19,6 +19,10 @@ pub struct Client {
     pub retries_per_second: u32,
     /// How many attempts one call makes at the most, the first included. Default: 4.
     pub attempts_max: u32,
+    /// Calls of one channel that may wait until a node is known that offers what they call; further
+    /// ones fail at once with `RESOURCE_EXHAUSTED`. Each keeps its request in memory until its
+    /// deadline. Default: 1024.
+    pub calls_waiting_max: usize,
 }
 
 impl Default for Client {
@@ -28,6 +32,7 @@ impl Default for Client {
             retry_ratio: 0.1,
             retries_per_second: 10,
             attempts_max: 4,
+            calls_waiting_max: 1024,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod body;
 mod context;
 mod dispatch;
+mod local;
 mod parts;
 mod records;
 mod stream;
@@ -20,6 +21,7 @@ pub use body::{Body, Messages};
 pub use context::Context;
 pub(crate) use dispatch::no_streams;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
+pub(crate) use local::Local;
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};
 pub(crate) use records::{RequestRecords, message_bytes, read_reply, read_request, status_bytes};

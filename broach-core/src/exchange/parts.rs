@@ -12,6 +12,7 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
 use crate::observe::{CallScope, TraceContext};
 use crate::peer::Peer;
+use crate::routing::Picker;
 use crate::status::{Attempt, Status};
 
 /// A call on its way from the caller to the handler.
@@ -36,6 +37,8 @@ pub struct Request {
     pub(crate) origin: Option<Origin>,
     /// The call as the caller's node watches it; absent on the side that serves.
     pub(crate) scope: Option<Arc<CallScope>>,
+    /// Chooses the node in place of the channel's own picker.
+    pub(crate) picker: Option<Arc<dyn Picker>>,
 }
 
 /// Who made a call, on the side that serves it.
@@ -60,6 +63,7 @@ impl Request {
             trace: None,
             origin: None,
             scope: None,
+            picker: None,
         }
     }
 
@@ -111,6 +115,7 @@ impl Request {
             trace: self.trace,
             origin: self.origin,
             scope: self.scope.clone(),
+            picker: self.picker.clone(),
         })
     }
 }

@@ -16,12 +16,13 @@
 //!  6   node                 puts the rest together
 //!  5   client    server     making calls | serving them
 //!  4   net                  sockets, the driver: where tokio comes in
-//!  3   routing   exchange   which node | what a call is made of
+//!  3b  exchange             what a call is made of
+//!  3a  routing              which node it goes to
 //!  2   proto     gossip     the transport: sessions, calls, losses | who is a member
 //!      advert               what members offer, and fetching it
 //!  1   wire                 bytes <-> frames
 //!  0c  observe              what happens: events, counters, spans
-//!  0b  status method deadline config peer
+//!  0b  status method deadline config peer advert
 //!  0a  ids code metadata rng
 //!  0   errors
 //! ```
@@ -42,7 +43,8 @@
 //! | when does a member count as dead | `gossip/prober.rs`, `suspicion.rs`, `merge.rs` |
 //! | how does a node find the others | `gossip/join.rs`, `sync.rs` |
 //! | how does a node learn what another one offers | `advert/fetcher.rs` |
-//! | when is a call tried again | `client/remote.rs` |
+//! | which node does a call go to | `routing/choose.rs`, `power_of_two.rs` |
+//! | when is a call tried again | `client/trial.rs` |
 //! | how does a handler get called | `net/handlers.rs`, `server/serve.rs` |
 //! | what can be counted | `observe/counters.rs` |
 //! | what is generated from a `.proto` | `broach-codegen/tests/golden` |

@@ -36,11 +36,10 @@ mod tests;
 mod udp;
 
 pub use address::AddressError;
-#[expect(unused_imports, reason = "dns:// will use it")]
-pub(crate) use address::{DNS, resolve_all};
-pub(crate) use address::{check_reachable, resolve, resolve_target};
+pub(crate) use address::{
+    DNS, Target, check_reachable, parse, resolve, resolve_all, resolve_target,
+};
 pub use advertise::AdvertiseError;
-#[expect(unused_imports, reason = "the node will use it")]
 pub(crate) use advertise::settle;
 pub(crate) use clock::TokioClock;
 pub(crate) use driver::{Begun, Handler};

@@ -14,11 +14,10 @@ pub use builder::{NodeBuilder, StartError};
 pub use events::{MemberEvent, MemberEvents};
 
 use crate::advert::AdvertError;
-use crate::client::ConnectError;
-use crate::client::{Channel, remote};
+use crate::client::{Channel, ConnectError};
 use crate::config::{self, ConfigError, Security};
 use crate::ids::Instance;
-use crate::net::{Handle, check_reachable, resolve_target};
+use crate::net::Handle;
 use crate::node::builder::check_zone;
 use crate::node::cluster::Cluster;
 use crate::observe::Counters;
@@ -163,13 +162,8 @@ impl Node {
     ///
     /// If the future is dropped there is no channel, and the node stays as it is.
     pub async fn connect(&self, addr: impl ToString) -> Result<Channel, ConnectError> {
-        let text = addr.to_string();
-        let addr = resolve_target(&text).await?;
-        if Security::is_missing(self.security, addr) {
-            return Err(ConnectError::Security { addr });
-        }
-        check_reachable(addr, self.local_addr())?;
-        Ok(remote(self.handle.clone(), &[addr], self.client.clone()))
+        let (handle, client) = (self.handle.clone(), self.client.clone());
+        Channel::through(handle, addr.to_string(), self.security, client).await
     }
 
     /// Serves until `signal` ends, and then shuts down like [`shutdown`](Self::shutdown), which
@@ -242,7 +236,7 @@ impl Node {
             let moved = clock.now() + MOVING.min(self.drain_timeout / 2);
             clock.sleep_until(moved).await;
         }
-        let refusal = Status::unavailable("the node is shutting down");
+        let refusal = Status::shutting_down("the node is shutting down");
         self.local.refuse(refusal.clone());
         let drained = self.handle.drain(refusal, over.since(clock.now())).await;
         let running = self.counters().handlers_running();

@@ -98,7 +98,11 @@ fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
         CloseReason::Idle => Status::unavailable(format!("{peer} has closed an unused session")),
         CloseReason::Local => Status::unavailable("this node is shutting down"),
         CloseReason::Remote => {
-            Status::unavailable(format!("{peer} has closed the session: {said}"))
+            let text = format!("{peer} has closed the session: {said}");
+            match said.starts_with(SHUTTING_DOWN) {
+                true => Status::shutting_down(text),
+                false => Status::unavailable(text),
+            }
         }
         CloseReason::Reset => Status::unavailable(format!("{peer} {said}")),
         CloseReason::Dead => Status::unavailable(format!("{peer} {said}")),
@@ -117,3 +121,6 @@ fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
         CloseReason::Token => Status::unavailable(format!("{peer} has refused an old token")),
     }
 }
+
+/// What is said of a node that has closed a session because it is shutting down.
+pub(super) const SHUTTING_DOWN: &str = "it is shutting down";

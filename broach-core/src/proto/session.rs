@@ -12,6 +12,7 @@ use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
 use crate::proto::callee::Callee;
 use crate::proto::caller::{Caller, Ended};
+use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
@@ -219,7 +220,7 @@ impl Session {
                 let why = match close.code() {
                     schema::CloseCode::Unspecified => "",
                     schema::CloseCode::Idle => "it was not used",
-                    schema::CloseCode::Shutdown => "it is shutting down",
+                    schema::CloseCode::Shutdown => SHUTTING_DOWN,
                     schema::CloseCode::Protocol => "the specification was broken: ",
                 };
                 if let (Side::Client(client), 1..) = (&mut self.side, close.calls_below) {

@@ -8,7 +8,7 @@ use crate::advert::{Advert, OfferedService};
 use crate::ids::Instance;
 
 /// A node of the cluster, as this node knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Member {
     pub(crate) addr: SocketAddr,
     /// `None` in a list of addresses: there it is known only once the node has answered.
@@ -23,7 +23,7 @@ pub struct Member {
 }
 
 /// What is known of the things that a node offers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Offers {
     /// Nothing yet: its advert has not been fetched.
     Unknown,

@@ -1,7 +1,7 @@
 //! Serving calls: from the bytes of a request to a service's handler, and back.
 
-#[allow(dead_code, reason = "the node will use it")]
 mod directory;
+mod local;
 mod registry;
 mod serve;
 

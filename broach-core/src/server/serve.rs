@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tower::util::{BoxCloneSyncService, MapErr};
@@ -19,27 +20,30 @@ use crate::exchange::{
     read_request, status_bytes, unimplemented,
 };
 use crate::ids::MethodId;
+use crate::metadata::Metadata;
 use crate::method::Shape;
 use crate::net::{Begun, Handler};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
+use crate::server::local::Locals;
 use crate::server::registry::is_reserved;
 use crate::status::Status;
 use crate::wire::Open;
 
 /// Answers the calls that come to a node.
 #[derive(Clone, Debug)]
-pub(crate) struct Serve(Arc<Inner>);
+pub(crate) struct Serve(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    registry: Arc<Registry>,
+pub(super) struct Inner {
+    pub(super) registry: Arc<Registry>,
     routes: Routes,
     /// The way to Broach's own services.
     internal: Routes,
-    config: Arc<Transport>,
-    observe: Observe,
+    pub(super) config: Arc<Transport>,
+    pub(super) observe: Observe,
+    pub(super) locals: Locals,
 }
 
 impl Serve {
@@ -50,17 +54,23 @@ impl Serve {
         observe: Observe,
     ) -> Self {
         let internal = Routes::new(Arc::clone(&registry));
-        Self(Arc::new(Inner { registry, routes, internal, config, observe }))
+        let locals = Locals::default();
+        Self(Arc::new(Inner { registry, routes, internal, config, observe, locals }))
     }
 }
 
-/// The work on one call.
+/// The work on one call, wherever it came from.
+pub(super) struct Work {
+    pub(super) inner: Arc<Inner>,
+    pub(super) scope: HandlerScope,
+    state: State,
+}
+
+/// The work on a call that came over the network.
 struct Serving {
-    inner: Arc<Inner>,
-    scope: HandlerScope,
+    work: Work,
     /// What the caller takes.
     limits: SizeLimits,
-    state: State,
 }
 
 #[expect(clippy::large_enum_variant, reason = "it is in a box of its own already")]
@@ -70,11 +80,15 @@ enum State {
     Handling(BoxFuture<'static, Result<Reply, Status>>),
 }
 
-impl Future for Serving {
-    type Output = CallBytes;
+impl Work {
+    /// Work that begins when it is first polled.
+    pub(super) const fn new(inner: Arc<Inner>, scope: HandlerScope, request: Request) -> Self {
+        Self { inner, scope, state: State::Ready(Some(request)) }
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallBytes> {
-        let Self { inner, scope, limits, state } = &mut *self;
+    /// Goes on with it. The scope is still open when there is a result.
+    pub(super) fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
+        let Self { inner, scope, state } = self;
         let span = scope.span().clone();
         let _inside = (!span.is_disabled()).then(|| span.enter());
         // What runs in here is the user's: handlers, and layers around them.
@@ -89,29 +103,41 @@ impl Future for Serving {
                 }
             }
         }));
-        let method = scope.method().full_name();
-        let result = match polled {
-            Ok(polled) => futures::ready!(polled),
-            Err(panic) => {
-                let text = format!("the handler of {method} panicked: {}", said(&*panic));
-                Err(Status::internal(text))
-            }
-        };
-        let own = inner.config.size_limits();
-        let result = result.and_then(|reply| reply_bytes(reply, method, own, *limits));
-        scope.end(code_of(&result));
-        let limits = [(own, SERVING), (*limits, CALLER)];
+        polled.unwrap_or_else(|panic| {
+            let method = scope.method().full_name();
+            let text = format!("the handler of {method} panicked: {}", said(&*panic));
+            Poll::Ready(Err(Status::internal(text)))
+        })
+    }
+}
+
+impl Future for Serving {
+    type Output = CallBytes;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallBytes> {
+        let Self { work, limits } = &mut *self;
+        let result = futures::ready!(work.poll_result(cx));
+        let span = work.scope.span().clone();
+        let _inside = (!span.is_disabled()).then(|| span.enter());
+        let limits = [(work.inner.config.size_limits(), SERVING), (*limits, CALLER)];
+        let method = work.scope.method().full_name();
+        let result = result.and_then(|reply| {
+            let (metadata, message) = checked_reply(reply, method, &limits)?;
+            Ok(message_bytes(&metadata, None, message))
+        });
+        work.scope.end(code_of(&result));
         Poll::Ready(result.unwrap_or_else(|status| status_bytes(status, limits)))
     }
 }
 
-impl Drop for Serving {
+impl Drop for Work {
     /// What a handler does when it is stopped is still its own: it happens in its span, and before
     /// its end is told.
     fn drop(&mut self) {
         let span = self.scope.span().clone();
         let _inside = (!span.is_disabled()).then(|| span.enter());
-        self.state = State::Ready(None);
+        // It may panic at that, in the middle of whoever lets go of it.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.state = State::Ready(None)));
     }
 }
 
@@ -172,8 +198,8 @@ impl Handler for Serve {
         let Request { method, deadline, trace, .. } = &request;
         let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
         request.trace = scope.trace();
-        let state = State::Ready(Some(request));
-        Begun::Work(Box::pin(Serving { inner, scope, limits, state }))
+        let work = Work::new(inner, scope, request);
+        Begun::Work(Box::pin(Serving { work, limits }))
     }
 }
 
@@ -234,28 +260,27 @@ impl Service<Request> for Routes {
     }
 }
 
-/// The bytes of a handler's reply.
-fn reply_bytes(
+/// What a handler's reply is made of, if it is within these limits.
+pub(super) fn checked_reply(
     reply: Reply,
     method: &str,
-    own: SizeLimits,
-    callers: SizeLimits,
-) -> Result<CallBytes, Status> {
+    limits: &[(SizeLimits, &str)],
+) -> Result<(Metadata, Bytes), Status> {
     let Body::Message(message) = reply.body else {
         return Err(Status::internal(format!("{method} has one reply, but a stream came of it")));
     };
     let metadata = reply.metadata.bytes();
-    for (limits, whose) in [(own, SERVING), (callers, CALLER)] {
+    for &(limits, whose) in limits {
         let what = format_args!("the reply of {method}");
         if let Some(text) = limits.exceeded(message.len(), metadata, what, whose) {
             return Err(Status::resource_exhausted(text));
         }
     }
-    Ok(message_bytes(&reply.metadata, None, message))
+    Ok((reply.metadata, message))
 }
 
 /// Whose limits there are.
-const SERVING: &str = "the serving node";
+pub(super) const SERVING: &str = "the serving node";
 const CALLER: &str = "the caller";
 
 /// What a panic said.

@@ -13,17 +13,17 @@ use crate::status::{Attempt, Status};
 
 /// Hands calls to one service of this process. There is nothing to lose on the way, so there is
 /// one attempt and no retry.
-pub(super) struct Local {
+pub(super) struct InProcess {
     service: Arc<dyn Dispatch>,
 }
 
-impl Local {
+impl InProcess {
     pub(super) fn new(service: Arc<dyn Dispatch>) -> Self {
         Self { service }
     }
 }
 
-impl Transport for Local {
+impl Transport for InProcess {
     fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         let methods = self.service.spec().methods;
         let index = methods.iter().position(|spec| spec.id() == request.method.id());
@@ -59,8 +59,8 @@ impl Transport for Local {
     }
 }
 
-impl fmt::Debug for Local {
+impl fmt::Debug for InProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local").field("service", &self.service.spec().name).finish()
+        f.debug_struct("InProcess").field("service", &self.service.spec().name).finish()
     }
 }

@@ -1,0 +1,210 @@
+//! [`Trial`]: what has been tried of a call, and whether it is tried again.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::client::remote::Inner;
+use crate::code::{Code, Outcome};
+use crate::deadline::{Deadline, Time};
+use crate::exchange::Body;
+use crate::exchange::{Request, message_bytes};
+use crate::metadata::Metadata;
+use crate::net::Outbound;
+use crate::observe::{CallScope, TraceContext};
+use crate::routing::{Chosen, Picker, Target};
+use crate::status::{Attempt, Status};
+use crate::wire::Open;
+
+/// What has been tried of a call.
+pub(super) struct Trial {
+    pub(super) scope: Arc<CallScope>,
+    /// Taken while an attempt at another node is under way; comes back with its end.
+    pub(super) message: Option<Bytes>,
+    pub(super) metadata: Metadata,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) idempotent: bool,
+    pub(super) retried: bool,
+    pub(super) picker: Option<Arc<dyn Picker>>,
+    pub(super) attempts: Vec<Attempt>,
+    /// How many of them count: not those at nodes that were just shutting down.
+    counted: usize,
+    /// Who has been tried in the present round, in which nobody is tried twice.
+    pub(super) tried: Vec<Arc<Target>>,
+}
+
+/// How an attempt failed.
+pub(super) struct Failed {
+    pub(super) status: Status,
+    /// The node answered with it; otherwise it was made up here.
+    pub(super) answered: bool,
+}
+
+/// Where a call is tried again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// At another node; if there is none, once there is.
+    Elsewhere,
+    /// At any, after a wait.
+    Again(Duration),
+}
+
+impl Trial {
+    pub(super) fn new(scope: Arc<CallScope>, request: Request) -> Self {
+        let Request { metadata, deadline, body, idempotent, retried, picker, .. } = request;
+        let message = match body {
+            Body::Message(message) => Some(message),
+            Body::Stream(_) => None,
+        };
+        let (attempts, tried) = (Vec::new(), Vec::new());
+        Self {
+            scope,
+            message,
+            metadata,
+            deadline,
+            idempotent,
+            retried,
+            picker,
+            attempts,
+            counted: 0,
+            tried,
+        }
+    }
+
+    /// The end of the call, with what was tried before it.
+    pub(super) fn failed(&mut self, status: Status) -> Status {
+        status.with_attempts(std::mem::take(&mut self.attempts))
+    }
+
+    /// Why there is no time for another attempt, if there is none.
+    pub(super) fn expired(&self, now: Time) -> Option<Status> {
+        self.deadline.filter(|deadline| deadline.remaining(now).is_none())?;
+        let status = Status::deadline_exceeded("there was no time to send anything");
+        Some(status.with_outcome(Outcome::NotExecuted))
+    }
+
+    /// Whether the next attempt is a retry in the eyes of the node that is called.
+    fn is_retry(&self) -> bool {
+        self.retried || !self.attempts.is_empty()
+    }
+
+    /// What goes to the transport for the next attempt.
+    pub(super) fn outbound(
+        &mut self,
+        trace: Option<TraceContext>,
+        chosen: &Chosen,
+        attempts_max: usize,
+    ) -> Outbound {
+        let message = self.message.take().unwrap_or_default();
+        let idempotent = if self.idempotent { Open::IDEMPOTENT } else { 0 };
+        let retry = if self.is_retry() { Open::RETRY } else { 0 };
+        let last = attempts_max <= self.counted + 1;
+        Outbound {
+            to: chosen.target.member.addr(),
+            method: self.scope.method().id(),
+            flags: idempotent | retry,
+            deadline: self.deadline.map(Deadline::time),
+            bytes: message_bytes(&self.metadata, trace, message),
+            yields: !last && !self.retried && !chosen.alone,
+        }
+    }
+
+    /// What goes to this node's own services for the next attempt.
+    pub(super) fn request(&self, trace: Option<TraceContext>) -> Request {
+        let message = Body::Message(self.message.clone().unwrap_or_default());
+        let (method, clock) = (self.scope.method().clone(), Arc::clone(self.scope.clock()));
+        let mut request = Request::new(method, message, clock);
+        request.metadata = self.metadata.clone();
+        request.deadline = self.deadline;
+        request.idempotent = self.idempotent;
+        request.retried = self.is_retry();
+        request.trace = trace;
+        request
+    }
+
+    /// An attempt has failed at this node. `free` if it does not count.
+    pub(super) fn on_failure(&mut self, target: &Arc<Target>, attempt: Attempt, free: bool) {
+        self.attempts.push(attempt);
+        self.counted += usize::from(!free);
+        self.tried.push(Arc::clone(target));
+    }
+
+    /// From now on nodes may be tried that were tried before.
+    pub(super) fn begin_round(&mut self) {
+        // Who is about to leave does not change his mind.
+        self.tried.retain(|target| target.is_leaving());
+    }
+}
+
+impl Inner {
+    /// Whether and where a call is tried again.
+    pub(super) fn next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
+        let Failed { status, answered } = failed;
+        // Someone further up tries again already; if everyone did, one failure would become many
+        // calls. And without its message a call cannot be made again.
+        if trial.retried
+            || self.config.attempts_max as usize <= trial.counted
+            || trial.message.is_none()
+        {
+            return None;
+        }
+        let over = |deadline: Deadline| deadline.remaining(now).is_none();
+        if trial.deadline.is_some_and(over) {
+            return None;
+        }
+        // Such a refusal is part of every shutdown and costs next to nothing, and each node that is
+        // shutting down is tried once at the most: so it need not be paid for.
+        if self.is_free(status) {
+            return Some(Next::Elsewhere);
+        }
+        let service = trial.scope.method().service();
+        let elsewhere = self.directory.look().has_others(service, &trial.tried);
+        let next = match (status.outcome(), status.code()) {
+            // What this node lacks another may have.
+            (Outcome::NotExecuted, Code::Unimplemented | Code::FailedPrecondition) if elsewhere => {
+                Next::Elsewhere
+            }
+            // This node's own limits are not lifted by going elsewhere.
+            (Outcome::NotExecuted, Code::ResourceExhausted) if elsewhere && *answered => {
+                Next::Elsewhere
+            }
+            (Outcome::NotExecuted, Code::Unavailable) if elsewhere => Next::Elsewhere,
+            (Outcome::NotExecuted, Code::Unavailable) => Next::Again(self.back_off(trial, status)),
+            (_, Code::Unavailable) if trial.idempotent && elsewhere => Next::Elsewhere,
+            // Of another wire version; a life before it may have executed the call.
+            (Outcome::Unknown, Code::FailedPrecondition) if trial.idempotent && elsewhere => {
+                Next::Elsewhere
+            }
+            (_, Code::Unavailable) if trial.idempotent => {
+                Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
+            }
+            _ => return None,
+        };
+        self.budget.take(now).then_some(next)
+    }
+
+    /// Whether an attempt that ended like this does not count: the node was shutting down, and the
+    /// directory will say who is there instead.
+    pub(super) fn is_free(&self, status: &Status) -> bool {
+        status.is_shutting_down()
+            && status.outcome() == Outcome::NotExecuted
+            && self.directory.source() == crate::routing::Source::Cluster
+    }
+
+    /// How long to wait before a node is called again that has just failed.
+    fn back_off(&self, trial: &Trial, status: &Status) -> Duration {
+        let asked = status.retry_after().unwrap_or_default();
+        let Some(doublings) = trial.counted.checked_sub(2) else {
+            // A session that had ended, most likely: another one can be opened at once.
+            return asked;
+        };
+        let most = BACK_OFF_MIN * (1 << doublings.min(10));
+        let fraction = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fraction();
+        asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
+    }
+}
+
+/// Waits before another try at the same node: random, up to these, doubled each time.
+const BACK_OFF_MIN: Duration = Duration::from_millis(10);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);

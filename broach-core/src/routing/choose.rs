@@ -1,0 +1,131 @@
+//! From the directory to the node that an attempt goes to: who may be called, and who of them is.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::code::Outcome;
+use crate::deadline::Time;
+use crate::routing::members::List;
+use crate::routing::target::{InFlight, Target};
+use crate::routing::{Candidates, Directory, Members, Picker, Picking};
+use crate::status::Status;
+
+/// The node that an attempt goes to.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) target: InFlight,
+    /// There is nobody else who could be called instead.
+    pub(crate) alone: bool,
+}
+
+/// What came of choosing.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    Chosen(Chosen),
+    /// There is nobody to choose from, in the snapshot of this version.
+    Nobody {
+        version: u64,
+    },
+}
+
+impl Directory {
+    /// Chooses who is called, other than those tried already: of those that are well if there are
+    /// any, else of those that are silent or suspected, else of those that are about to leave.
+    ///
+    /// # Errors
+    ///
+    /// If the picker does what it must not do.
+    pub(crate) fn choose(
+        &self,
+        now: Time,
+        picker: &dyn Picker,
+        picking: &Picking<'_>,
+        tried: &[Arc<Target>],
+    ) -> Result<Choice, Status> {
+        let members = self.look();
+        let list = members.candidates(picking.method().service());
+        let chosen = if tried.is_empty() && 0 < list.prime && self.is_sound() {
+            let candidates = Candidates::first(&list.targets, list.prime, now);
+            let picked = pick(picker, &candidates, picking)?;
+            picked.map(|target| Chosen { target, alone: list.prime < 2 })
+        } else {
+            choose_carefully(now, picker, picking, list, tried)?
+        };
+        Ok(chosen.map_or(Choice::Nobody { version: members.version() }, Choice::Chosen))
+    }
+}
+
+/// The same if not all are well, or some have been tried.
+fn choose_carefully(
+    now: Time,
+    picker: &dyn Picker,
+    picking: &Picking<'_>,
+    list: &List,
+    tried: &[Arc<Target>],
+) -> Result<Option<Chosen>, Status> {
+    let mut ranked: Vec<(u8, u32)> = Vec::with_capacity(list.targets.len());
+    for (place, target) in (0..).zip(&list.targets) {
+        if !tried.iter().any(|other| other.is(target)) {
+            ranked.push((target.rank(), place));
+        }
+    }
+    let others = ranked.iter().filter(|&&(rank, _)| rank < LEAVING).count();
+    let alone = others < 2;
+    // It is this call's turn to see whether a silent one answers again.
+    let due = |target: &&Arc<Target>| {
+        target.is_prime() && !target.is_leaving() && target.live.standing.is_due(now)
+    };
+    let places = ranked.iter().map(|&(_, place)| &list.targets[place as usize]);
+    if let Some(target) = places.into_iter().find(due) {
+        return Ok(Some(Chosen { target: InFlight::new(Arc::clone(target)), alone }));
+    }
+    let Some(best) = ranked.iter().map(|&(rank, _)| rank).min() else {
+        return Ok(None);
+    };
+    ranked.retain(|&(rank, _)| rank == best);
+    let places: Vec<u32> = ranked.iter().map(|&(_, place)| place).collect();
+    let candidates = Candidates::at(&list.targets, &places, now);
+    let picked = pick(picker, &candidates, picking)?;
+    Ok(picked.map(|target| Chosen { target, alone }))
+}
+
+/// Asks the picker, which may be the user's own.
+fn pick(
+    picker: &dyn Picker,
+    candidates: &Candidates<'_>,
+    picking: &Picking<'_>,
+) -> Result<Option<InFlight>, Status> {
+    let failed = |text| Err(Status::internal(text).with_outcome(Outcome::NotExecuted));
+    let picked = match catch_unwind(AssertUnwindSafe(|| picker.pick(candidates, picking))) {
+        Ok(picked) => picked,
+        Err(panic) => return failed(format!("the picker panicked: {}", said(&*panic))),
+    };
+    let Some(index) = picked else {
+        return Ok(None);
+    };
+    match candidates.target(index) {
+        Some(target) => Ok(Some(InFlight::new(Arc::clone(target)))),
+        None => {
+            let count = candidates.len();
+            failed(format!("the picker chose candidate {index} of {count}, counted from 0"))
+        }
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+}
+
+impl Members {
+    /// Whether somebody offers a service who has not been tried and is not about to leave.
+    pub(crate) fn has_others(&self, service: &str, tried: &[Arc<Target>]) -> bool {
+        let untried = |target: &&Arc<Target>| !tried.iter().any(|other| other.is(target));
+        self.candidates(service).targets.iter().filter(untried).any(|target| !target.is_leaving())
+    }
+}
+
+/// From this rank on nodes are about to leave; see [`Target::rank`].
+const LEAVING: u8 = 4;

@@ -1,0 +1,54 @@
+//! [`RoundRobin`]: one after the other.
+
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rustc_hash::FxHasher;
+
+use crate::routing::{Candidates, Picker, Picking};
+
+/// Takes candidates in turn, whatever their weights and however long they take: the default of a
+/// channel to a [list](crate::Channel::list) of nodes.
+///
+/// Each service has turns of its own. A candidate that cannot be called gives its turn to whoever's
+/// turn comes next after it, so that what it is spared is shared out evenly.
+#[derive(Debug, Default)]
+pub struct RoundRobin {
+    /// By the service's name, so that a program which calls two services alternately does not call
+    /// every other node only.
+    turns: [AtomicUsize; 16],
+}
+
+impl RoundRobin {
+    /// A picker that begins with the first candidate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn turns(&self, service: &str) -> &AtomicUsize {
+        let mut hasher = FxHasher::default();
+        hasher.write(service.as_bytes());
+        &self.turns[(hasher.finish() >> 32) as usize % self.turns.len()]
+    }
+}
+
+impl Picker for RoundRobin {
+    fn pick(&self, candidates: &Candidates<'_>, picking: &Picking<'_>) -> Option<usize> {
+        let (count, places) = (candidates.len(), candidates.places());
+        if count == 0 {
+            return None;
+        }
+        let turns = self.turns(picking.method().service());
+        let take_turn = || turns.fetch_add(1, Relaxed) % places;
+        // Whoever passes a node over takes another turn. If the next in the list took it on, that
+        // one would be called twice as often as the others.
+        for _ in 0..places {
+            if let Ok(index) = candidates.index_of(take_turn()) {
+                return Some(index);
+            }
+        }
+        // Others have taken the turns between.
+        let next = candidates.index_of(take_turn()).unwrap_or_else(|index| index);
+        Some(next % count)
+    }
+}
