@@ -63,7 +63,6 @@
 //!
 //! [`broach_build`]: https://docs.rs/broach-build
 
-#[allow(dead_code, unused_imports, reason = "the node will use it")]
 mod advert;
 mod client;
 mod code;
@@ -72,7 +71,6 @@ pub mod config;
 mod deadline;
 mod errors;
 mod exchange;
-#[allow(dead_code, reason = "the driver will use it")]
 mod gossip;
 pub mod guide;
 mod ids;
@@ -84,7 +82,6 @@ pub mod observe;
 mod peer;
 mod proto;
 mod rng;
-#[allow(dead_code, reason = "the node will use the rest of it")]
 mod routing;
 mod server;
 mod status;
@@ -119,7 +116,7 @@ pub use config::Security;
 pub use ids::{CallId, CallKey, ClusterHash, Instance, MethodId, PacketNumber, SessionId};
 pub use metadata::{Metadata, MetadataError};
 pub use net::{AddressError, AdvertiseError, BindError, Datagram, DatagramSocket, Datagrams};
-pub use node::{Node, NodeBuilder, StartError, Unfinished};
+pub use node::{MemberEvent, MemberEvents, Node, NodeBuilder, StartError, Unfinished};
 pub use peer::Peer;
 pub use routing::{Member, MemberState, Members};
 pub use server::{RegisterError, Routes};

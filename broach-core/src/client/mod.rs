@@ -18,5 +18,4 @@ pub(crate) use builder::DEFAULT_CLUSTER;
 pub use builder::{ChannelBuilder, ConnectError};
 pub use call::{Call, RequestStream, Response, ResponseFuture};
 pub use channel::Channel;
-#[allow(unused_imports, reason = "a node that knows its cluster will use it")]
 pub(crate) use channel::cluster;

@@ -12,7 +12,6 @@
 //! through its inbox. `guide::driver` has the figures that decided for this shape.
 
 mod address;
-#[allow(dead_code, reason = "the node will use it")]
 mod advertise;
 mod clock;
 mod driver;
@@ -25,7 +24,6 @@ pub(crate) mod memory;
 mod outbox;
 mod pace;
 mod readiness;
-#[allow(dead_code, reason = "the node will use it")]
 mod seeds;
 mod setup;
 mod sightings;
@@ -46,8 +44,7 @@ pub(crate) use driver::{Begun, Handler};
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
 pub(crate) use members::Update;
-#[expect(unused_imports, reason = "the node will use it")]
-pub(crate) use seeds::{Lookup, Resolver, Seeds};
+pub(crate) use seeds::{Resolver, Seeds};
 pub use setup::BindError;
 pub(crate) use setup::{ClusterPart, Setup};
 pub(crate) use sightings::{Sighting, Sightings};

@@ -154,7 +154,7 @@ impl Seeds {
     }
 
     /// All addresses, each once: in the order of the seeds, because the first ones count for more.
-    fn addrs(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addrs(&self) -> Vec<SocketAddr> {
         let mut addrs = Vec::new();
         for &addr in self.seeds.iter().flat_map(|seed| &seed.addrs) {
             if !addrs.contains(&addr) {

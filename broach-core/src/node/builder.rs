@@ -302,7 +302,7 @@ impl NodeBuilder {
         let says = Says { facts: self.facts, services: registry.offered(), tags: self.tags };
         let advert = says.advert()?;
         let store = Arc::new(AdvertStore::default());
-        registry.add_internal(Arc::new(server::Directory::new(Arc::clone(&store))));
+        registry.add_internal(Arc::new(server::Directory::new(Arc::clone(&store))))?;
         let bind = match &self.setup.socket {
             Some(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
             None => resolve(&self.bind).await?,
@@ -310,6 +310,7 @@ impl NodeBuilder {
         if Security::is_missing(self.security, bind) {
             return Err(StartError::Security { addr: bind });
         }
+        let name = self.setup.cluster.clone();
         let prepared = self.setup.prepare(bind)?;
         let (instance, shared) = (prepared.instance(), prepared.shared().clone());
         let mut seeds = Seeds::new(self.seeds);
@@ -362,6 +363,7 @@ impl NodeBuilder {
             directory,
             Some(Arc::new(local.clone())),
             self.client.clone(),
+            &name,
         );
         Ok(Node {
             handle,

@@ -13,10 +13,10 @@ use tokio::sync::broadcast;
 
 use crate::advert::schema::{GetAdvertReply, GetAdvertRequest};
 use crate::advert::{AdvertHash, AdvertStore, DIRECTORY, Fetch, Fetcher, GET_ADVERT, Output};
-use crate::client::remote;
+use crate::client::cluster;
 use crate::code::Code;
 use crate::config;
-use crate::deadline::{Sleep, Time};
+use crate::deadline::Sleep;
 use crate::gossip::{Change, Entry, State};
 use crate::ids::Instance;
 use crate::net::{Handle, Sighting, Sightings};
@@ -180,7 +180,7 @@ impl Keeper {
 /// Asks a member for an advert.
 fn ask(handle: Handle, fetch: Fetch) -> BoxFuture<'static, Fetched> {
     let config = config::Client { timeout: FETCH_TIMEOUT, ..config::Client::default() };
-    let channel = remote(handle, &[fetch.ask], config);
+    let channel = cluster(handle, Directory::list([fetch.ask]), None, config, "directory");
     let request = GetAdvertRequest { hash: fetch.hash.0 };
     let call = channel.unary(&DIRECTORY.methods[GET_ADVERT], request);
     Box::pin(async move {

@@ -12,12 +12,7 @@ use crate::routing::Directory;
 
 /// Keeps the membership supplied with the addresses of the seeds, and says what is wrong with
 /// them, for as long as it is polled.
-pub(super) async fn look(
-    seeds: Seeds,
-    own: SocketAddr,
-    handle: Handle,
-    directory: Arc<Directory>,
-) {
+pub(super) async fn look(seeds: Seeds, own: SocketAddr, handle: Handle, directory: Arc<Directory>) {
     let known = Mutex::new(Vec::new());
     let shared = handle.shared();
     let resolving = seeds.run(

@@ -7,11 +7,13 @@ mod keeper;
 mod look;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{NodeBuilder, StartError};
 pub use events::{MemberEvent, MemberEvents};
+use futures::future::{Either, select};
 
 use crate::advert::AdvertError;
 use crate::client::{Channel, ConnectError};
@@ -239,6 +241,9 @@ impl Node {
         let refusal = Status::shutting_down("the node is shutting down");
         self.local.refuse(refusal.clone());
         let drained = self.handle.drain(refusal, over.since(clock.now())).await;
+        let own = pin!(self.local.has_served_own());
+        let drained =
+            drained & matches!(select(own, clock.sleep_until(over)).await, Either::Left(_));
         let running = self.counters().handlers_running();
         self.handle.leave().await;
         self.handle.stop().await;

@@ -33,12 +33,18 @@ pub(super) fn log(event: &Event<'_>) {
             warn!(seed, "a seed cannot be used ({problem}); it is tried again (join)");
         }
         Event::NobodyAnswers { seeds } => {
-            warn!(?seeds, "no seed has answered so far: are they running, and are the addresses \
-                right (join)? They are tried for ever");
+            warn!(
+                ?seeds,
+                "no seed has answered so far: are they running, and are the addresses \
+                right (join)? They are tried for ever"
+            );
         }
         Event::AdvertsFull { wanted } => {
-            warn!(wanted, "what members offer takes as much memory as it may; of some it stays \
-                unknown");
+            warn!(
+                wanted,
+                "what members offer takes as much memory as it may; of some it stays \
+                unknown"
+            );
         }
         Event::MembersFull { members } => {
             warn!(

@@ -31,7 +31,6 @@ pub(super) struct Locals {
 impl Serve {
     /// Takes no more calls of the node itself; they are answered with this. Those that come over
     /// the network are refused by the driver.
-    #[allow(dead_code, reason = "a node that knows its cluster will use it")]
     pub(crate) fn refuse(&self, refusal: Status) {
         let refusal = refusal.with_outcome(Outcome::NotExecuted);
         // Whoever said it first has said why.
@@ -43,7 +42,6 @@ impl Serve {
     /// # Cancel safety
     ///
     /// Nothing is lost if the future is dropped.
-    #[allow(dead_code, reason = "a node that knows its cluster will use it")]
     pub(crate) async fn has_served_own(&self) {
         let locals = &self.0.locals;
         loop {

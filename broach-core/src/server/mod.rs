@@ -5,7 +5,6 @@ mod local;
 mod registry;
 mod serve;
 
-#[allow(unused_imports, reason = "the node will use it")]
 pub(crate) use directory::Directory;
 pub use registry::RegisterError;
 pub(crate) use registry::Registry;

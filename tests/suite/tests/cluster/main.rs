@@ -1,0 +1,6 @@
+//! Clusters of whole nodes, which find each other by themselves: membership, what members offer,
+//! and calls to whoever offers a service.
+//!
+//! All run on a network within the process and in virtual time, from a seed.
+
+mod joining;
