@@ -52,8 +52,8 @@ impl<T: LampService + ?::core::marker::Sized> LampServiceServer<T> {
             version: ::std::string::String::new(),
         }
     }
-    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
-    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
+    /// A node does not start with one that Semantic Versioning does not know.
     pub fn version(
         mut self,
         version: impl ::core::convert::Into<::std::string::String>,
@@ -173,8 +173,8 @@ impl<T: TpuService + ?::core::marker::Sized> TpuServiceServer<T> {
             version: ::std::string::String::new(),
         }
     }
-    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
-    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
+    /// A node does not start with one that Semantic Versioning does not know.
     pub fn version(
         mut self,
         version: impl ::core::convert::Into<::std::string::String>,
@@ -287,8 +287,8 @@ impl<T: Door + ?::core::marker::Sized> DoorServer<T> {
             version: ::std::string::String::new(),
         }
     }
-    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
-    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
+    /// A node does not start with one that Semantic Versioning does not know.
     pub fn version(
         mut self,
         version: impl ::core::convert::Into<::std::string::String>,
@@ -407,8 +407,8 @@ impl<T: DoorServerService + ?::core::marker::Sized> DoorServerServiceServer<T> {
             version: ::std::string::String::new(),
         }
     }
-    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
-    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
+    /// A node does not start with one that Semantic Versioning does not know.
     pub fn version(
         mut self,
         version: impl ::core::convert::Into<::std::string::String>,

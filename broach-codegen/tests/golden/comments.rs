@@ -135,8 +135,8 @@ impl<T: Comments + ?::core::marker::Sized> CommentsServer<T> {
             version: ::std::string::String::new(),
         }
     }
-    /// Says which version of the service this is, such as `1.4.0` (Semantic Versioning).
-    /// Other nodes see it and can ask for it. A node does not start with what is no version.
+    /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
+    /// A node does not start with one that Semantic Versioning does not know.
     pub fn version(
         mut self,
         version: impl ::core::convert::Into<::std::string::String>,

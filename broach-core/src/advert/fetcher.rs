@@ -68,16 +68,21 @@ pub(crate) struct Fetch {
 
 #[derive(Debug)]
 struct Wanted {
-    /// Never empty, and without duplicates.
-    holders: Vec<SocketAddr>,
+    /// Never empty.
+    holders: BTreeSet<SocketAddr>,
     /// When it is to be asked for, unless somebody is being asked.
     due: Time,
     failures: u32,
-    /// Who was asked last.
-    last: Option<SocketAddr>,
-    /// Holders that are not to be asked before some time: they do not have it, or something else
-    /// under its name.
-    without: BTreeMap<SocketAddr, Time>,
+    /// Those holders that were asked in vain.
+    tried: BTreeMap<SocketAddr, Tried>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    /// When it failed.
+    at: Time,
+    /// When it may be asked again.
+    not_before: Time,
 }
 
 #[derive(Debug)]
@@ -103,35 +108,37 @@ impl Fetcher {
         }
     }
 
-    /// All adverts that live members have, each with the addresses of those who have it; without
-    /// this node. What is not in it is not wanted any more.
+    /// All adverts that live members have, with the addresses of those who have them; without this
+    /// node. What is not in it is not wanted any more.
     pub(crate) fn set_wanted(
         &mut self,
         now: Time,
         all: impl IntoIterator<Item = (AdvertHash, Vec<SocketAddr>)>,
     ) {
-        let mut all: BTreeMap<AdvertHash, Vec<SocketAddr>> = all.into_iter().collect();
-        all.retain(|&hash, holders| hash != AdvertHash::NONE && !holders.is_empty());
-        self.note_unused(now, &all);
+        let mut holders_of: BTreeMap<AdvertHash, BTreeSet<SocketAddr>> = BTreeMap::new();
+        for (hash, holders) in all {
+            holders_of.entry(hash).or_default().extend(holders);
+        }
+        holders_of.retain(|&hash, holders| hash != AdvertHash::NONE && !holders.is_empty());
+        self.note_unused(now, |hash| !holders_of.contains_key(&hash));
         let mut before = std::mem::take(&mut self.wanted);
         self.line.clear();
-        let members = all.values().map(Vec::len).sum();
-        for (hash, mut holders) in all {
+        let members = holders_of.values().map(BTreeSet::len).sum();
+        for (hash, holders) in holders_of {
             if self.is_known(hash) {
                 continue;
             }
-            holders.sort_unstable();
-            holders.dedup();
+            let soon = now + jitter(members).mul_f64(self.rng.fraction());
             let wanted = match before.remove(&hash) {
                 Some(mut wanted) => {
-                    wanted.without.retain(|holder, _| holders.binary_search(holder).is_ok());
+                    // Another node has it now: those before may have been the trouble.
+                    if !holders.is_subset(&wanted.holders) {
+                        wanted.due = wanted.due.min(soon);
+                    }
+                    wanted.tried.retain(|holder, _| holders.contains(holder));
                     Wanted { holders, ..wanted }
                 }
-                None => {
-                    let due = now + jitter(members).mul_f64(self.rng.fraction());
-                    let without = BTreeMap::new();
-                    Wanted { holders, due, failures: 0, last: None, without }
-                }
+                None => Wanted { holders, due: soon, failures: 0, tried: BTreeMap::new() },
             };
             if !self.asking.contains_key(&hash) {
                 self.line.insert((wanted.due, hash));
@@ -157,7 +164,6 @@ impl Fetcher {
             let wanted = self.wanted.get_mut(&hash).expect("what is in line is wanted");
             match wanted.choose(now, &mut self.rng) {
                 Ok(ask) => {
-                    wanted.last = Some(ask);
                     self.asking.insert(hash, ask);
                     return Some(Output::Ask(Fetch { hash, ask }));
                 }
@@ -188,12 +194,13 @@ impl Fetcher {
                 Ok(())
             }
             Ok(Err(refused)) => {
-                self.ask_again(now, hash, Some(asked));
+                self.ask_again(now, hash, asked, BACK_OFF_MAX);
                 Err(refused)
             }
             Err(code) => {
                 let is_without = matches!(code, Code::NotFound | Code::Unimplemented);
-                self.ask_again(now, hash, is_without.then_some(asked));
+                let leave_alone = if is_without { BACK_OFF_MAX } else { Duration::ZERO };
+                self.ask_again(now, hash, asked, leave_alone);
                 Ok(())
             }
         }
@@ -221,14 +228,14 @@ impl Fetcher {
     }
 
     /// Notes of what is kept whether a live member has it.
-    fn note_unused(&mut self, now: Time, all: &BTreeMap<AdvertHash, Vec<SocketAddr>>) {
+    fn note_unused(&mut self, now: Time, is_unused: impl Fn(AdvertHash) -> bool) {
         for (&hash, kept) in &mut self.kept {
-            match (kept.until, all.contains_key(&hash)) {
-                (Some(until), true) => {
+            match (kept.until, is_unused(hash)) {
+                (Some(until), false) => {
                     self.unused.remove(&(until, hash));
                     kept.until = None;
                 }
-                (None, false) => {
+                (None, true) => {
                     self.unused.insert((now + KEEP_UNUSED, hash));
                     kept.until = Some(now + KEEP_UNUSED);
                 }
@@ -287,13 +294,15 @@ impl Fetcher {
         }
     }
 
-    /// Asks somebody after a while; not `without` for a longer one.
-    fn ask_again(&mut self, now: Time, hash: AdvertHash, without: Option<SocketAddr>) {
+    /// Asks somebody after a while, and the one who was asked in vain not before a longer one.
+    fn ask_again(&mut self, now: Time, hash: AdvertHash, asked: SocketAddr, longer: Duration) {
         let Some(wanted) = self.wanted.get_mut(&hash) else { return };
         let wait = BACK_OFF_MIN * 2_u32.saturating_pow(wanted.failures.min(16));
         wanted.failures = wanted.failures.saturating_add(1);
         wanted.due = now + wait.min(BACK_OFF_MAX);
-        wanted.without.extend(without.map(|holder| (holder, now + BACK_OFF_MAX)));
+        if wanted.holders.contains(&asked) {
+            wanted.tried.insert(asked, Tried { at: now, not_before: now + longer });
+        }
         self.line.insert((wanted.due, hash));
     }
 
@@ -324,20 +333,20 @@ impl Fetcher {
 }
 
 impl Wanted {
-    /// A holder at random, but not the one asked last if there is another; or when there is one
-    /// that may be asked.
-    fn choose(&mut self, now: Time, rng: &mut Rng) -> Result<SocketAddr, Time> {
-        self.without.retain(|_, until| now < *until);
-        let may_be_asked = |holder: &&SocketAddr| !self.without.contains_key(holder);
-        let holders = self.holders.iter().filter(may_be_asked).copied();
-        let mut holders: Vec<SocketAddr> = holders.collect();
-        if 1 < holders.len() {
-            holders.retain(|&holder| Some(holder) != self.last);
+    /// One of the holders at random that were not asked so far, or else the one that failed the
+    /// longest time ago; or when there is one that may be asked.
+    fn choose(&self, now: Time, rng: &mut Rng) -> Result<SocketAddr, Time> {
+        let untried = self.holders.iter().filter(|holder| !self.tried.contains_key(holder));
+        let untried: Vec<SocketAddr> = untried.copied().collect();
+        if !untried.is_empty() {
+            return Ok(untried[rng.below(untried.len() as u64) as usize]);
         }
-        if holders.is_empty() {
-            return Err(self.without.values().min().copied().unwrap_or(now + BACK_OFF_MAX));
+        let tried = self.tried.iter().filter(|(_, tried)| tried.not_before <= now);
+        if let Some((&holder, _)) = tried.min_by_key(|(_, tried)| tried.at) {
+            return Ok(holder);
         }
-        Ok(holders[rng.below(holders.len() as u64) as usize])
+        let next = self.tried.values().map(|tried| tried.not_before).min();
+        Err(next.unwrap_or(now + BACK_OFF_MAX))
     }
 }
 
@@ -349,6 +358,10 @@ fn jitter(members: usize) -> Duration {
     let beyond = members.saturating_sub(JITTER_FROM).min(JITTER_FULL - JITTER_FROM);
     JITTER_MAX.mul_f64(beyond as f64 / (JITTER_FULL - JITTER_FROM) as f64)
 }
+
+/// How long the call of a [`Fetch`] may take: time enough for the largest advert on a bad network,
+/// and not too long if the node that is asked has just crashed.
+pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many nodes are asked at once.
 const ASKING_MAX: usize = 8;

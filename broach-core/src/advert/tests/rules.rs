@@ -1,142 +1,10 @@
-//! Fetching adverts in virtual time, from nodes that do not always do what they should.
+//! What is asked, of whom, when, and what is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
-use crate::advert::{Advert, AdvertHash, AdvertStore, EncodedAdvert, Fetch, Fetcher, Output};
-use crate::code::Code;
+use crate::advert::tests::sim::{Faults, MS, World, advert, node, sized};
+use crate::advert::{Advert, EncodedAdvert, Fetch};
 use crate::deadline::Time;
-use crate::rng::Rng;
-
-const MS: Duration = Duration::from_millis(1);
-
-/// A fetcher, and the nodes that it can ask.
-struct World {
-    fetcher: Fetcher,
-    store: Arc<AdvertStore>,
-    rng: Rng,
-    now: Time,
-    /// What there is, and who has it as far as gossip knows.
-    held: BTreeMap<AdvertHash, (EncodedAdvert, Vec<SocketAddr>)>,
-    faults: Faults,
-    /// The answers that are on their way, by when they arrive.
-    answers: BTreeMap<(Time, AdvertHash), Result<Bytes, Code>>,
-    /// Everyone who was asked, and when.
-    asked: Vec<(Time, Fetch)>,
-    told_full: Vec<usize>,
-    refused: usize,
-}
-
-/// How likely it is that a node does something else than to answer.
-#[derive(Clone, Copy, Default)]
-struct Faults {
-    silent: f64,
-    wrong: f64,
-    without: f64,
-}
-
-impl World {
-    fn new(seed: u64) -> Self {
-        let store = Arc::new(AdvertStore::default());
-        let mut rng = Rng::from_seed(seed);
-        Self {
-            fetcher: Fetcher::new(Arc::clone(&store), rng.fork()),
-            store,
-            rng,
-            now: Time::ZERO,
-            held: BTreeMap::new(),
-            faults: Faults::default(),
-            answers: BTreeMap::new(),
-            asked: Vec::new(),
-            told_full: Vec::new(),
-            refused: 0,
-        }
-    }
-
-    /// These nodes have this advert from now on, and nothing else is held by anybody unless it was
-    /// said before.
-    fn hold(&mut self, advert: &EncodedAdvert, holders: impl IntoIterator<Item = u16>) {
-        let holders = holders.into_iter().map(node).collect();
-        self.held.insert(advert.hash(), (advert.clone(), holders));
-    }
-
-    fn tell(&mut self) {
-        let all = self.held.iter().map(|(&hash, (_, holders))| (hash, holders.clone()));
-        self.fetcher.set_wanted(self.now, all.collect::<Vec<_>>());
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.fetcher.poll(self.now) {
-            match output {
-                Output::Ask(fetch) => self.ask(fetch),
-                Output::Full { wanted } => self.told_full.push(wanted),
-            }
-        }
-        let asking = self.answers.keys().map(|(_, hash)| hash);
-        assert!(asking.clone().count() <= 8, "too many are asked at once");
-        let distinct: BTreeSet<_> = asking.clone().collect();
-        assert_eq!(distinct.len(), asking.count(), "one advert is asked for twice at once");
-        let next = self.fetcher.next_timeout();
-        assert!(next.is_none_or(|time| self.now < time), "poll left something to do");
-    }
-
-    fn ask(&mut self, fetch: Fetch) {
-        let Fetch { hash, ask } = fetch;
-        self.asked.push((self.now, fetch));
-        let (took, answer) = match self.held.get(&hash) {
-            _ if self.rng.chance(self.faults.silent) => (1000, Err(Code::DeadlineExceeded)),
-            _ if self.rng.chance(self.faults.wrong) => (2, Ok(Bytes::from_static(b"wrong"))),
-            _ if self.rng.chance(self.faults.without) => (2, Err(Code::NotFound)),
-            Some((advert, holders)) if holders.contains(&ask) => (2, Ok(advert.bytes().clone())),
-            _ => (2, Err(Code::NotFound)),
-        };
-        self.answers.insert((self.now + took * MS, hash), answer);
-    }
-
-    /// Lets time pass.
-    fn run(&mut self, time: Duration) {
-        let end = self.now + time;
-        loop {
-            let answer = self.answers.keys().next().map(|&(time, _)| time);
-            let next = [answer, self.fetcher.next_timeout()].into_iter().flatten().min();
-            let Some(next) = next.filter(|&next| next <= end) else { break };
-            self.now = self.now.max(next);
-            if answer == Some(next) {
-                let ((_, hash), result) = self.answers.pop_first().unwrap();
-                let refused = self.fetcher.on_result(self.now, hash, result).is_err();
-                self.refused += usize::from(refused);
-            }
-            self.drain();
-        }
-        self.now = end;
-    }
-
-    fn knows(&self, advert: &EncodedAdvert) -> bool {
-        let known = self.fetcher.get(advert.hash());
-        assert_eq!(known.is_some(), self.fetcher.bytes(advert.hash()).is_some());
-        known.is_some_and(|known| known == *advert.advert())
-    }
-}
-
-fn node(port: u16) -> SocketAddr {
-    ([10, 0, 0, 1], port).into()
-}
-
-/// An advert of about this many bytes.
-fn sized(number: usize, bytes: usize) -> EncodedAdvert {
-    let value = |at: usize| "x".repeat(4000.min(bytes - at * 4000));
-    let tags = (0..bytes.div_ceil(4000)).map(|at| (format!("{number}-{at}"), value(at)));
-    EncodedAdvert::new(Advert { services: Vec::new(), tags: tags.collect() }).unwrap()
-}
-
-fn advert(number: usize) -> EncodedAdvert {
-    sized(number, 10)
-}
 
 #[test]
 fn one_transfer_serves_for_all_who_offer_the_same() {
@@ -272,6 +140,37 @@ fn a_holder_that_vanishes_is_not_asked_again() {
     world.run(3_000 * MS);
     assert!(world.knows(&advert(1)));
     assert!(world.asked.iter().all(|(_, fetch)| fetch.ask == node(2)));
+}
+
+#[test]
+fn a_holder_that_is_new_is_asked_at_once() {
+    let mut world = World::new(6);
+    world.faults.silent = 1.0;
+    world.hold(&advert(1), 1..=3);
+    world.tell();
+    world.run(30_000 * MS);
+    // Its turn comes when nobody is being asked.
+    while world.fetcher.next_timeout().is_none() {
+        world.run(MS);
+    }
+    world.faults.silent = 0.0;
+    world.hold(&advert(1), 1..=4);
+    world.asked.clear();
+    world.tell();
+    assert_eq!(world.asked, [(world.now, Fetch { hash: advert(1).hash(), ask: node(4) })]);
+}
+
+#[test]
+fn everybody_is_asked_before_anybody_is_asked_twice() {
+    let mut world = World::new(13);
+    world.faults.silent = 1.0;
+    world.hold(&advert(1), 1..=9);
+    world.tell();
+    world.run(100_000 * MS);
+    for round in world.asked.chunks_exact(9) {
+        let distinct: BTreeSet<_> = round.iter().map(|(_, fetch)| fetch.ask).collect();
+        assert_eq!(distinct.len(), 9);
+    }
 }
 
 #[test]
