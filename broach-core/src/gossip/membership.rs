@@ -166,6 +166,7 @@ impl Membership {
     }
 
     /// What is known of the node with this address, even if it is dead.
+    #[cfg(test)]
     pub(crate) fn member(&self, addr: SocketAddr) -> Option<&Member> {
         self.table.get(address::canonical(addr))
     }

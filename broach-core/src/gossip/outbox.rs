@@ -13,6 +13,7 @@ use prost::encoding::encoded_len_varint;
 use crate::config::{BASE_DATAGRAM_BYTES, Gossip};
 use crate::deadline::Time;
 use crate::gossip::bucket::Bucket;
+use crate::gossip::spread::Spread;
 use crate::gossip::timers::Timer;
 use crate::gossip::{Membership, Role};
 use crate::ids::{PacketNumber, SessionId};
@@ -123,6 +124,10 @@ impl Membership {
 
     /// Passes the news on to a few.
     pub(super) fn on_gossip_timer(&mut self, now: Time) {
+        if self.table.ring().is_empty() {
+            // Whoever comes takes the whole table.
+            self.spread = Spread::default();
+        }
         if self.spread.is_empty() {
             return;
         }

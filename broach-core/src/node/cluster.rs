@@ -84,10 +84,6 @@ impl Cluster {
         self.directory.snapshot()
     }
 
-    pub(super) const fn directory(&self) -> &Arc<Directory> {
-        &self.directory
-    }
-
     /// Where to put what becomes of members.
     pub(super) const fn sender(&self) -> &broadcast::Sender<MemberEvent> {
         &self.events

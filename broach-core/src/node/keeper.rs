@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -12,7 +11,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::broadcast;
 
 use crate::advert::schema::{GetAdvertReply, GetAdvertRequest};
-use crate::advert::{AdvertHash, AdvertStore, DIRECTORY, Fetch, Fetcher, GET_ADVERT, Output};
+use crate::advert::{
+    AdvertHash, AdvertStore, DIRECTORY, FETCH_TIMEOUT, Fetch, Fetcher, GET_ADVERT, Output,
+};
 use crate::client::cluster;
 use crate::code::Code;
 use crate::config;
@@ -188,6 +189,3 @@ fn ask(handle: Handle, fetch: Fetch) -> BoxFuture<'static, Fetched> {
         (fetch, result.map_err(|status| status.code()))
     })
 }
-
-/// A member that takes longer is asked again later, or somebody else is.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(2);

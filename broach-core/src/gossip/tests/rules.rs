@@ -158,3 +158,27 @@ fn the_dead_are_forgotten_after_a_while_and_asked_until_then() {
     sim.run(60 * SECOND);
     assert_eq!(sim.nodes[nodes[0]].membership.version(), version, "nothing changes any more");
 }
+
+#[test]
+fn a_lone_node_does_not_wake_to_tell_nobody_its_news() {
+    let mut sim = Sim::new(9);
+    let lone = sim.start(1, &[]);
+    let advert = Advert { version: 1, hash: 0xfeed };
+    sim.with(lone, |membership, now| membership.set_advert(now, advert));
+    sim.run(SECOND);
+    let until = sim.now + 60 * SECOND;
+    let mut wakes = 0;
+    while let Some(due) = sim.nodes[lone].membership.next_timeout().filter(|&due| due < until) {
+        sim.run(due.since(sim.now) + MS);
+        wakes += 1;
+    }
+    assert!(wakes <= 10, "{wakes}");
+    // Whoever comes learns of it all the same.
+    let other = sim.start(2, &[1]);
+    let addr = sim.nodes[lone].addr;
+    let knows = |sim: &Sim| {
+        let known = sim.nodes[other].membership.member(addr);
+        known.is_some_and(|member| member.advert() == advert)
+    };
+    assert!(sim.run_until(2 * SECOND, knows).is_some());
+}

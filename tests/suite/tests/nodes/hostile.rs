@@ -190,7 +190,7 @@ async fn well_made_nonsense_is_dropped_for_the_right_reason() {
             DropReason::Key,
         ),
         ("no such type", Forged::new(9, here, 0, &nothing).bytes(), DropReason::Type),
-        ("gossip", Forged::new(GOSSIP, here, 0, &nothing).bytes(), DropReason::Gossip),
+        ("gossip of no cluster", Forged::new(GOSSIP, 77, 0, &nothing).bytes(), DropReason::Cluster),
         ("no sender's session", init(|init| init.from = 0), DropReason::Malformed),
         ("no sender's life", init(|init| init.instance = 0), DropReason::Malformed),
         ("too long a token", init(|init| init.token = vec![1; 49]), DropReason::Malformed),
