@@ -32,14 +32,14 @@
 //! **The name of the cluster** keeps nodes apart that should not meet. Nodes and callers of another
 //! cluster are refused, and named in the log of both sides.
 //!
-//! **The address by which others reach a node** is the one that it is bound to. A node that is bound
-//! to `0.0.0.0` finds out from which of its addresses it reaches the seeds. If it cannot tell, it
-//! does not start, and the error lists its addresses; then, and behind address translation, write
-//! [`advertise`](crate::NodeBuilder::advertise).
+//! **The address by which others reach a node** is the one that it is bound to. A node that is
+//! bound to `0.0.0.0` finds out from which of its addresses it reaches the seeds. If it cannot
+//! tell, it does not start, and the error lists its addresses; then, and behind address
+//! translation, write [`advertise`](crate::NodeBuilder::advertise).
 //!
-//! **A program that only makes calls** is [`client_only`](crate::NodeBuilder::client_only): it learns
-//! all that the members know, and none of them learns of it. That suits whatever comes and goes
-//! often, or cannot be reached. It hears of changes 2 s later than members do, at most.
+//! **A program that only makes calls** is [`client_only`](crate::NodeBuilder::client_only): it
+//! learns all that the members know, and none of them learns of it. That suits whatever comes and
+//! goes often, or cannot be reached. It hears of changes 2 s later than members do, at most.
 //!
 //! # Calling
 //!
@@ -53,9 +53,9 @@
 //! * members that are about to leave come last;
 //! * dead ones get nothing.
 //!
-//! Among those that are left a [picker](crate::picker) chooses. Unless told otherwise two are drawn,
-//! and the one whose answers come faster, in view of how many calls are under way to it, is called.
-//! [`Channel::picker`](crate::Channel::picker) takes another one, or the program's own:
+//! Among those that are left a [picker](crate::picker) chooses. Unless told otherwise two are
+//! drawn, and the one whose answers come faster, in view of how many calls are under way to it, is
+//! called. [`Channel::picker`](crate::Channel::picker) takes another one, or the program's own:
 //!
 //! ```no_run
 //! # fn example(node: broach_core::Node) {
@@ -69,9 +69,9 @@
 //! at another one, and its caller does not notice. What may have run is made again only if it is
 //! marked idempotent; [`calls`](super::calls) has the rules.
 //!
-//! **If nobody offers the service**, the call waits until somebody does. At its deadline it ends with
-//! `UNAVAILABLE`, as not executed, and says what is known: `no node offers greeter.v1.Greeter: 3
-//! members known, none advertises it`. So programs may start before the services that they call.
+//! **If nobody offers the service**, the call waits until somebody does. At its deadline it ends
+//! with `UNAVAILABLE`, as not executed, and says what is known: `no node offers greeter.v1.Greeter:
+//! 3 members known, none advertises it`. So programs may start before the services that they call.
 //!
 //! # What a node says of itself
 //!
@@ -84,9 +84,9 @@
 //! | that it should get no calls | [`set_draining`](crate::Node::set_draining) | channels |
 //!
 //! Weight, zone and draining are in what nodes tell each other all the time, and are known to all
-//! within moments. Services and tags are fetched once, by an ordinary call, which counters and spans
-//! show as one of `broach.cluster.v1.Directory`. Layers that a program puts around its services are
-//! not around that one.
+//! within moments. Services and tags are fetched once, by an ordinary call, which counters and
+//! spans show as one of `broach.cluster.v1.Directory`. Layers that a program puts around its
+//! services are not around that one.
 //!
 //! # Seeing
 //!
@@ -105,19 +105,19 @@
 //! # }
 //! ```
 //!
-//! [`Node::members`](crate::Node::members) is the table as it is now; it never changes, so ask again.
-//! Events tell when to look. The log (`tracing`, level INFO) has a line for each member that comes,
-//! is suspected, dies or leaves, and a WARN for what somebody should look after: a seed that is no
-//! address, a seed of another cluster, two nodes with one address.
+//! [`Node::members`](crate::Node::members) is the table as it is now; it never changes, so ask
+//! again. Events tell when to look. The log (`tracing`, level INFO) has a line for each member that
+//! comes, is suspected, dies or leaves, and a WARN for what somebody should look after: a seed that
+//! is no address, a seed of another cluster, two nodes with one address.
 //!
 //! # Ending
 //!
-//! [`Node::run_until`](crate::Node::run_until) ends a node so that nobody notices: it says that it is
-//! leaving, serves on for 0.3 s while the others turn elsewhere, finishes what is under way, says
-//! goodbye, and ends. A call that comes too late is refused as not executed and goes to another
-//! node. All of it takes no longer than
+//! [`Node::run_until`](crate::Node::run_until) ends a node so that nobody notices: it says that it
+//! is leaving, serves on for 0.3 s while the others turn elsewhere, finishes what is under way,
+//! says goodbye, and ends. A call that comes too late is refused as not executed and goes to
+//! another node. All of it takes no longer than
 //! [`drain_timeout`](crate::NodeBuilder::drain_timeout) and a second.
 //!
 //! A node that is dropped ends at once: it says goodbye, but does not wait for anything. One that
-//! crashes says nothing. Callers notice by its silence and turn elsewhere within a second, before the
-//! members agree some seconds later that it is dead.
+//! crashes says nothing. Callers notice by its silence and turn elsewhere within a second, before
+//! the members agree some seconds later that it is dead.

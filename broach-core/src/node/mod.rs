@@ -5,15 +5,18 @@ mod cluster;
 mod events;
 mod keeper;
 mod look;
+mod start;
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::{NodeBuilder, StartError};
+pub use builder::NodeBuilder;
 pub use events::{MemberEvent, MemberEvents};
 use futures::future::{Either, select};
+
+pub use start::StartError;
 
 use crate::advert::AdvertError;
 use crate::client::{Channel, ConnectError};
@@ -77,8 +80,9 @@ impl Node {
         self.handle.shared().observe.counters()
     }
 
-    /// A channel to the services of the cluster: each call goes to a member that offers its service,
-    /// this node itself among them, which is called without the socket. It ends with the node.
+    /// A channel to the services of the cluster: each call goes to a member that offers its
+    /// service, this node itself among them, which is called without the socket. It ends with the
+    /// node.
     ///
     /// Of two members that are drawn, the one that answers faster and has less to do is called
     /// ([`PowerOfTwoChoices`](crate::PowerOfTwoChoices)); [`Channel::picker`] chooses otherwise.

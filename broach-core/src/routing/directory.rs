@@ -88,11 +88,6 @@ impl Directory {
         Changed { directory: Arc::clone(self), version, place: Place::default() }
     }
 
-    /// Whether what is not known now may yet become known.
-    pub(crate) fn may_change(&self) -> bool {
-        self.source != Source::List
-    }
-
     pub(crate) const fn source(&self) -> Source {
         self.source
     }
