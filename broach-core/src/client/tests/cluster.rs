@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{World, addr, member, member_of, method, ms, own, until};
+use super::{World, member, member_of, method, ms, own, until};
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::ids::Instance;
@@ -35,7 +35,7 @@ async fn calls_are_shared_out_and_each_is_answered_also_under_loss() {
     }
     let shares: Vec<usize> = tests.iter().map(super::Test::started).collect();
     assert_eq!(shares.iter().sum::<usize>(), 2_000, "none ran twice");
-    assert!(shares.iter().all(|share| (350..=650).contains(share)), "{shares:?}");
+    assert!(shares.iter().all(|share| (250..=750).contains(share)), "{shares:?}");
     let idle = |target: &std::sync::Arc<crate::routing::Target>| {
         target.live.in_flight.load(std::sync::atomic::Ordering::Relaxed) == 0
     };
@@ -54,18 +54,17 @@ async fn what_a_node_dies_with_is_done_elsewhere_if_it_may_be() {
     ];
     until(|| first.running() == 2).await;
     world.update([member_of(1, &one), member_of(2, &two)]);
-    world.network.stop(addr(1));
+    drop(one);
     second.0.gate.add_permits(9);
     let [again, once] = calls;
     assert_eq!(again.await.unwrap().unwrap(), "held true");
     let status = once.await.unwrap().unwrap_err();
     assert_eq!((status.outcome(), second.started()), (Outcome::Unknown, 1), "{status:#}");
-    // Later calls go past the silent one.
+    // Later calls go past it.
     for _ in 0..20 {
         world.echo().timeout(ms(900)).await.unwrap();
     }
     assert_eq!(first.started(), 2);
-    drop(one);
 }
 
 #[tokio::test(start_paused = true)]
