@@ -106,9 +106,9 @@ pub mod stream {
 
 /// How a channel chooses among the nodes that offer what is called.
 ///
-/// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list of
-/// nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another one,
-/// which may be the program's own.
+/// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list
+/// of nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another
+/// one, which may be the program's own.
 pub mod picker {
     pub use crate::routing::{
         Candidate, Candidates, Picker, Picking, PowerOfTwoChoices, RoundRobin,

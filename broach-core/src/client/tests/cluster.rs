@@ -20,9 +20,7 @@ async fn calls_are_shared_out_and_each_is_answered_also_under_loss() {
         tests.push(test);
     }
     world.update(members);
-    let mut faults = Faults::default();
-    faults.loss = 0.1;
-    world.network.set_faults(faults);
+    world.network.set_faults(Faults { loss: 0.1, ..Faults::default() });
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..2_000 {
         calls.spawn(world.echo());
@@ -93,12 +91,11 @@ async fn a_node_that_shuts_down_costs_no_call_even_if_it_was_the_only_one() {
 
 #[tokio::test(start_paused = true)]
 async fn refusals_of_nodes_that_shut_down_do_not_use_attempts_up() {
-    let world = World::with({
-        let mut client = config::Client::default();
-        client.attempts_max = 2;
-        client.retries_per_second = 0;
-        client.retry_ratio = 0.0;
-        client
+    let world = World::with(config::Client {
+        attempts_max: 2,
+        retries_per_second: 0,
+        retry_ratio: 0.0,
+        ..config::Client::default()
     });
     let (mut members, mut leaving) = (Vec::new(), Vec::new());
     for number in 1..=6 {
@@ -205,11 +202,7 @@ async fn at_the_deadline_it_is_said_what_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_wait_than_may() {
-    let world = World::with({
-        let mut client = config::Client::default();
-        client.calls_waiting_max = 3;
-        client
-    });
+    let world = World::with(config::Client { calls_waiting_max: 3, ..config::Client::default() });
     let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(world.echo())).collect();
     tokio::time::sleep(ms(1)).await;
     let status = world.echo().await.unwrap_err();
@@ -223,6 +216,16 @@ async fn no_more_calls_wait_than_may() {
     }
     world.update([]);
     assert_eq!(world.echo().timeout(ms(9)).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_none_may_wait_it_is_said_at_once_what_is_known() {
+    let world = World::with(config::Client { calls_waiting_max: 0, ..config::Client::default() });
+    let begun = tokio::time::Instant::now();
+    let status = world.echo().await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::NotExecuted));
+    assert!(status.message().contains("no member is known"), "{status}");
+    assert!(begun.elapsed() < ms(5));
 }
 
 #[tokio::test(start_paused = true)]
