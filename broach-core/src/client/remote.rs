@@ -201,6 +201,9 @@ impl RemoteCall {
             Choice::Nobody { version } => {
                 if waits.is_none() {
                     let max = inner.config.calls_waiting_max;
+                    if max == 0 {
+                        return Err(inner.nobody(trial));
+                    }
                     *waits = Some(WaitingPlace::take(&inner.waiting, max)?);
                 }
                 Ok(State::Vacant(Vacancy::new(inner, version, trial.deadline)))

@@ -34,6 +34,19 @@ async fn it_shares_the_calls_with_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_call_after_the_other_lets_others_run() {
+    let world = World::new();
+    world.update([own()]);
+    let other = tokio::spawn(async {});
+    let mut calls = 0;
+    while !other.is_finished() {
+        world.echo().await.unwrap();
+        calls += 1;
+        assert!(calls < 10_000, "nobody else has run");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_an_internal_error() {
     let world = World::new();
     world.update([own()]);

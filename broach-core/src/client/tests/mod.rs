@@ -107,6 +107,7 @@ struct World {
     own: Test,
     serve: Serve,
     observe: crate::observe::Observe,
+    lives: AtomicUsize,
 }
 
 fn addr(node: u8) -> SocketAddr {
@@ -141,14 +142,14 @@ impl World {
         let handle: Handle = prepared.start(Some(Arc::new(serve.clone())));
         let local = Some(Arc::new(serve.clone()) as _);
         let channel = cluster(handle, Arc::clone(&directory), local, client, "default");
-        Self { network, directory, channel, own, serve, observe }
+        Self { network, directory, channel, own, serve, observe, lives: AtomicUsize::new(0) }
     }
 
     async fn node(&self, number: u8) -> (Node, Test) {
         let (test, socket) = (Test::new(), self.network.socket(addr(number)).unwrap());
         let node = Node::builder().security(Security::clear()).socket(socket);
-        // Another seed in another life, as the instance comes from it.
-        let life = u64::from(number) + 1_000 * tokio::time::Instant::now().elapsed().as_secs();
+        // Another seed in each life, as the instance comes from it.
+        let life = self.lives.fetch_add(1, SeqCst) as u64;
         let node = node.danger_seed(life).serve(test.clone()).start().await.unwrap();
         (node, test)
     }

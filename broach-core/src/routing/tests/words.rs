@@ -22,8 +22,8 @@ fn what_is_known_of_a_cluster_is_said() {
         ),
         (
             vec![],
-            "no node offers greeter.v1.Greeter: no member is known, so perhaps no seed has answered \
-             yet",
+            "no node offers greeter.v1.Greeter: no member is known, so perhaps no seed has \
+             answered yet",
         ),
         (
             vec![own(1)],
@@ -32,8 +32,8 @@ fn what_is_known_of_a_cluster_is_said() {
         ),
         (
             vec![own(1), unknown(2), unknown(3)],
-            "no node offers greeter.v1.Greeter: 3 members known, of 2 it is not known yet what they \
-             offer, and of the others none advertises it",
+            "no node offers greeter.v1.Greeter: 3 members known, of 2 it is not known yet what \
+             they offer, and of the others none advertises it",
         ),
         (
             vec![unknown(2), unknown(3)],
