@@ -258,6 +258,7 @@ impl Node {
 impl Drop for Node {
     /// Channels of the node may still be there; they do not keep it alive.
     fn drop(&mut self) {
+        self.local.refuse(Status::shutting_down("this node has stopped"));
         self.handle.begin_stop();
     }
 }

@@ -3,4 +3,5 @@
 //!
 //! All run on a network within the process and in virtual time, from a seed.
 
+mod ended;
 mod joining;
