@@ -85,10 +85,10 @@ impl Node {
     /// node.
     ///
     /// Of two members that are drawn, the one that answers faster and has less to do is called
-    /// ([`PowerOfTwoChoices`](crate::PowerOfTwoChoices)); [`Channel::picker`] chooses otherwise.
-    /// Members that are silent, suspected or about to leave are called only if there is nobody
-    /// better. If nobody offers the service, the call waits until somebody does, or its deadline
-    /// has come.
+    /// ([`PowerOfTwoChoices`](crate::picker::PowerOfTwoChoices)); [`Channel::picker`] chooses
+    /// otherwise. Members that are silent, suspected or about to leave are called only if there is
+    /// nobody better. If nobody offers the service, the call waits until somebody does, or its
+    /// deadline has come.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
     }
