@@ -1,13 +1,17 @@
 //! What the tests of whole nodes share: services to call, a network within the process to put nodes
 //! on, and eyes to see what they do.
 //!
-//! [`World`] is where nodes live whose time is virtual and whose network does what a test says.
+//! [`World`] is where nodes live whose time is virtual and whose network does what a test says, and
+//! [`Cluster`] is one with nodes that find each other, under [`Load`] if need be.
 //! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
-//! see a node's events, [`Spans`] sees its spans and [`Tap`] its datagrams, and [`forge`] writes
-//! datagrams that no node would send.
+//! see a node's events, [`Notes`] what becomes of members in its eyes, [`Spans`] its spans, and
+//! [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
 
+mod cluster;
 pub mod forge;
 pub mod layers;
+mod load;
+mod notes;
 mod numbers;
 mod probe;
 pub mod requests;
@@ -23,7 +27,10 @@ mod generated {
     broach_core::include_protos!();
 }
 
+pub use cluster::Cluster;
 pub use generated::*;
+pub use load::Load;
+pub use notes::{Fate, Note, Notes};
 pub use numbers::Numbers;
 pub use probe::{Probe, Seen};
 pub use script::Script;

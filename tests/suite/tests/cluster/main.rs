@@ -3,4 +3,6 @@
 //!
 //! All run on a network within the process and in virtual time, from a seed.
 
+mod adverts;
 mod joining;
+mod membership;
