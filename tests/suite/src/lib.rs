@@ -4,12 +4,13 @@
 //! [`World`] is where nodes live whose time is virtual and whose network does what a test says, and
 //! [`Cluster`] is one with nodes that find each other, under [`Load`] if need be.
 //! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
-//! see a node's events, [`Notes`] what becomes of members in its eyes, [`Spans`] its spans, and
-//! [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
+//! see a node's events, [`Notes`] what becomes of members in its eyes, [`Spans`] its spans,
+//! [`Lines`] its log and [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
 
 mod cluster;
 pub mod forge;
 pub mod layers;
+mod lines;
 mod load;
 mod notes;
 mod numbers;
@@ -29,6 +30,7 @@ mod generated {
 
 pub use cluster::Cluster;
 pub use generated::*;
+pub use lines::Lines;
 pub use load::Load;
 pub use notes::{Fate, Note, Notes};
 pub use numbers::Numbers;

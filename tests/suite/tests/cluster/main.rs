@@ -4,5 +4,7 @@
 //! All run on a network within the process and in virtual time, from a seed.
 
 mod adverts;
+mod channel;
 mod joining;
+mod lifecycle;
 mod membership;
