@@ -97,9 +97,8 @@ fn all_see_changes_while_a_node_runs() {
     }
 
     fn all(cluster: &Cluster, is_so: impl Fn(&broach_core::Member) -> bool) -> bool {
-        let sees = |number: &u8| {
-            cluster.node(*number).members().get(World::addr(2)).is_some_and(&is_so)
-        };
+        let sees =
+            |number: &u8| cluster.node(*number).members().get(World::addr(2)).is_some_and(&is_so);
         cluster.alive().iter().all(sees)
     }
 }
@@ -160,7 +159,10 @@ async fn who_says_too_much_does_not_start_and_is_told_so() {
     let builder = builder.tag("yet more", &value).tag("and more", &value);
     let error = builder.start().await.unwrap_err().to_string();
     assert!(error.starts_with("what the node offers takes 26"), "{error}");
-    assert!(error.contains("at most 262144") && error.contains("fewer services or tags"), "{error}");
+    assert!(
+        error.contains("at most 262144") && error.contains("fewer services or tags"),
+        "{error}"
+    );
     let error = cluster.builder(3).tag("", "x").start().await.unwrap_err().to_string();
     assert_eq!(error, "the name of a tag is empty");
     let zone = "z".repeat(33);

@@ -169,13 +169,13 @@ async fn the_log_has_one_line_for_each_change_of_the_membership() {
     lines.clear();
     cluster.crash(3).await;
     cluster.full().await;
-    let expected =
-        [(member("member is suspected", 3), 2), (member("member is dead", 3), 2)];
+    let expected = [(member("member is suspected", 3), 2), (member("member is dead", 3), 2)];
     assert_eq!(lines.counted("INFO"), expected.into());
     lines.clear();
     cluster.start(3).await;
     cluster.full().await;
-    let expected = [1, 2, 3].map(|number| (member("member is up", number), if number == 3 { 2 } else { 1 }));
+    let expected =
+        [1, 2, 3].map(|number| (member("member is up", number), if number == 3 { 2 } else { 1 }));
     assert_eq!(lines.counted("INFO"), expected.into());
     lines.clear();
     cluster.take(2).shutdown().await.unwrap();

@@ -4,7 +4,9 @@
 //! All run on a network within the process and in virtual time, from a seed.
 
 mod adverts;
+mod bad_input;
 mod channel;
+mod hostile;
 mod joining;
 mod lifecycle;
 mod membership;

@@ -72,7 +72,9 @@ fn who_leaves_has_left_and_did_not_die() {
         *left.iter().max().unwrap() - begun
     });
     let (middle, worst) = middle_and_worst(times);
-    println!("5 nodes, 10 % loss, under load: that one leaves is known after {middle:?}, {worst:?}");
+    println!(
+        "5 nodes, 10 % loss, under load: that one leaves is known after {middle:?}, {worst:?}"
+    );
     // It serves on for 0.3 s, and then finishes what it has begun.
     assert!(worst <= millis(1_500), "{worst:?}");
 }
@@ -99,7 +101,9 @@ fn a_restart_is_another_life_and_is_called() {
         took
     });
     let (middle, worst) = middle_and_worst(times);
-    println!("5 nodes, 10 % loss, under load: a restart is known to all after {middle:?}, {worst:?}");
+    println!(
+        "5 nodes, 10 % loss, under load: a restart is known to all after {middle:?}, {worst:?}"
+    );
     assert!(worst <= secs(5), "{worst:?}");
 }
 
