@@ -6,6 +6,8 @@ use std::time::Duration;
 use broach_core::testing::TraceHash;
 use broach_core::{Channel, Instance, MemberState, Node, NodeBuilder};
 
+use tokio::task::AbortHandle;
+
 use crate::broach::testing::v1::ProbeClient;
 use crate::{Fate, Load, Note, Notes, Probe, World, eventually, millis, secs};
 
@@ -21,6 +23,7 @@ pub struct Cluster {
     nodes: BTreeMap<u8, Node>,
     probes: BTreeMap<u8, Probe>,
     lives: BTreeMap<u64, Life>,
+    loads: BTreeMap<u8, Vec<AbortHandle>>,
 }
 
 /// One life of a node, as it really was.
@@ -33,8 +36,15 @@ struct Life {
 impl Cluster {
     /// Without nodes yet. To be made as soon as the world is.
     pub fn new(world: World) -> Self {
-        let (nodes, probes, lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { world, notes: Notes::new(), trace: TraceHash::new(), nodes, probes, lives }
+        Self {
+            world,
+            notes: Notes::new(),
+            trace: TraceHash::new(),
+            nodes: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            loads: BTreeMap::new(),
+        }
     }
 
     /// With so many nodes that all know each other, and all that they offer.
@@ -118,6 +128,7 @@ impl Cluster {
     /// If it does not live.
     pub fn take(&mut self, number: u8) -> Node {
         let node = self.nodes.remove(&number).expect("the node lives");
+        self.loads.remove(&number).iter().flatten().for_each(AbortHandle::abort);
         if let Some(life) = self.lives.get_mut(&node.instance().0) {
             life.ended = Some(self.world.elapsed());
         }
@@ -135,9 +146,10 @@ impl Cluster {
         instance
     }
 
-    /// Calls from this node from now on, until the load ends.
-    pub fn load(&self, number: u8, load: &Load, every: Duration) {
-        load.begin(self.client(number), every);
+    /// Calls from this node from now on, until the load stops or the node ends.
+    pub fn load(&mut self, number: u8, load: &Load, every: Duration) {
+        let task = load.begin(self.client(number), every);
+        self.loads.entry(number).or_default().push(task);
     }
 
     /// Whether each node knows each other one, in its present life, as alive, and what it offers;

@@ -8,6 +8,7 @@
 //! [`Lines`] its log and [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
 
 mod cluster;
+mod dice;
 pub mod forge;
 pub mod layers;
 mod lines;
@@ -18,6 +19,7 @@ mod probe;
 pub mod requests;
 mod script;
 mod spans;
+mod storm;
 mod tap;
 mod watch;
 mod world;
@@ -29,6 +31,7 @@ mod generated {
 }
 
 pub use cluster::Cluster;
+pub use dice::Dice;
 pub use generated::*;
 pub use lines::Lines;
 pub use load::Load;
@@ -37,6 +40,7 @@ pub use numbers::Numbers;
 pub use probe::{Probe, Seen};
 pub use script::Script;
 pub use spans::{Spans, Traced};
+pub use storm::{ClusterStorm, StormReport};
 pub use tap::{Tap, Tapped};
 pub use watch::{Recorder, Tally, Watch};
 pub use world::{World, client, eventually, faults, for_seeds, millis, secs, transport};

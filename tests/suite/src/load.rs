@@ -7,6 +7,7 @@ use std::time::Duration;
 use broach_core::Status;
 use broach_core::testing::{History, Violation};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::broach::testing::v1::ProbeClient;
@@ -46,15 +47,17 @@ impl Load {
         Self(Arc::new(Inner { begun: Instant::now(), state, under_way, takes, timeout }))
     }
 
-    /// Makes calls through this client from now on, so often.
-    pub fn begin(&self, client: ProbeClient, every: Duration) {
+    /// Makes calls through this client from now on, so often, until the load stops or the handle
+    /// is used.
+    pub fn begin(&self, client: ProbeClient, every: Duration) -> AbortHandle {
         let this = self.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while this.0.under_way.borrow().0 {
                 this.call(client.clone());
                 tokio::time::sleep(every).await;
             }
         });
+        task.abort_handle()
     }
 
     /// Makes one call.

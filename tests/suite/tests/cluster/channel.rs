@@ -1,7 +1,5 @@
 //! Calls through the channel of a node: to whoever offers the service.
 
-use std::sync::Arc;
-
 use broach_core::picker::RoundRobin;
 use broach_core::{Code, Outcome};
 use broach_tests::broach::testing::v1::{NumbersClient, NumbersServer, ProbeClient};
@@ -340,7 +338,7 @@ async fn only_so_many_calls_wait_for_a_node() {
 
 #[tokio::test(start_paused = true)]
 async fn one_channel_serves_many_tasks_at_once() {
-    let cluster = Arc::new(Cluster::of(World::new(13), 5).await);
+    let mut cluster = Cluster::of(World::new(13), 5).await;
     let load = Load::new(2, secs(5));
     for number in 1..=5 {
         (0..4).for_each(|_| cluster.load(number, &load, millis(3)));
@@ -351,5 +349,5 @@ async fn one_channel_serves_many_tasks_at_once() {
     assert_eq!(load.judge(&cluster), []);
     println!("{} calls, the slowest took {:?}", load.calls(), load.slowest());
     assert!(load.slowest() <= millis(20), "{:?}", load.slowest());
-    Arc::into_inner(cluster).unwrap().end().await;
+    cluster.end().await;
 }

@@ -6,7 +6,9 @@
 mod adverts;
 mod bad_input;
 mod channel;
+mod costs;
 mod hostile;
 mod joining;
 mod lifecycle;
 mod membership;
+mod storms;

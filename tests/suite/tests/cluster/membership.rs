@@ -12,7 +12,7 @@ async fn five_under_load(world: World) -> (Cluster, Load) {
         faults.loss = 0.1;
         faults.jitter = millis(1);
     }));
-    let cluster = Cluster::of(world, 5).await;
+    let mut cluster = Cluster::of(world, 5).await;
     let load = Load::new(5, secs(5));
     (1..=5).for_each(|number| cluster.load(number, &load, millis(20)));
     (cluster, load)
