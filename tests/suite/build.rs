@@ -3,6 +3,7 @@
 
 fn main() -> Result<(), broach_build::Error> {
     broach_build::configure().include("../../proto").include("proto").compile(&[
+        "../../proto/broach/wire/v1/gossip.proto",
         "../../proto/broach/wire/v1/wire.proto",
         "../../proto/greeter/v1/greeter.proto",
         "proto/awkward/bare.proto",

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use prost::Message;
+
 use crate::config::Gossip;
 use crate::deadline::Time;
 use crate::gossip::bucket::Bucket;
@@ -20,8 +22,9 @@ use crate::gossip::table::Table;
 use crate::gossip::timers::{Timer, Timers};
 use crate::gossip::{Change, Entry, Me, Member, Role, address};
 use crate::ids::Instance;
-use crate::observe::{Event as Seen, Observe};
+use crate::observe::{DropReason, Event as Seen, Observe};
 use crate::rng::Rng;
+use crate::wire::{VERSION, schema};
 
 /// One node's view of the cluster; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -176,12 +179,24 @@ impl Membership {
         self.table.version()
     }
 
-    /// A node that was asked said that it speaks other wire versions only.
-    pub(crate) fn on_other_version(&mut self, from: SocketAddr) {
+    /// Handles a VERSIONS datagram for this instance: a node that was asked says which wire versions
+    /// it speaks. Reports that it was accepted, or why it was dropped; that it was received is the
+    /// caller's to report.
+    pub(crate) fn on_versions(&mut self, from: SocketAddr, body: &[u8]) {
         let from = address::canonical(from);
-        if self.strangers.is_new(from) {
-            self.observe.emit(Seen::VersionDiffers { from });
-        }
+        let reason = match schema::Versions::decode(body) {
+            Err(_) => DropReason::Malformed,
+            // It could have answered.
+            Ok(said) if said.versions.contains(&u32::from(VERSION)) => DropReason::Stray,
+            Ok(_) => {
+                self.observe.emit(Seen::DatagramAccepted { from });
+                if self.strangers.is_new(from) {
+                    self.observe.emit(Seen::VersionDiffers { from });
+                }
+                return;
+            }
+        };
+        self.observe.emit(Seen::DatagramDropped { from, reason });
     }
 
     /// A random part of a time, so that nodes that start together do not stay in step.

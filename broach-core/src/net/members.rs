@@ -69,8 +69,7 @@ impl Members {
             // any case only one of the two asked.
             Kind::Versions if datagram.header.to.0 == self.instance.0 => {
                 self.observe.emit(Seen::DatagramReceived { from, bytes });
-                self.observe.emit(Seen::DatagramAccepted { from });
-                self.membership.on_other_version(from);
+                self.membership.on_versions(from, &datagram.body);
                 None
             }
             _ => Some(received),

@@ -55,6 +55,18 @@ impl Tap {
         self.0.log().iter().filter(|one| !one.sent).map(|one| one.bytes.clone()).collect()
     }
 
+    /// Waits for what comes to a socket that no node has: from where, and what.
+    ///
+    /// # Panics
+    ///
+    /// If the socket fails.
+    pub async fn receive(&self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut received = Vec::new();
+        let polled = std::future::poll_fn(|cx| self.poll_receive(cx, &mut received)).await;
+        polled.expect("sockets of tests do not fail");
+        received.into_iter().map(|one| (one.from, one.bytes.to_vec())).collect()
+    }
+
     /// From now on only those datagrams go out for which this is true; the others are lost.
     pub fn let_pass(&self, passes: impl FnMut(&Tapped) -> bool + Send + 'static) {
         *self.0.passes.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(passes);

@@ -193,8 +193,14 @@ fn another_version_is_named_once() {
     let mut sim = Sim::new(4);
     let node = sim.start(0, &[9]);
     for _ in 0..3 {
-        sim.with(node, |membership, _| membership.on_other_version(Sim::addr(9)));
+        sim.with(node, |membership, _| membership.on_versions(Sim::addr(9), &[0x0a, 1, 2]));
     }
+    // One that speaks this version too, and something that is no list of versions.
+    for body in [&[0x0a, 2, 1, 2][..], &[0xff]] {
+        sim.with(node, |membership, _| membership.on_versions(Sim::addr(8), body));
+    }
+    assert_eq!(sim.dropped(node, DropReason::Stray), 1);
+    assert_eq!(sim.dropped(node, DropReason::Malformed), 1);
     assert_eq!(sim.named(node).len(), 1);
     assert!(sim.named(node)[0].contains("VersionDiffers"));
 }

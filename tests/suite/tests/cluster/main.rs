@@ -3,5 +3,13 @@
 //!
 //! All run on a network within the process and in virtual time, from a seed.
 
+mod adverts;
+mod bad_input;
+mod channel;
+mod costs;
 mod ended;
+mod hostile;
 mod joining;
+mod lifecycle;
+mod membership;
+mod storms;
