@@ -1,0 +1,63 @@
+//! How soon no call goes to a node that was killed, and how soon all others call it dead.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::Error;
+use crate::caller::Caller;
+use crate::figures::{grouped, time};
+use crate::measure::distribution;
+use crate::measure::load::Load;
+use crate::options::Kills;
+use crate::processes::{Killed, Nodes, Noticed};
+use crate::progress::say;
+
+/// Kills one node after the other under load, each time waits until all others call it dead, and
+/// replaces it. Prints the times.
+pub(crate) async fn kills(options: &Kills) -> Result<ExitCode, Error> {
+    let count = options.nodes as usize;
+    let mut nodes = Nodes::start(count).await?;
+    let caller = Caller::join(nodes.a_live_one(), count).await?;
+    let load = Load::start(&caller, options.in_flight, u64::MAX);
+    let (mut sent, mut dead, mut late) = (Vec::new(), Vec::new(), 0);
+    // The oldest of those that live, in turn; so each will have been there for a while.
+    for index in 0..options.count as usize {
+        let killed = nodes.kill(index).await?;
+        let noticed = nodes.notice(killed, PATIENCE).await;
+        match all_noticed(&noticed, killed) {
+            Some(after) => dead.push(after),
+            None => late += 1,
+        }
+        nodes.add().await?;
+        nodes.see(count).await?;
+        caller.sees(count).await?;
+        // Only now, because until the caller has heard of it, it may try the dead node again.
+        let last = caller.last_attempt(nodes.addr(index));
+        let last = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(killed.at));
+        sent.push(last);
+        let dead = dead.last().filter(|_| late == 0 || noticed.iter().all(|one| one.at.is_some()));
+        let dead = dead.map_or_else(|| "not".to_owned(), |&dead| time(dead));
+        say(&format!("{:>4}: last call to it {}, called dead {dead}", index + 1, time(last)));
+    }
+    load.stop();
+    let done = load.done().await?;
+    println!("{} of {} nodes killed", options.count, options.nodes);
+    println!("  until the last call went there: {}", distribution(sent));
+    println!("  until all others called it dead: {}", distribution(dead));
+    if 0 < late {
+        println!("  {late} of them not within {}", time(PATIENCE));
+    }
+    let answered = done.answered.values().sum();
+    println!("  {} calls answered, {} failed", grouped(answered), grouped(done.failed));
+    nodes.stop().await?;
+    Ok(if done.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How long it took until all had noticed, if they did.
+fn all_noticed(noticed: &[Noticed], killed: Killed) -> Option<Duration> {
+    let times = noticed.iter().map(|noticed| Some(noticed.at? - killed.at));
+    times.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// How long the others have.
+const PATIENCE: Duration = Duration::from_secs(30);
