@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use broach_core::Node;
 use broach_core::observe::{Event, Observer};
+use broach_core::{Node, NodeBuilder};
 use tokio::time::timeout;
 
 use crate::Error;
@@ -27,18 +27,27 @@ struct Attempts(Arc<Mutex<HashMap<SocketAddr, Instant>>>);
 impl Caller {
     /// Joins through a seed, and waits until it sees so many nodes.
     ///
+    /// It serves nothing, so the others need not know of it: it is no member itself.
+    ///
     /// # Errors
     ///
     /// If that does not happen.
     pub(crate) async fn join(seed: SocketAddr, nodes: usize) -> Result<Self, Error> {
+        Self::start(Node::builder().client_only().join([seed]), nodes).await
+    }
+
+    /// The same as a member, which hears at once of what becomes of others.
+    ///
+    /// # Errors
+    ///
+    /// Like [`join`](Self::join).
+    pub(crate) async fn join_as_member(seed: SocketAddr, nodes: usize) -> Result<Self, Error> {
+        Self::start(Node::builder().join([seed]), nodes).await
+    }
+
+    async fn start(builder: NodeBuilder, nodes: usize) -> Result<Self, Error> {
         let attempts = Attempts::default();
-        let node = Node::builder()
-            // It serves nothing, so the others need not know of it.
-            .client_only()
-            .join([seed])
-            .observe(attempts.clone())
-            .start()
-            .await?;
+        let node = builder.observe(attempts.clone()).start().await?;
         let caller = Self { node, attempts };
         caller.sees(nodes).await?;
         Ok(caller)

@@ -64,6 +64,10 @@ pub(crate) struct Kills {
     /// How many calls are in flight at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
     pub(crate) in_flight: u64,
+
+    /// The caller is a member of the cluster, and no client only.
+    #[arg(long)]
+    pub(crate) member: bool,
 }
 
 #[derive(Debug, clap::Args)]

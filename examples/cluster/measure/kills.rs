@@ -17,7 +17,11 @@ use crate::progress::say;
 pub(crate) async fn kills(options: &Kills) -> Result<ExitCode, Error> {
     let count = options.nodes as usize;
     let mut nodes = Nodes::start(count).await?;
-    let caller = Caller::join(nodes.a_live_one(), count).await?;
+    let seed = nodes.a_live_one();
+    let caller = match options.member {
+        true => Caller::join_as_member(seed, count).await?,
+        false => Caller::join(seed, count).await?,
+    };
     let load = Load::start(&caller, options.in_flight, u64::MAX);
     let (mut sent, mut dead, mut late) = (Vec::new(), Vec::new(), 0);
     // The oldest of those that live, in turn; so each will have been there for a while.
