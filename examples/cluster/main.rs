@@ -26,6 +26,7 @@ mod results;
 mod run;
 mod said;
 mod timeline;
+mod view;
 mod words;
 
 // What the build script made of the `.proto` files.

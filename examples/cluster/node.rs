@@ -36,14 +36,14 @@ pub(crate) async fn serve(seeds: Vec<String>) -> Result<(), Error> {
     tokio::select! {
         // The other end closes when its process ends, however it ends.
         result = copy(&mut stdin, &mut nothing) => result.map(|_| ())?,
-        () = watch(&node, events) => {}
+        () = watch(&node, events, tell) => {}
     }
     // Whoever called is gone, so there is nobody to finish for: the node is dropped, not shut down.
     Ok(())
 }
 
 /// Tells how many members there are, and who has died.
-async fn watch(node: &Node, mut events: MemberEvents) {
+pub(crate) async fn watch(node: &Node, mut events: MemberEvents, tell: impl Fn(Said)) {
     let mut told = 0;
     loop {
         let count = callable(&node.members());
@@ -61,7 +61,7 @@ async fn watch(node: &Node, mut events: MemberEvents) {
 }
 
 /// How many members are well, as far as is known, and known to serve something.
-pub(crate) fn callable(members: &Members) -> usize {
+fn callable(members: &Members) -> usize {
     let serves = members.iter().filter(|member| {
         member.state() == MemberState::Alive
             && member.services().is_some_and(|services| !services.is_empty())

@@ -65,9 +65,9 @@ pub(crate) struct Kills {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
     pub(crate) in_flight: u64,
 
-    /// The caller is a member of the cluster, and no client only.
+    /// The caller is no member, and asks the nodes now and then who is there.
     #[arg(long)]
-    pub(crate) member: bool,
+    pub(crate) client_only: bool,
 }
 
 #[derive(Debug, clap::Args)]

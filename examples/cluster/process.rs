@@ -1,17 +1,16 @@
 //! [`NodeProcess`]: a node in a process of its own, and what it says.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::Error;
 use crate::said::Said;
+use crate::view::{Teller, View};
 
 /// A process of this program that serves.
 #[derive(Debug)]
@@ -21,16 +20,8 @@ pub(crate) struct NodeProcess {
     /// Holds the other end of its standard input, which the node ends with.
     pub(crate) child: Child,
     pub(crate) killed: bool,
+    pub(crate) view: View,
     number: usize,
-    seen: watch::Receiver<Seen>,
-}
-
-/// What a node has said of the others.
-#[derive(Debug, Default)]
-struct Seen {
-    members: usize,
-    /// Who died, and when it said so.
-    dead: HashMap<SocketAddr, Instant>,
 }
 
 impl NodeProcess {
@@ -59,9 +50,9 @@ impl NodeProcess {
         let Said::Ready(addr) = line.parse()? else {
             return Err(format!("node {number} did not start: it said {line:?}").into());
         };
-        let (sender, seen) = watch::channel(Seen::default());
-        tokio::spawn(listen(lines, sender));
-        Ok(Self { addr, started, child, killed: false, number, seen })
+        let (teller, view) = View::new();
+        tokio::spawn(listen(lines, teller));
+        Ok(Self { addr, started, child, killed: false, view, number })
     }
 
     /// Waits until it sees so many members.
@@ -70,35 +61,20 @@ impl NodeProcess {
     ///
     /// If it does not.
     pub(crate) async fn sees(&mut self, count: usize) -> Result<(), Error> {
-        let Self { number, seen, .. } = self;
-        let reached = async { seen.wait_for(|seen| seen.members == count).await.is_ok() };
-        if timeout(PATIENCE, reached).await == Ok(true) {
+        let Self { number, view, .. } = self;
+        if timeout(PATIENCE, view.sees(count)).await == Ok(true) {
             return Ok(());
         }
-        let members = seen.borrow().members;
+        let members = view.members();
         Err(format!("node {number} sees {members} of {count} nodes after {PATIENCE:?}").into())
-    }
-
-    /// Waits until it calls the node at this address dead, and says when it did. What it said of
-    /// it before `since` does not count. `None` if it has ended.
-    pub(crate) async fn calls_dead(&mut self, addr: SocketAddr, since: Instant) -> Option<Instant> {
-        let dead = |seen: &Seen| seen.dead.get(&addr).copied().filter(|&at| since <= at);
-        let seen = self.seen.wait_for(|seen| dead(seen).is_some()).await;
-        seen.ok().and_then(|seen| dead(&seen))
     }
 }
 
 /// Takes in what a node says until it ends.
-async fn listen(mut lines: Lines<BufReader<ChildStdout>>, seen: watch::Sender<Seen>) {
+async fn listen(mut lines: Lines<BufReader<ChildStdout>>, teller: Teller) {
     while let Ok(Some(line)) = lines.next_line().await {
-        let now = Instant::now();
-        match line.parse() {
-            Ok(Said::Members(count)) => seen.send_modify(|seen| seen.members = count),
-            Ok(Said::Died(addr)) => seen.send_modify(|seen| {
-                seen.dead.insert(addr, now);
-            }),
-            // Of no use here.
-            Ok(Said::Ready(_)) | Err(_) => {}
+        if let Ok(said) = line.parse() {
+            teller.on_said(said);
         }
     }
 }

@@ -23,9 +23,9 @@ pub(crate) struct Killed {
 }
 
 /// When a node noticed that another is dead; `None` if it did not while somebody waited for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Noticed {
-    pub(crate) by: usize,
+    pub(crate) by: String,
     pub(crate) at: Option<Instant>,
 }
 
@@ -109,8 +109,8 @@ impl Nodes {
             !node.killed && node.started < killed.at
         });
         let notice = witnesses.map(|(by, node)| async move {
-            let at = timeout(wait, node.calls_dead(addr, killed.at)).await;
-            Noticed { by, at: at.ok().flatten() }
+            let at = timeout(wait, node.view.calls_dead(addr, killed.at)).await;
+            Noticed { by: format!("node {}", by + 1), at: at.ok().flatten() }
         });
         join_all(notice).await
     }

@@ -197,15 +197,15 @@ fn beside(at: Option<Instant>, other: Instant) -> String {
 fn notices(noticed: &[Noticed], killed: Instant) -> String {
     let late: Vec<_> = noticed.iter().filter(|noticed| noticed.at.is_none()).collect();
     if !late.is_empty() {
-        let late: Vec<_> = late.iter().map(|late| (late.by + 1).to_string()).collect();
-        return format!("not called dead in time by node {}", late.join(", "));
+        let late: Vec<_> = late.iter().map(|late| late.by.as_str()).collect();
+        return format!("not called dead in time by {}", late.join(", "));
     }
     let last = noticed.iter().max_by_key(|noticed| noticed.at);
-    match last.and_then(|last| Some((last.by + 1, last.at?))) {
+    match last.and_then(|last| Some((&last.by, last.at?))) {
         None => "nobody left to call it dead".to_owned(),
         Some((by, at)) => {
             let at = beside(Some(at), killed);
-            format!("called dead by all {} others {at}, last by node {by}", noticed.len())
+            format!("called dead by all {} others {at}, last by {by}", noticed.len())
         }
     }
 }
@@ -245,7 +245,7 @@ mod tests {
         }
         results.killed = Some(Killed { index: 1, at: after(200) });
         results.last_sent = Some(after(210));
-        results.noticed = vec![Noticed { by: 0, at: Some(after(4_200)) }];
+        results.noticed = vec![Noticed { by: "the caller".to_owned(), at: Some(after(4_200)) }];
         results.newcomer = Some(Newcomer { index: 2, at: after(400) });
         results.add_node(([127, 0, 0, 1], 3).into());
         Report {
@@ -272,7 +272,7 @@ mod tests {
             "  killed   node 2 after 200.00 ms",
             "           last call to it 10.00 ms after",
             "           last answer from it 50.00 ms after",
-            "           called dead by all 1 others 4.00 s after, last by node 1",
+            "           called dead by all 1 others 4.00 s after, last by the caller",
             "  joined   node 3, started after 400.00 ms",
             "           first answer from it never",
             "           0 calls answered by it",
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn whoever_has_not_noticed_is_named_and_that_is_no_failure() {
         let mut report = report();
-        report.results.noticed.push(Noticed { by: 3, at: None });
+        report.results.noticed.push(Noticed { by: "node 4".to_owned(), at: None });
         assert!(report.to_string().contains("not called dead in time by node 4"), "{report}");
         assert!(report.wrong().is_empty());
     }

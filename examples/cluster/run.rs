@@ -86,9 +86,13 @@ impl Plan {
             joined?;
         }
         if let Some(killed) = results.killed {
-            results.last_sent = caller.last_attempt(nodes.addr(killed.index));
+            let addr = nodes.addr(killed.index);
+            results.last_sent = caller.last_attempt(addr);
             say(&format!("waiting until all call node {} dead", killed.index + 1));
-            results.noticed = nodes.notice(killed, NOTICE_PATIENCE).await;
+            let caller = caller.notices(addr, killed, NOTICE_PATIENCE);
+            let (mut noticed, caller) = tokio::join!(nodes.notice(killed, NOTICE_PATIENCE), caller);
+            noticed.push(caller);
+            results.noticed = noticed;
         }
         results.passes = shared.queue.passes();
         for tally in &shared.tallies {

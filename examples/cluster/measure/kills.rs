@@ -18,39 +18,34 @@ pub(crate) async fn kills(options: &Kills) -> Result<ExitCode, Error> {
     let count = options.nodes as usize;
     let mut nodes = Nodes::start(count).await?;
     let seed = nodes.a_live_one();
-    let caller = match options.member {
-        true => Caller::join_as_member(seed, count).await?,
+    let caller = match options.client_only {
+        true => Caller::join_as_client(seed, count).await?,
         false => Caller::join(seed, count).await?,
     };
     let load = Load::start(&caller, options.in_flight, u64::MAX);
-    let (mut sent, mut dead, mut late) = (Vec::new(), Vec::new(), 0);
+    let (mut sent, mut dead) = (Vec::new(), Vec::new());
     // The oldest of those that live, in turn; so each will have been there for a while.
     for index in 0..options.count as usize {
         let killed = nodes.kill(index).await?;
-        let noticed = nodes.notice(killed, PATIENCE).await;
-        match all_noticed(&noticed, killed) {
-            Some(after) => dead.push(after),
-            None => late += 1,
-        }
+        let all = all_noticed(&nodes.notice(killed, PATIENCE).await, killed);
         nodes.add().await?;
         nodes.see(count).await?;
         caller.sees(count).await?;
         // Only now, because until the caller has heard of it, it may try the dead node again.
         let last = caller.last_attempt(nodes.addr(index));
         let last = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(killed.at));
+        let called = all.map_or_else(|| format!("not within {}", time(PATIENCE)), time);
+        say(&format!("{:>4}: last call to it {}, called dead {called}", index + 1, time(last)));
         sent.push(last);
-        let dead = dead.last().filter(|_| late == 0 || noticed.iter().all(|one| one.at.is_some()));
-        let dead = dead.map_or_else(|| "not".to_owned(), |&dead| time(dead));
-        say(&format!("{:>4}: last call to it {}, called dead {dead}", index + 1, time(last)));
+        dead.extend(all);
     }
     load.stop();
     let done = load.done().await?;
     println!("{} of {} nodes killed", options.count, options.nodes);
     println!("  until the last call went there: {}", distribution(sent));
-    println!("  until all others called it dead: {}", distribution(dead));
-    if 0 < late {
-        println!("  {late} of them not within {}", time(PATIENCE));
-    }
+    let late = options.count as usize - dead.len();
+    println!("  until all other nodes called it dead: {}", distribution(dead));
+    println!("  not called dead by all within {}: {late}", time(PATIENCE));
     let answered = done.answered.values().sum();
     println!("  {} calls answered, {} failed", grouped(answered), grouped(done.failed));
     nodes.stop().await?;
