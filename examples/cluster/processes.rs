@@ -94,9 +94,10 @@ impl Nodes {
             return Err(ended_early(index, status).into());
         }
         let at = Instant::now();
-        // This also waits for its end, so that no zombie is left.
-        child.kill().await?;
+        // Whether or not its end is waited for.
         *killed = true;
+        // This waits for it, so that no zombie is left.
+        child.kill().await?;
         Ok(Killed { index, at })
     }
 

@@ -127,8 +127,8 @@ impl Results {
     fn add_answer(&mut self, peer: Option<SocketAddr>, started: Instant, ended: Instant) {
         let nanos = u64::try_from((ended - started).as_nanos()).unwrap_or(u64::MAX);
         self.latency.saturating_record(nanos);
-        // A reply that says nothing of its sender cannot come from a node.
-        let Some(addr) = peer else { return };
+        // Whoever does not say who he is, is a stranger.
+        let addr = peer.unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
         let after = ended - self.started;
         let mut nodes = self.nodes.iter_mut().chain(&mut self.strangers);
         if let Some(node) = nodes.find(|node| node.addr == addr) {

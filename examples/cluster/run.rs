@@ -4,16 +4,19 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::join;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::Error;
 use crate::caller::Caller;
-use crate::processes::{Killed, Nodes};
+use crate::processes::{Killed, Nodes, Noticed};
 use crate::progress::{Progress, say};
 use crate::queue::Queue;
 use crate::results::{Answer, CallEnd, Newcomer, Results};
@@ -86,13 +89,8 @@ impl Plan {
             joined?;
         }
         if let Some(killed) = results.killed {
-            let addr = nodes.addr(killed.index);
-            results.last_sent = caller.last_attempt(addr);
-            say(&format!("waiting until all call node {} dead", killed.index + 1));
-            let caller = caller.notices(addr, killed, NOTICE_PATIENCE);
-            let (mut noticed, caller) = tokio::join!(nodes.notice(killed, NOTICE_PATIENCE), caller);
-            noticed.push(caller);
-            results.noticed = noticed;
+            results.last_sent = caller.last_attempt(nodes.addr(killed.index));
+            results.noticed = notice(nodes, caller, killed).await;
         }
         results.passes = shared.queue.passes();
         for tally in &shared.tallies {
@@ -182,6 +180,21 @@ impl Plan {
         }
         progress.clear();
     }
+}
+
+/// Waits until everybody calls a node dead, which most have done long ago unless the run was short.
+async fn notice(nodes: &mut Nodes, caller: &Caller, killed: Killed) -> Vec<Noticed> {
+    let by_caller = caller.notices(nodes.addr(killed.index), killed, NOTICE_PATIENCE);
+    let mut noticing = pin!(join(nodes.notice(killed, NOTICE_PATIENCE), by_caller));
+    let (mut noticed, by_caller) = match noticing.as_mut().now_or_never() {
+        Some(noticed) => noticed,
+        None => {
+            say(&format!("waiting until all call node {} dead", killed.index + 1));
+            noticing.await
+        }
+    };
+    noticed.push(by_caller);
+    noticed
 }
 
 /// Has one chunk after the other counted, until there is none left.

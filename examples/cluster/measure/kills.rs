@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::caller::Caller;
-use crate::figures::{grouped, time};
+use crate::figures::{count_of, grouped, time};
 use crate::measure::distribution;
 use crate::measure::load::Load;
 use crate::options::Kills;
@@ -41,13 +41,14 @@ pub(crate) async fn kills(options: &Kills) -> Result<ExitCode, Error> {
     }
     load.stop();
     let done = load.done().await?;
-    println!("{} of {} nodes killed", options.count, options.nodes);
+    println!("{} killed, one after the other, of {count}", count_of(options.count, "node"));
     println!("  until the last call went there: {}", distribution(sent));
     let late = options.count as usize - dead.len();
     println!("  until all other nodes called it dead: {}", distribution(dead));
     println!("  not called dead by all within {}: {late}", time(PATIENCE));
     let answered = done.answered.values().sum();
-    println!("  {} calls answered, {} failed", grouped(answered), grouped(done.failed));
+    let counts = [answered, done.retried, done.failed].map(grouped);
+    println!("  {} calls answered, {} of them retried, {} failed", counts[0], counts[1], counts[2]);
     nodes.stop().await?;
     Ok(if done.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

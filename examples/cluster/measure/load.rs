@@ -24,6 +24,8 @@ pub(crate) struct Load {
 pub(crate) struct Done {
     /// By the node that answered.
     pub(crate) answered: BTreeMap<SocketAddr, u64>,
+    /// Calls that were answered, but not at the first attempt.
+    pub(crate) retried: u64,
     pub(crate) failed: u64,
 }
 
@@ -51,7 +53,8 @@ impl Load {
     pub(crate) async fn done(mut self) -> Result<Done, Error> {
         let mut all = Done::default();
         while let Some(done) = self.workers.join_next().await {
-            let Done { answered, failed } = done?;
+            let Done { answered, retried, failed } = done?;
+            all.retried += retried;
             all.failed += failed;
             for (addr, calls) in answered {
                 *all.answered.entry(addr).or_default() += calls;
@@ -66,6 +69,7 @@ async fn work(client: WordCountClient, left: Arc<AtomicU64>) -> Done {
     while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
         match client.count(CountRequest { text: TEXT.to_owned() }).response().await {
             Ok(response) => {
+                done.retried += u64::from(1 < response.attempts.len());
                 if let Some(peer) = response.peer {
                     *done.answered.entry(peer.addr).or_default() += 1;
                 }

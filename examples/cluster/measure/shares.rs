@@ -26,7 +26,8 @@ pub(crate) async fn shares(options: &Shares) -> Result<ExitCode, Error> {
         worst = worst.max(off.abs());
         println!("  node {}: {:>11}, {off:+.1} % of a fair share", index + 1, grouped(calls));
     }
-    println!("furthest from fair: {worst:.1} %; {} failed", grouped(done.failed));
+    let [retried, failed] = [done.retried, done.failed].map(grouped);
+    println!("furthest from fair: {worst:.1} %; {retried} retried, {failed} failed");
     nodes.stop().await?;
     Ok(if done.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
