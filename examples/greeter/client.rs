@@ -4,7 +4,7 @@
 //! cargo run -p broach-examples --bin greeter-client [--join] [ADDRESS] [NAME]
 //! ```
 //!
-//! With `--join` the address may be that of any node of a cluster, and whoever serves there answers.
+//! With `--join` the address is that of any node of a cluster, and whoever greets there answers.
 
 // What the build script made of `greeter.proto`.
 broach_core::include_protos!();
