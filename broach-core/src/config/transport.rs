@@ -72,7 +72,8 @@ pub struct Transport {
     /// And at least this often, while it does not answer. Default: 250 ms.
     pub probe_timeout_max: Duration,
     /// After how long without an answer a node counts as silent, at the least; four probe time-outs
-    /// if that is longer. Calls that may go elsewhere then do. Default: 300 ms.
+    /// if that is longer, each of at most `probe_timeout_max` or two of the shortest round trips.
+    /// Calls that may go elsewhere then do. Default: 300 ms.
     pub silent_after: Duration,
     /// After how long without an answer a node counts as dead: calls under way to it fail with
     /// `UNAVAILABLE`. A caller that acknowledges nothing for so long is not served any more.

@@ -129,7 +129,7 @@ impl Session {
 
     /// How long the other side may answer nothing before calls go elsewhere.
     fn silence(&self, config: &Transport) -> Duration {
-        config.silent_after.max(4 * self.link.probe_timeout())
+        config.silent_after.max(4 * self.link.patience())
     }
 
     /// When the other side is asked for a sign of life, while it works on a call.

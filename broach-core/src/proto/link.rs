@@ -159,6 +159,16 @@ impl Link {
         self.rtt.probe_timeout(self.peer_ack_delay, self.config.probe_timeout_min)
     }
 
+    /// The same to judge by whether the other side has fallen silent.
+    ///
+    /// When a process goes on that was held up for seconds, it acknowledges what has waited for so
+    /// long. The smoothed time remembers that for many round trips, in which its death must not go
+    /// unnoticed.
+    pub(crate) fn patience(&self) -> Duration {
+        let most = self.config.probe_timeout_max.max(2 * self.rtt.shortest());
+        self.probe_timeout().min(most)
+    }
+
     /// Whether a probe has to go out.
     pub(crate) const fn owes_probe(&self) -> bool {
         0 < self.probes

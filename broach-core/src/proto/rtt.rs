@@ -47,6 +47,11 @@ impl Rtt {
         }
     }
 
+    /// The shortest round trip so far; zero before the first measurement.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.min.unwrap_or_default()
+    }
+
     /// How long to wait for an acknowledgement before probing, before any back-off.
     pub(crate) fn probe_timeout(&self, max_ack_delay: Duration, floor: Duration) -> Duration {
         let wait = self.smoothed + (4 * self.variation).max(GRANULARITY) + max_ack_delay;

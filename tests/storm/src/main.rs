@@ -1,12 +1,15 @@
-//! Simulations of the transport over bad networks, as many as one likes.
+//! Simulations of the transport, and of whole clusters, over bad networks, as many as one likes.
 //!
 //! ```text
 //! cargo run --release -p broach-storm -- --seeds 0..1000
 //! cargo run --release -p broach-storm -- --seeds 7..8 --calls 100000 --loss 0.1 --duplicate 0.05
+//! cargo run --release -p broach-storm -- --cluster --seeds 0..1000
 //! ```
 //!
 //! Without any option about the network each seed draws its own faults, of every kind. Whatever is
 //! found wrong is printed with its seed, and the seed alone brings it back.
+
+mod clusters;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -36,6 +39,11 @@ struct Cli {
     /// Print the report of every seed.
     #[arg(long)]
     verbose: bool,
+    /// Simulate whole nodes instead, which find each other by gossip and call each other while some
+    /// of them crash, leave, join, stop or are cut off. Each seed draws everything, and is run twice:
+    /// both runs must do the same.
+    #[arg(long, conflicts_with_all = ["calls", "bytes", "deadline_ms", "Network"])]
+    cluster: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -126,6 +134,9 @@ impl Total {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.cluster {
+        return clusters::run(cli.seeds, cli.verbose);
+    }
     let mut total = Total::default();
     let started = std::time::Instant::now();
     for seed in cli.seeds.clone() {

@@ -65,7 +65,7 @@ impl Load {
         let (token, idempotent) = {
             let mut state = self.lock();
             state.calls += 1;
-            let (token, idempotent) = (state.calls, state.calls % 2 == 0);
+            let (token, idempotent) = (state.calls, is_idempotent(state.calls));
             state.history.call(token, idempotent, self.0.begun.elapsed() + self.0.timeout);
             (token, idempotent)
         };
@@ -120,6 +120,14 @@ impl Load {
         self.lock().failures.clone()
     }
 
+    /// Those of them that might have run twice, and whose caller has not ended.
+    pub fn failed_for_nothing(&self) -> Vec<Status> {
+        let here = |status: &Status| status.message().starts_with("this node");
+        let failures = self.failures().into_iter();
+        let failures = failures.filter(|(token, status)| is_idempotent(*token) && !here(status));
+        failures.map(|(_, status)| status).collect()
+    }
+
     /// The longest that a call has taken.
     pub fn slowest(&self) -> Duration {
         self.lock().slowest
@@ -139,4 +147,8 @@ impl Load {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const fn is_idempotent(token: u64) -> bool {
+    token.is_multiple_of(2)
 }

@@ -193,6 +193,32 @@ async fn who_is_silent_is_passed_over_before_he_is_dead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_slept_is_not_waited_for_any_longer_when_he_dies() {
+    let mut cluster = with_caller(World::new(14), 3).await;
+    let load = Load::new(1, secs(5));
+    cluster.load(9, &load, millis(1));
+    tokio::time::sleep(secs(1)).await;
+    // Whatever it acknowledges first when it goes on has taken seconds.
+    cluster.world.network.stop(World::addr(2));
+    tokio::time::sleep(secs(2)).await;
+    let stopping = tokio::spawn({
+        let load = load.clone();
+        async move { load.stop().await }
+    });
+    tokio::time::sleep(millis(1_500)).await;
+    cluster.world.network.resume(World::addr(2));
+    stopping.await.unwrap();
+    cluster.full().await;
+    cluster.crash(2).await;
+    for token in 1 << 40..(1 << 40) + 20 {
+        let begun = Instant::now();
+        cluster.client(9).echo_again(echo(token)).await.unwrap();
+        assert!(begun.elapsed() <= millis(1_100), "{:?}", begun.elapsed());
+    }
+    cluster.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_draining_is_called_only_if_there_is_nobody_better() {
     let mut cluster = with_caller(World::new(8), 2).await;
     let draining = |number| {
