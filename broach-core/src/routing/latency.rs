@@ -15,6 +15,10 @@ use crate::deadline::Time;
 /// each answer as well as with time. So a single peak is forgotten after some answers, and a node
 /// that has become slow is known after a few.
 ///
+/// Calls that were under way together have waited for the same things: if a node stands still for a
+/// moment, all its answers are late at once, and that is one peak and not many. So an answer counts
+/// in full only if the whole call came after the last answer, and else for the part that did.
+///
 /// Written by many calls at once without a lock: now and then one answer is lost from the average,
 /// which does not matter to it.
 #[derive(Debug, Default)]
@@ -37,16 +41,18 @@ impl Latency {
     pub(crate) fn on_answer(&self, now: Time, took: Duration) {
         let took = (took.as_nanos() as u64).max(MIN_NANOS);
         let before = self.get(now).map(|average| average.as_nanos() as u64);
+        let age = now.as_nanos().saturating_sub(self.moved_at.load(Relaxed)) as f64;
+        let counts = (age / took as f64).min(1.0);
         let average = match before {
             None => took,
             Some(before) if before <= took => {
-                before + (took.min(before.saturating_mul(PEAK_MAX)) - before) / RISE
+                let peak = took.min(before.saturating_mul(PEAK_MAX));
+                before + ((peak - before) as f64 * counts / RISE) as u64
             }
             Some(before) => {
-                let age = now.as_nanos().saturating_sub(self.moved_at.load(Relaxed)) as f64;
                 // Close to 1 - exp(-age / DECAY), and cheaper.
                 let by_time = age / (age + DECAY.as_nanos() as f64);
-                let part = by_time.max(1.0 / FALL);
+                let part = by_time.max(counts / FALL);
                 before - ((before - took) as f64 * part) as u64
             }
         };
@@ -68,7 +74,7 @@ const PEAK_MAX: u64 = 3;
 
 /// A slower answer moves the average by this part of the way: a node that has become ten times as
 /// slow is known as at least five times as slow after eight answers.
-const RISE: u64 = 8;
+const RISE: f64 = 8.0;
 
 /// A quicker answer moves the average by at least this part of the way.
 const FALL: f64 = 32.0;
@@ -95,11 +101,12 @@ mod tests {
     }
 
     fn fed(answers: &[u32]) -> Duration {
-        let latency = Latency::default();
-        for (ms, &took) in (0..).zip(answers) {
-            latency.on_answer(at(ms), took * MS);
+        let (latency, mut now) = (Latency::default(), at(0));
+        for &took in answers {
+            now = now + took * MS;
+            latency.on_answer(now, took * MS);
         }
-        latency.get(at(answers.len() as u64)).unwrap()
+        latency.get(now).unwrap()
     }
 
     #[test]
@@ -115,6 +122,15 @@ mod tests {
         assert!(peak < 2 * MS, "{peak:?}");
         let slow = fed(&[1, 1, 1, 10, 10, 10, 10, 10, 10, 10, 10]);
         assert!(5 * MS < slow, "{slow:?}");
+    }
+
+    #[test]
+    fn answers_that_were_late_together_are_one_peak() {
+        let latency = Latency::default();
+        (1..=100).for_each(|ms| latency.on_answer(at(ms), MS));
+        (0..64).for_each(|_| latency.on_answer(at(120), 20 * MS));
+        let peak = latency.get(at(120)).unwrap();
+        assert!(peak < 2 * MS, "{peak:?}");
     }
 
     #[test]
