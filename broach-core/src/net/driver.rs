@@ -287,6 +287,11 @@ impl Driver {
                         members.on_answered(now, peer);
                     }
                 }
+                Event::Heard(peer) => {
+                    if let Some(members) = &self.members {
+                        members.on_heard(peer);
+                    }
+                }
                 Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);

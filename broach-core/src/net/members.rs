@@ -94,6 +94,11 @@ impl Members {
         self.membership.on_evidence(now, peer.addr, peer.instance);
     }
 
+    /// A node that was silent answers again.
+    pub(super) fn on_heard(&self, peer: Peer) {
+        self.sightings.put_heard(peer);
+    }
+
     /// Tells whoever wants to know what has changed.
     pub(super) fn report(&mut self, endpoint: &mut Endpoint) {
         let changes: Vec<Change> = std::iter::from_fn(|| self.membership.poll_event()).collect();

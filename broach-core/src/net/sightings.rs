@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::gossip::{Change, Entry};
+use crate::peer::Peer;
 
 /// What the driver knows of the members, as it was last.
 ///
@@ -22,6 +23,7 @@ struct Slot {
     /// `None` if nothing has changed since it was taken.
     members: Option<Vec<Entry>>,
     changes: VecDeque<Change>,
+    heard: Vec<Peer>,
     /// The driver has gone.
     closed: bool,
 }
@@ -29,11 +31,13 @@ struct Slot {
 /// What there is to know.
 #[derive(Debug)]
 pub(crate) struct Sighting {
-    /// All members, in no particular order.
-    pub(crate) members: Vec<Entry>,
+    /// All members, in no particular order; `None` if they are those of the last time.
+    pub(crate) members: Option<Vec<Entry>>,
     /// What has changed since the last time, in order. The oldest are missing if there were too
     /// many.
     pub(crate) changes: Vec<Change>,
+    /// Who was silent and answers again.
+    pub(crate) heard: Vec<Peer>,
 }
 
 impl Sightings {
@@ -45,6 +49,18 @@ impl Sightings {
             slot.changes.extend(changes);
             let excess = slot.changes.len().saturating_sub(CHANGES_MAX);
             slot.changes.drain(..excess);
+        }
+        self.changed.notify_one();
+    }
+
+    /// A node that was silent answers again.
+    pub(super) fn put_heard(&self, peer: Peer) {
+        {
+            let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if CHANGES_MAX <= slot.heard.len() || slot.heard.contains(&peer) {
+                return;
+            }
+            slot.heard.push(peer);
         }
         self.changed.notify_one();
     }
@@ -61,9 +77,11 @@ impl Sightings {
         loop {
             {
                 let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(members) = slot.members.take() {
+                if slot.members.is_some() || !slot.heard.is_empty() {
+                    let members = slot.members.take();
                     let changes = std::mem::take(&mut slot.changes).into();
-                    return Some(Sighting { members, changes });
+                    let heard = std::mem::take(&mut slot.heard);
+                    return Some(Sighting { members, changes, heard });
                 }
                 if slot.closed {
                     return None;
@@ -84,7 +102,6 @@ mod tests {
     use super::*;
     use crate::gossip::{Advert, Facts, State};
     use crate::ids::Instance;
-    use crate::peer::Peer;
 
     fn peer(instance: u64) -> Peer {
         Peer { addr: "10.0.0.1:1".parse().unwrap(), instance: Instance(instance) }
@@ -106,7 +123,7 @@ mod tests {
         sightings.put(vec![entry(1)], [up(1)]);
         sightings.put(vec![entry(1), entry(2)], [up(2)]);
         let sighting = sightings.next().now_or_never().unwrap().unwrap();
-        assert_eq!(sighting.members, [entry(1), entry(2)]);
+        assert_eq!(sighting.members.unwrap(), [entry(1), entry(2)]);
         assert_eq!(sighting.changes, [up(1), up(2)]);
         assert!(sightings.next().now_or_never().is_none());
     }
@@ -120,6 +137,15 @@ mod tests {
         let sighting = sightings.next().now_or_never().unwrap().unwrap();
         assert_eq!(sighting.changes.len(), CHANGES_MAX);
         assert_eq!(sighting.changes[0], up(6));
+    }
+
+    #[test]
+    fn who_answers_again_is_told_once_and_by_itself() {
+        let sightings = Sightings::default();
+        (0..3).for_each(|_| sightings.put_heard(peer(1)));
+        let sighting = sightings.next().now_or_never().unwrap().unwrap();
+        assert_eq!((sighting.members, sighting.heard), (None, vec![peer(1)]));
+        assert!(sightings.next().now_or_never().is_none());
     }
 
     #[test]

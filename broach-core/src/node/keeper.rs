@@ -111,7 +111,11 @@ impl Keeper {
     }
 
     fn on_sighting(&mut self, sighting: Sighting) {
-        let Sighting { members, changes } = sighting;
+        let Sighting { members, changes, heard } = sighting;
+        for peer in heard {
+            self.directory.on_heard(peer);
+        }
+        let Some(members) = members else { return };
         self.entries = members;
         let mut wanted: BTreeMap<AdvertHash, Vec<SocketAddr>> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| entry.peer.instance != self.own) {

@@ -129,6 +129,8 @@ pub(crate) enum Event {
     /// A node has acknowledged what was sent to it: it lives, and it can be heard. Reported a few
     /// times a second at the most.
     Answered(Peer),
+    /// A node for whose silence calls have gone elsewhere answers again.
+    Heard(Peer),
     /// A call that was to be served has ended without a reply: its handler is to be stopped.
     Stop(Serving),
 }

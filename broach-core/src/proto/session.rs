@@ -134,10 +134,12 @@ impl Session {
             self.used_at = now;
         }
         let silent = self.leaves_unanswered(now, &shared.config);
+        let peer = self.peer_node();
         if let Side::Client(client) = &mut self.side {
             client.trouble = Trouble::default();
             if !silent && client.silent.take().is_some() {
                 shared.observe.emit(Seen::SessionHeard { peer: self.peer });
+                shared.events.extend(peer.map(Event::Heard));
             }
         }
         Ok(effects)

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 
+use crate::peer::Peer;
 use crate::routing::waiters::{Place, Waiters};
 use crate::routing::{Member, MemberState, Members, Offers};
 
@@ -70,6 +71,17 @@ impl Directory {
         self.members.store(Arc::new(after));
         self.waiters.wake();
         true
+    }
+
+    /// This life of a node has answered something else than a call, after it had been silent.
+    pub(crate) fn on_heard(&self, peer: Peer) {
+        let members = self.look();
+        let target = members.targets().iter().find(|target| {
+            (target.member.addr, target.member.instance) == (peer.addr, Some(peer.instance))
+        });
+        if let Some(target) = target {
+            target.live.standing.on_answer();
+        }
     }
 
     /// The members at present.

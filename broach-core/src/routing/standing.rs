@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use crate::deadline::Time;
 
-/// A node that has fallen silent is passed over, and tried again with a single call after a while:
-/// after a second first, and later up to every half minute.
+/// A node that has fallen silent is passed over, and tried again with a single call after a while,
+/// and later up to every half minute.
 #[derive(Debug)]
 pub(crate) struct Standing {
     /// When it may be tried again, in nanoseconds of the clock; 0 if it answers.
     silent_until: AtomicU64,
     /// How often in a row it has been silent when tried.
     failures: AtomicU32,
+    /// How long it is left alone at first.
+    first: Duration,
     /// It has said that this life of it is about to end.
     leaving: AtomicBool,
     /// How many nodes of the directory there are with which something is wrong: as long as it is
@@ -22,9 +24,12 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn new(ailing: Arc<AtomicUsize>) -> Self {
+    /// The standing of a node of which nothing bad is known. Whether a `watched` one lives is found
+    /// out without calls.
+    pub(crate) fn new(ailing: Arc<AtomicUsize>, watched: bool) -> Self {
         let (silent_until, failures) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { silent_until, failures, leaving: AtomicBool::new(false), ailing }
+        let first = if watched { SILENT_MIN_WATCHED } else { SILENT_MIN };
+        Self { silent_until, failures, first, leaving: AtomicBool::new(false), ailing }
     }
 
     /// The node has fallen silent.
@@ -34,7 +39,7 @@ impl Standing {
             return;
         }
         let failures = self.failures.fetch_add(1, Relaxed);
-        let wait = (SILENT_MIN * 2_u32.saturating_pow(failures.min(16))).min(SILENT_MAX);
+        let wait = (self.first * 2_u32.saturating_pow(failures.min(16))).min(SILENT_MAX);
         if self.silent_until.swap((now + wait).as_nanos(), Relaxed) == 0 {
             self.ailing.fetch_add(1, Relaxed);
         }
@@ -70,7 +75,7 @@ impl Standing {
         if until == 0 || now.as_nanos() < until {
             return false;
         }
-        let next = (now + SILENT_MIN).as_nanos();
+        let next = (now + self.first).as_nanos();
         self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
     }
 }
@@ -84,6 +89,11 @@ impl Drop for Standing {
 
 /// How long a silent node is left alone at first, and at the longest.
 const SILENT_MIN: Duration = Duration::from_secs(1);
+
+/// The same for a member of a cluster. If it is dead the membership says so sooner, and no call has
+/// to find out; a client that is no member hears of it two seconds later.
+const SILENT_MIN_WATCHED: Duration = Duration::from_secs(5);
+
 const SILENT_MAX: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -94,7 +104,7 @@ mod tests {
     fn those_with_which_something_is_wrong_are_counted() {
         let ailing = Arc::new(AtomicUsize::new(0));
         let count = || ailing.load(Relaxed);
-        let [one, two] = [(); 2].map(|()| Standing::new(Arc::clone(&ailing)));
+        let [one, two] = [(); 2].map(|()| Standing::new(Arc::clone(&ailing), false));
         one.on_silent(Time::ZERO);
         one.on_silent(Time::from_nanos(5_000_000_000));
         two.on_leaving();

@@ -29,7 +29,7 @@ pub(crate) struct Live {
 impl Target {
     /// A member of which no call has shown anything.
     pub(crate) fn new(member: Member, ailing: Arc<AtomicUsize>) -> Self {
-        let standing = Standing::new(ailing);
+        let standing = Standing::new(ailing, member.instance.is_some());
         let live = Live { in_flight: AtomicUsize::new(0), latency: Latency::default(), standing };
         Self { member, live: Arc::new(live) }
     }

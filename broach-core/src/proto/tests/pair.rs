@@ -145,6 +145,7 @@ impl End {
                     self.started += 1;
                     self.arrived.push(call);
                 }
+                Event::Heard(_) => {}
                 Event::Answered(peer) => self.answered.push((peer.addr, peer.instance)),
                 Event::Stop(serving) => {
                     self.arrived.retain(|call| call.serving != serving);

@@ -108,7 +108,7 @@ impl World {
                 self.next_call(index);
             }
             Event::Call(arrived) => self.serve(index, arrived),
-            Event::Answered(_) => {}
+            Event::Answered(_) | Event::Heard(_) => {}
             Event::Stop(serving) => {
                 let serving = (serving.session.0, serving.call.0);
                 self.nodes[index].handlers.remove(&serving);
