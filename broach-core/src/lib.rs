@@ -36,6 +36,8 @@
 //! |---|---|
 //! | serve calls | [`Node`], [`Context`], [`Status`] |
 //! | make calls | [`Channel`], [`Call`], [`Response`] |
+//! | find other nodes, and be found | [`guide::cluster`], [`NodeBuilder::join`], [`Node::channel`], [`Node::members`] |
+//! | choose among nodes | [`picker`], [`Channel::picker`] |
 //! | choose which node is called | [`picker`], [`Channel::picker`] |
 //! | stream | [`Sender`], [`Receiver`], [`stream`] |
 //! | put something around all calls | [`guide::layers`], [`NodeBuilder::layer`], [`Channel::layer`] |
@@ -55,6 +57,10 @@
 //! | call | a request and its reply, or streams of them |
 //! | attempt | one try of a call, at one node |
 //! | channel | what calls are made through: which nodes, and with which settings |
+//! | member | a node that the others of its cluster know |
+//! | advert | what a member offers: services and their versions, tags |
+//! | directory | what a node knows of the members and of what they offer |
+//! | seed | an address at which a node looks for others |
 //! | outcome | what is known of a failed call: whether its handler ran |
 //!
 //! # Features
@@ -103,9 +109,9 @@ pub mod stream {
 
 /// How a channel chooses among the nodes that offer what is called.
 ///
-/// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list of
-/// nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another one,
-/// which may be the program's own.
+/// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list
+/// of nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another
+/// one, which may be the program's own.
 pub mod picker {
     pub use crate::routing::{
         Candidate, Candidates, Picker, Picking, PowerOfTwoChoices, RoundRobin,

@@ -1,24 +1,32 @@
-//! Counts the words of real text on a cluster of processes, and kills one of them half-way.
+//! Counts the words of real text on a cluster of processes, of which one is killed and another one
+//! joins meanwhile.
 //!
 //! ```text
 //! cargo run --release -p broach-examples --bin cluster
 //! ```
 //!
 //! This process reads the text ([`input`]), cuts it ([`cut`](mod@cut)), starts the nodes
-//! ([`processes`]; what runs in them is in [`node`]) and has them count ([`run`]). What they say is
-//! summed up ([`results`]) and compared with a count of the whole text made here ([`report`]).
+//! ([`processes`]; what runs in them is in [`node`]), finds them ([`caller`]) and has them count
+//! ([`run`]). What they say is summed up ([`results`]) and compared with a count of the whole text
+//! made here ([`report`]). [`measure`] has what is measured with the same nodes.
 
+mod caller;
 mod cut;
 mod figures;
 mod input;
+mod measure;
 mod node;
 mod options;
+mod process;
 mod processes;
 mod progress;
 mod queue;
 mod report;
 mod results;
 mod run;
+mod said;
+mod timeline;
+mod view;
 mod words;
 
 // What the build script made of the `.proto` files.
@@ -28,6 +36,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::caller::Caller;
 use crate::cut::cut;
 use crate::figures::{bytes, count_of};
 use crate::input::{Input, InputError};
@@ -44,7 +53,10 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> ExitCode {
     let cli = Cli::read();
     let result = match cli.command {
-        Some(Command::Node) => node::serve().await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Node { join }) => node::serve(join).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Joins(options)) => measure::joins(&options).await,
+        Some(Command::Kills(options)) => measure::kills(&options).await,
+        Some(Command::Shares(options)) => measure::shares(&options).await,
         None => count(cli.options).await,
     };
     result.unwrap_or_else(|error| {
@@ -67,14 +79,16 @@ async fn count(options: Options) -> Result<ExitCode, Error> {
         time: options.seconds,
         // One in the middle, as there is nothing special about it.
         victim: (!options.no_kill).then_some(options.nodes as usize / 2),
+        newcomer: !options.no_join,
         text: input.text,
         chunks,
     };
     let plan = Arc::new(plan);
     let mut nodes = Nodes::start(options.nodes as usize).await?;
     let run = async {
-        say(&format!("started {}", count_of(options.nodes, "node")));
-        plan.run(&mut nodes).await
+        let caller = Caller::join(nodes.a_live_one(), options.nodes as usize).await?;
+        say(&format!("started {}, which see each other", count_of(options.nodes, "node")));
+        plan.run(&mut nodes, &caller).await
     };
     let results = tokio::select! {
         // First, so that nothing has begun before the signal is listened for.

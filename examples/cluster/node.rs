@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-use broach_core::{Context, Node, Status};
+use broach_core::{Context, MemberEvent, MemberEvents, MemberState, Members, Node, Status};
 use tokio::io::{copy, sink, stdin};
 
 use crate::Error;
+use crate::said::Said;
 use crate::wordcount::v1::{CountReply, CountRequest, WordCount, WordCountServer};
 use crate::words::Tally;
 
@@ -24,18 +25,54 @@ impl WordCount for Counter {
     }
 }
 
-/// Serves on a port that is free, and says which, until the process that started this one is gone.
-pub(crate) async fn serve() -> Result<(), Error> {
-    let node = Node::builder().serve(WordCountServer::new(Counter)).start().await?;
-    writeln!(std::io::stdout(), "{READY}{}", node.local_addr())?;
-    // The other end closes when its process ends, however it ends.
-    copy(&mut stdin(), &mut sink()).await?;
+/// Serves on a port that is free, joins the others through the seeds, and tells what it sees of
+/// them, until the process that started this one is gone.
+pub(crate) async fn serve(seeds: Vec<String>) -> Result<(), Error> {
+    let node = Node::builder().join(seeds).serve(WordCountServer::new(Counter)).start().await?;
+    // From now on, so that none is missed.
+    let events = node.events();
+    tell(Said::Ready(node.advertised_addr()));
+    let (mut stdin, mut nothing) = (stdin(), sink());
+    tokio::select! {
+        // The other end closes when its process ends, however it ends.
+        result = copy(&mut stdin, &mut nothing) => result.map(|_| ())?,
+        () = watch(&node, events, tell) => {}
+    }
     // Whoever called is gone, so there is nobody to finish for: the node is dropped, not shut down.
     Ok(())
 }
 
-/// What a node says before its address, once it can be called.
-pub(crate) const READY: &str = "READY ";
+/// Tells how many members there are, and who has died.
+pub(crate) async fn watch(node: &Node, mut events: MemberEvents, tell: impl Fn(Said)) {
+    let mut told = 0;
+    loop {
+        let count = callable(&node.members());
+        if count != told {
+            tell(Said::Members(count));
+            told = count;
+        }
+        match events.next().await {
+            Some(MemberEvent::Died(peer)) => tell(Said::Died(peer.addr)),
+            // The table of the members has it.
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+/// How many members are well, as far as is known, and known to serve something.
+fn callable(members: &Members) -> usize {
+    let serves = members.iter().filter(|member| {
+        member.state() == MemberState::Alive
+            && member.services().is_some_and(|services| !services.is_empty())
+    });
+    serves.count()
+}
+
+fn tell(said: Said) {
+    // Whoever read it may be gone. The end of standard input says so.
+    let _ = writeln!(std::io::stdout(), "{said}");
+}
 
 /// Counting this much takes about half a millisecond. What takes longer must not keep a thread of
 /// the runtime from what else there is to do, such as answering other nodes.

@@ -8,11 +8,12 @@ use clap::{CommandFactory, Parser, Subcommand, value_parser};
 
 use crate::cut::CHUNK_BYTES_MAX;
 
-/// Counts the words of real text on a cluster of processes, and kills one of them half-way.
+/// Counts the words of real text on a cluster of processes, one of which is killed and another
+/// added meanwhile.
 ///
-/// Starts nodes on this machine, cuts the text into chunks, has the chunks counted over and over
-/// again, and checks the totals against a count of its own. The exit code is 0 only if they are
-/// equal and no call has failed.
+/// Starts nodes on this machine, which find each other, cuts the text into chunks, has the chunks
+/// counted over and over again, and checks the totals against a count of its own. The exit code is
+/// 0 only if they are equal and no call has failed.
 #[derive(Debug, Parser)]
 #[command(name = "cluster", args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -26,7 +27,67 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serves until standard input is closed (the cluster starts its nodes so).
     #[command(hide = true)]
-    Node,
+    Node {
+        /// The address of a node to join through; may be given more than once.
+        #[arg(long, value_name = "ADDRESS")]
+        join: Vec<String>,
+    },
+    /// Measures how long nodes that are started at once take to see each other.
+    Joins(Joins),
+    /// Measures how soon no call goes to a node that was killed, and how soon all call it dead.
+    Kills(Kills),
+    /// Measures how evenly calls are shared out among equal nodes.
+    Shares(Shares),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Joins {
+    /// How many nodes, each a process.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = between(2, 100))]
+    pub(crate) nodes: u64,
+
+    /// How many times.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = between(1, 10_000))]
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kills {
+    /// How many nodes serve, each a process. One that was killed is replaced by another.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(2, 100))]
+    pub(crate) nodes: u64,
+
+    /// How many are killed, one after the other.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = between(1, 10_000))]
+    pub(crate) count: u64,
+
+    /// How many calls are in flight at once.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
+    pub(crate) in_flight: u64,
+
+    /// The caller is no member, and asks the nodes now and then who is there.
+    #[arg(long)]
+    pub(crate) client_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shares {
+    /// How many nodes serve, each a process.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(2, 100))]
+    pub(crate) nodes: u64,
+
+    /// How many calls are made.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100_000,
+        value_parser = between(1, 1_000_000_000)
+    )]
+    pub(crate) calls: u64,
+
+    /// How many calls are in flight at once.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
+    pub(crate) in_flight: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +98,7 @@ pub(crate) struct Options {
     pub(crate) inputs: Vec<PathBuf>,
 
     /// For how long; the pass over the text that is under way then is finished. A node is killed
-    /// after half of it.
+    /// after a third of it, and another one started after two thirds.
     #[arg(long, value_name = "S", default_value = "20", value_parser = seconds)]
     pub(crate) seconds: Duration,
 
@@ -61,6 +122,10 @@ pub(crate) struct Options {
     /// Kills no node.
     #[arg(long)]
     pub(crate) no_kill: bool,
+
+    /// Starts no further node.
+    #[arg(long)]
+    pub(crate) no_join: bool,
 }
 
 impl Cli {
@@ -118,7 +183,7 @@ mod tests {
         let options = options("cluster");
         assert_eq!((options.nodes, options.in_flight), (5, 64));
         assert_eq!(options.seconds, Duration::from_secs(20));
-        assert!(options.inputs.is_empty() && !options.no_kill);
+        assert!(options.inputs.is_empty() && !options.no_kill && !options.no_join);
     }
 
     #[test]
@@ -133,6 +198,8 @@ mod tests {
             "cluster --chunk 0",
             "cluster --chunk 4194305",
             "cluster everything",
+            "cluster kills --nodes 1",
+            "cluster --seconds 1 shares",
         ] {
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -1,38 +1,81 @@
 //! [`Nodes`]: the processes of the cluster, from their start to their end.
 
 use std::net::SocketAddr;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use futures::future::{join_all, try_join_all};
 use tokio::time::timeout;
 
 use crate::Error;
-use crate::node::READY;
+use crate::process::NodeProcess;
 
-/// The nodes, each a process that ends when this one does, in whatever way.
+/// The nodes, each a process that ends when this one does, in whatever way. They are counted from
+/// 0 here, and from 1 in what people read.
 #[derive(Debug)]
 pub(crate) struct Nodes(Vec<NodeProcess>);
 
-#[derive(Debug)]
-struct NodeProcess {
-    addr: SocketAddr,
-    /// Holds the other end of its standard input, which the node ends with.
-    child: Child,
-    killed: bool,
+/// A node that was killed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Killed {
+    pub(crate) index: usize,
+    pub(crate) at: Instant,
+}
+
+/// When a node noticed that another is dead; `None` if it did not while somebody waited for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Noticed {
+    pub(crate) by: String,
+    pub(crate) at: Option<Instant>,
 }
 
 impl Nodes {
-    /// Starts so many, and waits until all can be called.
+    /// Starts so many, of which the first is the seed of the others, and waits until all see all.
     ///
     /// # Errors
     ///
-    /// If one does not start.
+    /// If one does not start, or does not see the others.
     pub(crate) async fn start(count: usize) -> Result<Self, Error> {
-        let nodes = try_join_all((1..=count).map(start)).await?;
-        Ok(Self(nodes))
+        let mut nodes = Self(vec![NodeProcess::start(1, None).await?]);
+        let seed = nodes.0[0].addr;
+        let others = (2..=count).map(|number| NodeProcess::start(number, Some(seed)));
+        nodes.0.extend(try_join_all(others).await?);
+        nodes.see(count).await?;
+        Ok(nodes)
+    }
+
+    /// Starts another node, which joins through one that lives. Returns its number.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start.
+    pub(crate) async fn add(&mut self) -> Result<usize, Error> {
+        let index = self.0.len();
+        let node = NodeProcess::start(index + 1, Some(self.a_live_one())).await?;
+        self.0.push(node);
+        Ok(index)
+    }
+
+    /// Waits until all that live see so many that do.
+    ///
+    /// # Errors
+    ///
+    /// If one does not.
+    pub(crate) async fn see(&mut self, count: usize) -> Result<(), Error> {
+        let live = self.0.iter_mut().filter(|node| !node.killed);
+        try_join_all(live.map(|node| node.sees(count))).await?;
+        Ok(())
+    }
+
+    /// The address of a node that lives: any of them will do to join through. Not that of the
+    /// first, to which nothing is special once others have joined.
+    pub(crate) fn a_live_one(&self) -> SocketAddr {
+        let live = self.0.iter().rfind(|node| !node.killed);
+        live.map_or(self.0[0].addr, |node| node.addr)
+    }
+
+    pub(crate) fn addr(&self, index: usize) -> SocketAddr {
+        self.0[index].addr
     }
 
     /// The addresses, in the order of the nodes.
@@ -40,22 +83,37 @@ impl Nodes {
         self.0.iter().map(|node| node.addr).collect()
     }
 
-    /// Ends a node with SIGKILL: it can do nothing about it, and tells nobody. Returns when that
-    /// was.
+    /// Ends a node with SIGKILL: it can do nothing about it, and tells nobody.
     ///
     /// # Errors
     ///
     /// If it has ended already.
-    pub(crate) async fn kill(&mut self, index: usize) -> Result<Instant, Error> {
+    pub(crate) async fn kill(&mut self, index: usize) -> Result<Killed, Error> {
         let NodeProcess { child, killed, .. } = &mut self.0[index];
         if let Some(status) = child.try_wait()? {
             return Err(ended_early(index, status).into());
         }
         let at = Instant::now();
-        // This also waits for its end, so that no zombie is left.
-        child.kill().await?;
+        // Whether or not its end is waited for.
         *killed = true;
-        Ok(at)
+        // This waits for it, so that no zombie is left.
+        child.kill().await?;
+        Ok(Killed { index, at })
+    }
+
+    /// Waits until all that live and were there before call a node dead, or for as long as is
+    /// given.
+    pub(crate) async fn notice(&mut self, killed: Killed, wait: Duration) -> Vec<Noticed> {
+        let addr = self.addr(killed.index);
+        let witnesses = self.0.iter_mut().enumerate().filter(|(_, node)| {
+            // One that came later may never have heard of it.
+            !node.killed && node.started < killed.at
+        });
+        let notice = witnesses.map(|(by, node)| async move {
+            let at = timeout(wait, node.view.calls_dead(addr, killed.at)).await;
+            Noticed { by: format!("node {}", by + 1), at: at.ok().flatten() }
+        });
+        join_all(notice).await
     }
 
     /// Ends all nodes that are left, and says which had ended before.
@@ -89,32 +147,9 @@ impl Nodes {
     }
 }
 
-/// Starts a process of this program that serves, and waits for its address.
-async fn start(number: usize) -> Result<NodeProcess, Error> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    // Ctrl-C is for the process that started the nodes, which then ends them.
-    #[cfg(unix)]
-    command.process_group(0);
-    let mut child = command.spawn()?;
-    let stdout = child.stdout.take().ok_or("a node has no standard output")?;
-    let mut line = String::new();
-    let read = timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line)).await;
-    read.map_err(|_| format!("node {number} has not started within {PATIENCE:?}"))??;
-    let Some(addr) = line.strip_prefix(READY) else {
-        let status = child.wait().await?;
-        return Err(format!("node {number} did not start: {status}").into());
-    };
-    let addr = addr.trim().parse()?;
-    Ok(NodeProcess { addr, child, killed: false })
-}
-
 fn ended_early(index: usize, status: ExitStatus) -> String {
     format!("node {} ended before its time: {status}", index + 1)
 }
 
-/// The hidden subcommand that makes a process of this program a node.
-pub(crate) const SUBCOMMAND: &str = "node";
-
-/// How long a node may take to start, and to end.
+/// How long a node may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::figures::grouped;
-use crate::results::{Killed, Results};
+use crate::processes::Killed;
+use crate::results::{Newcomer, Results};
+use crate::timeline::bar;
 
 /// One line that changes, on a terminal; elsewhere a line every few seconds.
 #[derive(Debug)]
@@ -51,7 +53,9 @@ impl Progress {
             return;
         }
         let fraction = self.estimate.at(elapsed, results.calls() + results.failed, passes);
-        let recent: Vec<u64> = calls.iter().zip(&before).map(|(now, then)| now - then).collect();
+        // Of a node that was not there before, all of them.
+        let before = before.into_iter().chain(std::iter::repeat(0));
+        let recent: Vec<u64> = calls.iter().zip(before).map(|(now, then)| now - then).collect();
         let rate = recent.iter().sum::<u64>() as f64 / (now - then).as_secs_f64();
         let killed = results.killed.map(|killed| killed.index);
         let status = format!(
@@ -70,13 +74,19 @@ impl Progress {
     }
 
     /// Says that a node was killed.
-    pub(crate) fn announce(&self, results: &Results, killed: Killed) {
-        let text = format!(
-            "{:>6.1} s  killed node {} ({}) with SIGKILL",
-            (killed.at - results.started).as_secs_f64(),
-            killed.index + 1,
-            results.nodes[killed.index].addr
-        );
+    pub(crate) fn announce_kill(&self, results: &Results, Killed { index, at }: Killed) {
+        self.announce(results, at, "killed", index, " with SIGKILL");
+    }
+
+    /// Says that a node was started.
+    pub(crate) fn announce_start(&self, results: &Results, Newcomer { index, at }: Newcomer) {
+        self.announce(results, at, "started", index, "");
+    }
+
+    fn announce(&self, results: &Results, at: Instant, done: &str, index: usize, how: &str) {
+        let seconds = (at - results.started).as_secs_f64();
+        let addr = results.nodes[index].addr;
+        let text = format!("{seconds:>6.1} s  {done} node {} ({addr}){how}", index + 1);
         match self.bar.is_hidden() {
             true => say(&text),
             false => self.bar.println(text),
@@ -113,17 +123,14 @@ pub(crate) fn say(line: &str) {
 
 /// A bar for each node: how much it did of late, compared to the one that did most.
 fn levels(recent: &[u64], killed: Option<usize>) -> String {
-    let most = recent.iter().copied().max().unwrap_or_default().max(1);
-    let level = |(index, &calls): (usize, &u64)| match calls {
-        0 if killed == Some(index) => 'x',
-        0 => '.',
-        // At most the last one, for the one that did most.
-        _ => BARS[((calls * BARS.len() as u64).div_ceil(most) - 1) as usize],
+    let most = recent.iter().copied().max().unwrap_or_default();
+    let level = |(index, &calls): (usize, &u64)| match bar(calls, most) {
+        Some(bar) => bar,
+        None if killed == Some(index) => 'x',
+        None => '.',
     };
     recent.iter().enumerate().map(level).collect()
 }
-
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// What the bar counts up to.
 const BAR_MAX: u64 = 1000;

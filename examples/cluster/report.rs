@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::figures::{bytes, count_of, grouped, shortened, time};
-use crate::results::Results;
+use crate::processes::Noticed;
+use crate::results::{NodeCalls, Results};
+use crate::timeline::{Columns, bar};
 use crate::words::{Difference, Tally};
 
 /// What there is to say once the run is over.
@@ -37,8 +39,9 @@ impl Report {
         } else {
             self.compare(&mut wrong);
         }
-        if 0 < *strangers {
-            wrong.push(format!("{} answered by other nodes", count_of(*strangers, "call")));
+        let strange: u64 = strangers.iter().map(|node| node.calls).sum();
+        if 0 < strange {
+            wrong.push(format!("{} answered by other nodes", count_of(strange, "call")));
         }
         wrong.extend_from_slice(&self.problems);
         wrong
@@ -112,38 +115,46 @@ impl Report {
 
     fn nodes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let results = &self.results;
-        let most = results.nodes.iter().map(|node| node.calls).max().unwrap_or_default().max(1);
         let all = results.calls().max(1) as f64;
-        writeln!(f, "  node  {:21}  {:>11}   share", "address", "calls")?;
+        let columns = Columns::over(results.elapsed(), results.stretch);
+        let sums = |node: &NodeCalls| node.timeline.sums(columns);
+        let most = results.nodes.iter().flat_map(sums).max().unwrap_or_default();
+        let head = format!("over time, {} for each column", time(columns.width));
+        writeln!(f, "  node  {:21}  {:>11}   share  {head}", "address", "calls")?;
         for (index, node) in results.nodes.iter().enumerate() {
-            let bar = "#".repeat((node.calls * BAR_WIDTH / most) as usize);
-            let note = self.note(index, node.last);
-            let row = format!(
-                "  {:>4}  {:21}  {:>11}  {:>4.1} %  {bar:20}  {note}",
+            let line: String =
+                sums(node).into_iter().map(|calls| bar(calls, most).unwrap_or('.')).collect();
+            writeln!(
+                f,
+                "  {:>4}  {:21}  {:>11}  {:>4.1} %  {line}",
                 index + 1,
                 node.addr.to_string(),
                 grouped(node.calls),
                 node.calls as f64 / all * 100.0,
-            );
-            writeln!(f, "{}", row.trim_end())?;
+            )?;
         }
         writeln!(f)
     }
 
-    /// What became of a node.
-    fn note(&self, index: usize, last: Option<Instant>) -> String {
-        let Some(killed) = self.results.killed.filter(|killed| killed.index == index) else {
-            return String::new();
-        };
-        let after = time(killed.at - self.results.started);
-        let last = match last {
-            None => "it never answered".to_owned(),
-            Some(last) if last < killed.at => {
-                format!("last answer {} before", time(killed.at - last))
-            }
-            Some(last) => format!("last answer {} after", time(last - killed.at)),
-        };
-        format!("killed after {after}, {last}")
+    /// Who went, and who came.
+    fn changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Results { killed, newcomer, nodes, started, last_sent, noticed, .. } = &self.results;
+        if let Some(killed) = killed {
+            let after = time(killed.at - *started);
+            writeln!(f, "  killed   node {} after {after}", killed.index + 1)?;
+            let (sent, answered) = (*last_sent, nodes[killed.index].last);
+            writeln!(f, "           last call to it {}", beside(sent, killed.at))?;
+            writeln!(f, "           last answer from it {}", beside(answered, killed.at))?;
+            writeln!(f, "           {}", notices(noticed, killed.at))?;
+        }
+        if let Some(newcomer) = newcomer {
+            let (number, after) = (newcomer.index + 1, time(newcomer.at - *started));
+            let NodeCalls { calls, first, .. } = &nodes[newcomer.index];
+            writeln!(f, "  joined   node {number}, started after {after}")?;
+            writeln!(f, "           first answer from it {}", beside(*first, newcomer.at))?;
+            writeln!(f, "           {} answered by it", count_of(*calls, "call"))?;
+        }
+        Ok(())
     }
 
     fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,7 +179,34 @@ impl Report {
         writeln!(f, "  latency  p50 {}, p99 {}, max {}", at(0.5), at(0.99), at(1.0))?;
         writeln!(f, "  retried  {}", grouped(results.retried))?;
         writeln!(f, "  failed   {}", grouped(results.failed))?;
+        self.changes(f)?;
         writeln!(f)
+    }
+}
+
+/// When something was, beside something else.
+fn beside(at: Option<Instant>, other: Instant) -> String {
+    match at {
+        None => "never".to_owned(),
+        Some(at) if at < other => format!("{} before", time(other - at)),
+        Some(at) => format!("{} after", time(at - other)),
+    }
+}
+
+/// How long it took until everybody had noticed.
+fn notices(noticed: &[Noticed], killed: Instant) -> String {
+    let late: Vec<_> = noticed.iter().filter(|noticed| noticed.at.is_none()).collect();
+    if !late.is_empty() {
+        let late: Vec<_> = late.iter().map(|late| late.by.as_str()).collect();
+        return format!("not called dead in time by {}", late.join(", "));
+    }
+    let last = noticed.iter().max_by_key(|noticed| noticed.at);
+    match last.and_then(|last| Some((&last.by, last.at?))) {
+        None => "nobody left to call it dead".to_owned(),
+        Some((by, at)) => {
+            let at = beside(Some(at), killed);
+            format!("called dead by all {} others {at}, last by {by}", noticed.len())
+        }
     }
 }
 
@@ -183,9 +221,6 @@ const WORDS_SHOWN: usize = 10;
 
 const DIFFERENCES_SHOWN: usize = 5;
 
-/// Characters of the longest bar.
-const BAR_WIDTH: u64 = 20;
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -193,12 +228,13 @@ mod tests {
     use broach_core::Status;
 
     use super::*;
-    use crate::results::{Answer, CallEnd, Killed};
+    use crate::processes::Killed;
+    use crate::results::{Answer, CallEnd, Newcomer};
 
     /// A text of two words, counted twice by two nodes of which the second was killed.
     fn report() -> Report {
         let addrs: Vec<SocketAddr> = [1, 2].map(|port| ([127, 0, 0, 1], port).into()).to_vec();
-        let mut results = Results::new(addrs.clone());
+        let mut results = Results::new(addrs.clone(), Duration::from_secs(1));
         results.passes = 2;
         results.tally = Tally::of("to be to be");
         let started = results.started;
@@ -208,6 +244,10 @@ mod tests {
             results.add(CallEnd { started, ended: after(millis), result: Ok(answer) });
         }
         results.killed = Some(Killed { index: 1, at: after(200) });
+        results.last_sent = Some(after(210));
+        results.noticed = vec![Noticed { by: "the caller".to_owned(), at: Some(after(4_200)) }];
+        results.newcomer = Some(Newcomer { index: 2, at: after(400) });
+        results.add_node(([127, 0, 0, 1], 3).into());
         Report {
             files: 1,
             files_skipped: 0,
@@ -228,11 +268,27 @@ mod tests {
             "  to        2",
             "  calls    2 in 500.00 ms, 64 in flight, each with up to 8.0 KiB of text",
             "  calls/s  4, which is 24 B of text",
+            "     1  127.0.0.1:1                      1  50.0 %  .....",
+            "  killed   node 2 after 200.00 ms",
+            "           last call to it 10.00 ms after",
+            "           last answer from it 50.00 ms after",
+            "           called dead by all 1 others 4.00 s after, last by the caller",
+            "  joined   node 3, started after 400.00 ms",
+            "           first answer from it never",
+            "           0 calls answered by it",
             "OK: the totals of all 2 words are 2 times the count made here",
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{line:?} is not in\n{shown}");
         }
-        assert!(shown.contains("killed after 200.00 ms, last answer 50.00 ms after"), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    }
+
+    #[test]
+    fn whoever_has_not_noticed_is_named_and_that_is_no_failure() {
+        let mut report = report();
+        report.results.noticed.push(Noticed { by: "node 4".to_owned(), at: None });
+        assert!(report.to_string().contains("not called dead in time by node 4"), "{report}");
+        assert!(report.wrong().is_empty());
     }
 
     #[test]

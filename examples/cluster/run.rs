@@ -1,20 +1,25 @@
-//! The run: a fixed number of workers call the nodes, chunk by chunk, while one node is killed.
+//! The run: a fixed number of workers call the nodes, chunk by chunk, while one node is killed and
+//! another one joins.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use broach_core::Channel;
+use futures::FutureExt;
+use futures::future::join;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::Error;
-use crate::processes::Nodes;
-use crate::progress::Progress;
+use crate::caller::Caller;
+use crate::processes::{Killed, Nodes, Noticed};
+use crate::progress::{Progress, say};
 use crate::queue::Queue;
-use crate::results::{Answer, CallEnd, Killed, Results};
+use crate::results::{Answer, CallEnd, Newcomer, Results};
 use crate::wordcount::v1::{CountRequest, WordCountClient};
 use crate::words::Tally;
 
@@ -24,8 +29,10 @@ pub(crate) struct Plan {
     pub(crate) in_flight: usize,
     /// How long new passes over the text are begun.
     pub(crate) time: Duration,
-    /// The node that is killed half-way.
+    /// The node that is killed after a third of the time.
     pub(crate) victim: Option<usize>,
+    /// Whether another node is started after two thirds.
+    pub(crate) newcomer: bool,
     pub(crate) text: String,
     /// The chunks that the text is sent in.
     pub(crate) chunks: Vec<Range<usize>>,
@@ -46,6 +53,7 @@ struct Shared {
 enum Event {
     Ended(CallEnd),
     Killed(Killed),
+    Joined(Newcomer, SocketAddr),
 }
 
 impl Plan {
@@ -54,9 +62,13 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// If the nodes cannot be called at all, or the one to be killed is dead already.
-    pub(crate) async fn run(self: &Arc<Self>, nodes: &mut Nodes) -> Result<Results, Error> {
-        let client = WordCountClient::new(Channel::list(nodes.addrs()).await?);
+    /// If the one to be killed is dead already, or the one to be started does not start.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        nodes: &mut Nodes,
+        caller: &Caller,
+    ) -> Result<Results, Error> {
+        let client = caller.client();
         let parts = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let shared = Arc::new(Shared {
             plan: Arc::clone(self),
@@ -64,7 +76,7 @@ impl Plan {
             tallies: (0..parts).map(|_| Mutex::default()).collect(),
         });
         let (events, incoming) = mpsc::channel(self.in_flight);
-        let mut results = Results::new(nodes.addrs());
+        let mut results = Results::new(nodes.addrs(), self.time);
         let mut workers = JoinSet::new();
         for number in 0..self.in_flight {
             workers.spawn(work(number, client.clone(), Arc::clone(&shared), events.clone()));
@@ -76,6 +88,10 @@ impl Plan {
         while let Some(joined) = workers.join_next().await {
             joined?;
         }
+        if let Some(killed) = results.killed {
+            results.last_sent = caller.last_attempt(nodes.addr(killed.index));
+            results.noticed = notice(nodes, caller, killed).await;
+        }
         results.passes = shared.queue.passes();
         for tally in &shared.tallies {
             let part = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
@@ -84,24 +100,42 @@ impl Plan {
         Ok(results)
     }
 
-    /// Kills a node half-way, and ends the run when its time is over. Only returns if it cannot.
+    /// Kills a node, starts another, and ends the run when its time is over. Only returns if it
+    /// cannot.
     async fn direct(&self, nodes: &mut Nodes, queue: &Queue, events: mpsc::Sender<Event>) -> Error {
         let started = tokio::time::Instant::now();
-        if let Some(index) = self.victim {
-            sleep_until(started + self.time / 2).await;
-            match nodes.kill(index).await {
-                Ok(at) => {
-                    // If nobody listens the run is over.
-                    let _ = events.send(Event::Killed(Killed { index, at })).await;
-                }
-                Err(error) => return error,
-            }
+        let over = async {
+            sleep_until(started + self.time).await;
+            queue.close();
+            std::future::pending().await
+        };
+        tokio::select! {
+            Err(error) = self.change(nodes, started, events) => error,
+            never = over => never,
         }
+    }
+
+    /// Changes who is there.
+    async fn change(
+        &self,
+        nodes: &mut Nodes,
+        started: tokio::time::Instant,
         // The events end with those of the workers.
-        drop(events);
-        sleep_until(started + self.time).await;
-        queue.close();
-        std::future::pending().await
+        events: mpsc::Sender<Event>,
+    ) -> Result<(), Error> {
+        if let Some(index) = self.victim {
+            sleep_until(started + self.time / 3).await;
+            let killed = nodes.kill(index).await?;
+            // If nobody listens the run is over.
+            let _ = events.send(Event::Killed(killed)).await;
+        }
+        if self.newcomer {
+            sleep_until(started + self.time * 2 / 3).await;
+            let at = Instant::now();
+            let index = nodes.add().await?;
+            let _ = events.send(Event::Joined(Newcomer { index, at }, nodes.addr(index))).await;
+        }
+        Ok(())
     }
 
     /// Takes in what happens until all workers have ended, and shows how far it is.
@@ -134,13 +168,33 @@ impl Plan {
                 }
                 Some(Event::Killed(killed)) => {
                     results.killed = Some(killed);
-                    progress.announce(results, killed);
+                    progress.announce_kill(results, killed);
+                }
+                Some(Event::Joined(newcomer, addr)) => {
+                    results.newcomer = Some(newcomer);
+                    results.add_node(addr);
+                    progress.announce_start(results, newcomer);
                 }
                 None => break,
             }
         }
         progress.clear();
     }
+}
+
+/// Waits until everybody calls a node dead, which most have done long ago unless the run was short.
+async fn notice(nodes: &mut Nodes, caller: &Caller, killed: Killed) -> Vec<Noticed> {
+    let by_caller = caller.notices(nodes.addr(killed.index), killed, NOTICE_PATIENCE);
+    let mut noticing = pin!(join(nodes.notice(killed, NOTICE_PATIENCE), by_caller));
+    let (mut noticed, by_caller) = match noticing.as_mut().now_or_never() {
+        Some(noticed) => noticed,
+        None => {
+            say(&format!("waiting until all call node {} dead", killed.index + 1));
+            noticing.await
+        }
+    };
+    noticed.push(by_caller);
+    noticed
 }
 
 /// Has one chunk after the other counted, until there is none left.
@@ -173,3 +227,6 @@ async fn work(
 /// How long a call may take. Long, because with large chunks, many calls in flight and a slow
 /// machine a call waits for others: that is no failure of the cluster.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long it is waited for, once the calls have ended, that the nodes call the killed one dead.
+const NOTICE_PATIENCE: Duration = Duration::from_secs(15);

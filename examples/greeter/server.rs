@@ -1,8 +1,11 @@
 //! Serves greetings until Ctrl-C or SIGTERM.
 //!
 //! ```text
-//! cargo run -p broach-examples --bin greeter-server [ADDRESS]
+//! cargo run -p broach-examples --bin greeter-server [ADDRESS [--join SEED]]
 //! ```
+//!
+//! A seed is the address of another greeter: the two then are a cluster, and so are all that join
+//! through either.
 
 // What the build script made of `greeter.proto`.
 broach_core::include_protos!();
@@ -29,9 +32,10 @@ impl Greeter for Hello {
     }
 }
 
-async fn serve(addr: String) -> Result<(), Box<dyn Error>> {
+async fn serve(addr: &str, seed: Option<&str>) -> Result<(), Box<dyn Error>> {
     let node = Node::builder()
         .bind(addr)
+        .join(seed)
         .serve(GreeterServer::new(Hello))
         // Less than what containers are usually given to end.
         .drain_timeout(Duration::from_secs(5))
@@ -62,13 +66,18 @@ async fn asked_to_end() -> io::Result<()> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let addr = args.next().unwrap_or_else(|| "127.0.0.1:7400".to_owned());
-    if addr.starts_with('-') || args.next().is_some() {
-        eprintln!("usage: greeter-server [ADDRESS]; without an address 127.0.0.1:7400");
-        return if addr == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
-    }
-    match serve(addr).await {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (addr, seed) = match args[..] {
+        [] => ("127.0.0.1:7400", None),
+        [addr] if !addr.starts_with('-') => (addr, None),
+        [addr, "--join", seed] => (addr, Some(seed)),
+        _ => {
+            eprintln!("usage: greeter-server [ADDRESS [--join SEED]]; otherwise 127.0.0.1:7400");
+            return if args == ["--help"] { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    match serve(addr, seed).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,12 +14,8 @@ const CLIENT: &str = env!("CARGO_BIN_EXE_greeter-client");
 #[test]
 fn the_client_prints_the_greeting_and_signals_end_the_server() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let mut server =
-            Command::new(SERVER).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addr = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next());
-        let addr = addr.unwrap();
+        let (mut server, addr) = server(&["127.0.0.1:0"]);
+        let addr = addr.as_str();
 
         let answered = client(&[addr]);
         assert_eq!(text(&answered.stdout), "Hello Ada!\n");
@@ -33,6 +29,19 @@ fn the_client_prints_the_greeting_and_signals_end_the_server() {
         let pid = Pid::from_raw(i32::try_from(server.id()).unwrap());
         kill(pid, signal).unwrap();
         assert!(server.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_greeter_is_found_through_any_node_of_its_cluster() {
+    let (mut one, seed) = server(&["127.0.0.1:0"]);
+    let (mut two, addr) = server(&["127.0.0.1:0", "--join", &seed]);
+    for addr in [&seed, &addr] {
+        assert_eq!(text(&client(&["--join", addr, "Bob"]).stdout), "Hello Bob!\n");
+    }
+    for server in [&mut one, &mut two] {
+        server.kill().unwrap();
+        server.wait().unwrap();
     }
 }
 
@@ -54,6 +63,15 @@ fn help_is_no_address() {
             assert!(text(&output.stderr).starts_with("usage: greeter-"), "{output:?}");
         }
     }
+}
+
+/// A server, and the address that it says.
+fn server(args: &[&str]) -> (Child, String) {
+    let mut server = Command::new(SERVER).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addr = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next());
+    (server, addr.unwrap().to_owned())
 }
 
 fn client(args: &[&str]) -> Output {

@@ -222,11 +222,6 @@ impl Fetcher {
         self.store.get(hash).map(|known| Arc::clone(known.advert()))
     }
 
-    /// The bytes of an advert, to be handed on to others.
-    pub(crate) fn bytes(&self, hash: AdvertHash) -> Option<Bytes> {
-        self.store.get(hash).map(|known| known.bytes().clone())
-    }
-
     /// Notes of what is kept whether a live member has it.
     fn note_unused(&mut self, now: Time, is_unused: impl Fn(AdvertHash) -> bool) {
         for (&hash, kept) in &mut self.kept {

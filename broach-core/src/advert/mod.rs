@@ -56,11 +56,3 @@ pub struct OfferedService {
     /// Its version; empty if it was given none.
     pub version: String,
 }
-
-impl Advert {
-    /// The service of this name, if the node offers it.
-    pub(crate) fn service(&self, name: &str) -> Option<&OfferedService> {
-        let at = self.services.binary_search_by(|service| service.name.as_str().cmp(name)).ok()?;
-        Some(&self.services[at])
-    }
-}

@@ -109,8 +109,8 @@ pub struct Response<T> {
     pub message: T,
     /// What the handler sent along.
     pub metadata: Metadata,
-    /// The node that answered; `None` if the call stayed in the process, or a layer of the channel
-    /// answered.
+    /// The node that answered, which may be this one; `None` if the call went to a service
+    /// [in the process](Channel::in_process), or a layer of the channel answered.
     pub peer: Option<Peer>,
     /// What was tried, in order; the last one succeeded. Empty if a layer of the channel answered.
     pub attempts: Vec<Attempt>,

@@ -74,6 +74,10 @@ impl Channel {
     /// its clones share. Nothing is sent before the first call.
     ///
     /// `addr` is an address like `10.0.0.7:7400`, or a name with a port, which is looked up now.
+    /// With `dns://` before it, as in `dns://greeter:7400`, the name stands for all its addresses,
+    /// like a [`list`](Self::list) of them: it is looked up again every 30 s, and every 5 s as long
+    /// as it has no address or none of them answers. Such a name need not be known yet: calls wait
+    /// for it until their deadline.
     ///
     /// # Errors
     ///
@@ -92,7 +96,9 @@ impl Channel {
         Self::builder().connect(addr).await
     }
 
-    /// A channel to several nodes that serve the same, which are called in turn.
+    /// A channel to several nodes that serve the same, which are called in turn unless a
+    /// [`picker`](ChannelBuilder::picker) says otherwise. Names may be among them, as in
+    /// [`connect`](Self::connect).
     ///
     /// A call that a node has surely not executed is made at another one; so is an idempotent call
     /// whose node fails, within its deadline and as far as the retry budget goes. A node that has

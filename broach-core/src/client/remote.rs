@@ -198,9 +198,16 @@ impl RemoteCall {
                 *waits = None;
                 Ok(State::Trying(inner.start(now, trial, chosen)))
             }
+            Choice::Nobody { .. } if inner.directory.is_closed() => {
+                let status = Status::unavailable("this node has stopped");
+                Err(status.with_outcome(Outcome::NotExecuted))
+            }
             Choice::Nobody { version } => {
                 if waits.is_none() {
                     let max = inner.config.calls_waiting_max;
+                    if max == 0 {
+                        return Err(inner.nobody(trial));
+                    }
                     *waits = Some(WaitingPlace::take(&inner.waiting, max)?);
                 }
                 Ok(State::Vacant(Vacancy::new(inner, version, trial.deadline)))

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::task::coop::poll_proceed;
 
 use crate::code::Outcome;
 use crate::config::SizeLimits;
@@ -58,7 +59,10 @@ impl Here {
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let (peer, silent, request) = (Some(self.peer), false, None);
+        // Otherwise whoever makes one such call after the other would never let others run.
+        let turn = futures::ready!(poll_proceed(cx));
         if let Poll::Ready(result) = self.handling.poll_unpin(cx) {
+            turn.made_progress();
             return Poll::Ready(End { peer, silent, answered: true, request, result });
         }
         let Some(deadline) = self.deadline else {

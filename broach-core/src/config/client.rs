@@ -21,7 +21,8 @@ pub struct Client {
     pub attempts_max: u32,
     /// Calls of one channel that may wait until a node is known that offers what they call; further
     /// ones fail at once with `RESOURCE_EXHAUSTED`. Each keeps its request in memory until its
-    /// deadline. Default: 1024.
+    /// deadline. With 0 none waits: a call that finds nobody fails at once with `UNAVAILABLE`.
+    /// Default: 1024.
     pub calls_waiting_max: usize,
 }
 

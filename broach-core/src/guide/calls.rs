@@ -65,6 +65,26 @@
 //! a random wait of up to 10 ms, 20 ms, and so on up to 1 s. All attempts are in
 //! [`Status::attempts`] and [`Response::attempts`](crate::Response::attempts).
 //!
+//! That a node is shutting down is no failure of it: the refusal carries a mark
+//! ([wire format](super::wire)), the node gets no new calls from then on, and in a
+//! cluster the attempt counts neither against the number of attempts nor against the budget. If all
+//! who offer the service are about to leave, the call waits for others, as it does if nobody offers
+//! it.
+//!
+//! # Which node is called
+//!
+//! Of the nodes that offer the service, a [`Picker`](crate::picker::Picker) chooses among those
+//! that are alive, answer, and are not about to leave; if there are none, among those that are
+//! silent or suspected to be dead; and if there are none, among those that are about to leave.
+//! Among equals, nodes of weight 0 come last. One round of attempts goes to no node twice.
+//!
+//! If nobody is known who offers the service, the call waits until its deadline for somebody to
+//! turn up, and then fails with `UNAVAILABLE`, as `NotExecuted`, and tells what is known of the
+//! members. At most `client.calls_waiting_max` calls of a channel wait so.
+//!
+//! What a node serves itself it calls without the socket, but with everything else: layers, limits,
+//! spans, counters, deadline and cancellation are the same as over the network.
+//!
 //! A node of a list that falls silent is passed over. That is after 300 ms, or four times the time
 //! after which a datagram is sent again if that is longer, but not above 1 s on a network whose
 //! round trips can be as short as 125 ms; calls to it that may go elsewhere then do. After a second

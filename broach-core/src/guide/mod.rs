@@ -1,6 +1,7 @@
 //! How Broach works, and why.
 //!
 //! * [`calls`]: what happens to a call, what a failed one says, and what can be relied upon.
+//! * [`cluster`]: how to run a cluster: seeds, addresses, choosing nodes, ending one.
 //! * [`layers`]: putting something around all calls, with an example.
 //! * [`observing`]: counters, events, spans.
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
@@ -17,6 +18,7 @@
 //! [`config::Gossip`]: crate::config::Gossip
 
 pub mod calls;
+pub mod cluster;
 pub mod driver;
 pub mod layers;
 pub mod layout;

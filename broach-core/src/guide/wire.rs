@@ -187,7 +187,10 @@
 //!   `RESOURCE_EXHAUSTED`;
 //! * it knows no such method: Status `UNIMPLEMENTED`.
 //!
-//! Statuses that were given instead of running the call have the outcome `NOT_EXECUTED`.
+//! Statuses that were given instead of running the call have the outcome `NOT_EXECUTED`. One that
+//! is given because the node is shutting down is `UNAVAILABLE` and has a detail of the type
+//! `type.googleapis.com/broach.wire.v1.ShuttingDown`, which is empty: callers then need not come
+//! back to this life of the node.
 //!
 //! The arrival of any part of the reply tells the client that the whole request has arrived.
 //!

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::deadline::{Clock, Sleep, Time};
+use crate::deadline::{Clock, Time};
 use crate::ids::{MethodId, SessionId};
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
@@ -19,10 +19,9 @@ use crate::net::inbox::{Command, Ended, Inbox};
 use crate::net::members::Members;
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
+use crate::net::timer::Timer;
 use crate::observe::{Event as Seen, Observe};
-use crate::proto::{
-    Arrived, CallBytes, EARLY_MAX, Endpoint, Event, Failed, Identity, Received, Ticket,
-};
+use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -365,56 +364,6 @@ impl Drop for Driver {
     /// Also when the runtime drops the task: whoever waits for something is told.
     fn drop(&mut self) {
         self.inbox.close();
-    }
-}
-
-/// The driver's one timer. A wait that is a little too short is kept rather than set anew at every
-/// turn; see `proto::timers` for why it is not much too short.
-struct Timer {
-    clock: Arc<dyn Clock>,
-    /// When the driver has something to do.
-    due: Option<Time>,
-    sleep: Option<(Time, Sleep)>,
-}
-
-impl Timer {
-    fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, due: None, sleep: None }
-    }
-
-    fn set(&mut self, due: Option<Time>) {
-        self.due = due;
-    }
-
-    /// Makes sure that it is reached by then.
-    fn set_before(&mut self, due: Time) {
-        self.due = Some(self.due.map_or(due, |at| at.min(due)));
-    }
-
-    /// Whether it has been reached; if not, the task is woken when it is.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(due) = self.due else { return false };
-        loop {
-            let now = self.clock.now();
-            if due <= now {
-                self.due = None;
-                return true;
-            }
-            let (_, sleep) = match &mut self.sleep {
-                Some(sleep) if sleep.0 <= due && due < sleep.0 + EARLY_MAX => sleep,
-                _ => self.sleep.insert((due, self.clock.sleep_until(due))),
-            };
-            if sleep.as_mut().poll(cx).is_pending() {
-                return false;
-            }
-            self.sleep = None;
-        }
-    }
-}
-
-impl fmt::Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("due", &self.due).finish_non_exhaustive()
     }
 }
 

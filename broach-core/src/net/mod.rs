@@ -31,6 +31,7 @@ mod socket;
 mod starts;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod udp;
 
 pub use address::AddressError;

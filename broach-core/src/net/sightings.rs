@@ -76,3 +76,58 @@ impl Sightings {
 
 /// Changes that are kept for a reader that is late.
 const CHANGES_MAX: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::gossip::{Advert, Facts, State};
+    use crate::ids::Instance;
+    use crate::peer::Peer;
+
+    fn peer(instance: u64) -> Peer {
+        Peer { addr: "10.0.0.1:1".parse().unwrap(), instance: Instance(instance) }
+    }
+
+    fn entry(instance: u64) -> Entry {
+        let (facts, advert) = (Facts::default(), Advert::default());
+        Entry { peer: peer(instance), state: State::Alive, facts, advert }
+    }
+
+    fn up(instance: u64) -> Change {
+        Change::Up { peer: peer(instance), replaces: None }
+    }
+
+    #[test]
+    fn a_reader_that_is_late_gets_the_last_state_and_all_changes() {
+        let sightings = Sightings::default();
+        assert!(sightings.next().now_or_never().is_none());
+        sightings.put(vec![entry(1)], [up(1)]);
+        sightings.put(vec![entry(1), entry(2)], [up(2)]);
+        let sighting = sightings.next().now_or_never().unwrap().unwrap();
+        assert_eq!(sighting.members, [entry(1), entry(2)]);
+        assert_eq!(sighting.changes, [up(1), up(2)]);
+        assert!(sightings.next().now_or_never().is_none());
+    }
+
+    #[test]
+    fn changes_that_nobody_reads_are_bounded_and_the_oldest_go() {
+        let sightings = Sightings::default();
+        for instance in 1..=CHANGES_MAX as u64 + 5 {
+            sightings.put(vec![entry(instance)], [up(instance)]);
+        }
+        let sighting = sightings.next().now_or_never().unwrap().unwrap();
+        assert_eq!(sighting.changes.len(), CHANGES_MAX);
+        assert_eq!(sighting.changes[0], up(6));
+    }
+
+    #[test]
+    fn what_was_seen_last_is_read_even_after_the_driver_has_gone() {
+        let sightings = Sightings::default();
+        sightings.put(vec![entry(1)], []);
+        sightings.close();
+        assert!(sightings.next().now_or_never().unwrap().is_some());
+        assert!(sightings.next().now_or_never().unwrap().is_none());
+    }
+}

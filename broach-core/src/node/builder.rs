@@ -8,23 +8,20 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-use crate::advert::{AdvertError, AdvertStore};
+use crate::advert::AdvertStore;
 use crate::client::{self, DEFAULT_CLUSTER};
 use crate::config::{self, ConfigError, Security};
-use crate::errors::debug_as_text;
 use crate::exchange::{Dispatch, Reply, Request};
 use crate::gossip::{Facts, Role, ZONE_BYTES_MAX};
-use crate::net::{
-    AddressError, AdvertiseError, BindError, ClusterPart, DatagramSocket, Resolver, Seeds, Setup,
-    Sightings, resolve, settle,
-};
+use crate::net::{ClusterPart, DatagramSocket, Resolver, Seeds, Setup, Sightings, resolve, settle};
 use crate::node::Node;
 use crate::node::cluster::{Cluster, Says};
 use crate::node::keeper::Keeper;
 use crate::node::look::look;
+use crate::node::start::StartError;
 use crate::observe::{Observer, Propagator};
 use crate::routing::{Directory, Source};
-use crate::server::{self, RegisterError, Registry, Routes, Serve};
+use crate::server::{self, Registry, Routes, Serve};
 use crate::status::Status;
 
 /// Makes a [`Node`].
@@ -64,47 +61,6 @@ pub struct NodeBuilder {
 
 /// Puts a layer around the way to the services.
 type Wrap = Box<dyn FnOnce(Routes) -> Routes + Send>;
-
-/// Why a node did not start.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The address to bind cannot be used.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A setting cannot work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A service cannot be served beside the others.
-    #[error(transparent)]
-    Register(#[from] RegisterError),
-    /// The address to bind is not a loopback address, and nothing is said of security.
-    #[error(
-        "{addr} is not a loopback address, and nothing is said of security: write \
-         .security(Security::clear()) if datagrams may go in the clear there"
-    )]
-    Security {
-        /// The address.
-        addr: SocketAddr,
-    },
-    /// The operating system does not give the address.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// It is not clear by which address others reach the node.
-    #[error(transparent)]
-    Advertise(#[from] AdvertiseError),
-    /// The node says too much of itself.
-    #[error(transparent)]
-    Advert(#[from] AdvertError),
-    /// Nobody could call its services.
-    #[error(
-        "a node that is client_only() cannot serve: others never learn of it; leave out either \
-         client_only() or serve()"
-    )]
-    ClientOnly,
-}
-
-debug_as_text!(StartError);
 
 impl NodeBuilder {
     pub(super) fn new() -> Self {
@@ -150,9 +106,9 @@ impl NodeBuilder {
     /// lives is enough to find all others. Can be called several times.
     ///
     /// All are tried, and tried again for ever, so nodes may start in any order, and a cluster that
-    /// was cut in two becomes one again. The node's own address may be among them, so that all nodes
-    /// can have the same list. A seed that cannot be used is named in the log once a minute; the
-    /// node runs on.
+    /// was cut in two becomes one again. The node's own address may be among them, so that all
+    /// nodes can have the same list. A seed that cannot be used is named in the log once a minute;
+    /// the node runs on.
     ///
     /// A node that is given none waits for others to join it.
     pub fn join(mut self, seeds: impl IntoIterator<Item = impl ToString>) -> Self {

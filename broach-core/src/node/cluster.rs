@@ -143,6 +143,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
         tasks.iter().for_each(AbortHandle::abort);
+        self.directory.close();
     }
 }
 

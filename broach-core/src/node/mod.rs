@@ -5,15 +5,18 @@ mod cluster;
 mod events;
 mod keeper;
 mod look;
+mod start;
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::{NodeBuilder, StartError};
+pub use builder::NodeBuilder;
 pub use events::{MemberEvent, MemberEvents};
 use futures::future::{Either, select};
+
+pub use start::StartError;
 
 use crate::advert::AdvertError;
 use crate::client::{Channel, ConnectError};
@@ -77,14 +80,15 @@ impl Node {
         self.handle.shared().observe.counters()
     }
 
-    /// A channel to the services of the cluster: each call goes to a member that offers its service,
-    /// this node itself among them, which is called without the socket. It ends with the node.
+    /// A channel to the services of the cluster: each call goes to a member that offers its
+    /// service, this node itself among them, which is called without the socket. It ends with the
+    /// node.
     ///
     /// Of two members that are drawn, the one that answers faster and has less to do is called
-    /// ([`PowerOfTwoChoices`](crate::PowerOfTwoChoices)); [`Channel::picker`] chooses otherwise.
-    /// Members that are silent, suspected or about to leave are called only if there is nobody
-    /// better. If nobody offers the service, the call waits until somebody does, or its deadline
-    /// has come.
+    /// ([`PowerOfTwoChoices`](crate::picker::PowerOfTwoChoices)); [`Channel::picker`] chooses
+    /// otherwise. Members that are silent, suspected or about to leave are called only if there is
+    /// nobody better. If nobody offers the service, the call waits until somebody does, or its
+    /// deadline has come.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
     }
@@ -254,6 +258,7 @@ impl Node {
 impl Drop for Node {
     /// Channels of the node may still be there; they do not keep it alive.
     fn drop(&mut self) {
+        self.local.refuse(Status::shutting_down("this node has stopped"));
         self.handle.begin_stop();
     }
 }

@@ -8,7 +8,8 @@ use crate::ids::SessionId;
 use crate::proto::active::Freshness;
 use crate::proto::endpoint::Shared;
 use crate::proto::sent::SentFrame;
-use crate::proto::session::{Client, Server, Session, Side};
+use crate::proto::session::Session;
+use crate::proto::side::{Client, Server, Side};
 use crate::wire::{HEADER_BYTES, Header, Init, Kind, TRAILER_BYTES, Writer, micros, schema};
 
 impl Session {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::config::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};
 use crate::deadline::Time;
 use crate::proto::endpoint::Shared;
-use crate::proto::session::{Effects, Session, Side};
+use crate::proto::session::{Effects, Session};
+use crate::proto::side::Side;
 use crate::wire::{Token, micros, schema};
 
 /// What the other side takes.

@@ -12,7 +12,7 @@ use crate::proto::Received;
 use crate::proto::callee::Callee;
 use crate::proto::closed::CallerKey;
 use crate::proto::endpoint::Endpoint;
-use crate::proto::session::{Server, Side};
+use crate::proto::side::{Server, Side};
 use crate::proto::token::Verdict;
 use crate::wire::{
     BASE_DATAGRAM_BYTES, Datagram, Frame, Frames, Init, Kind, Open, Token, VERSION, micros, schema,

@@ -8,7 +8,8 @@ use crate::deadline::Time;
 use crate::observe::{CloseReason, Event as Seen};
 use crate::proto::caller::{Ended, earlier};
 use crate::proto::endpoint::Shared;
-use crate::proto::session::{Session, Side};
+use crate::proto::session::Session;
+use crate::proto::side::Side;
 use crate::proto::{Event, Serving};
 
 impl Session {

@@ -46,6 +46,7 @@ mod rtt;
 mod seen;
 mod sent;
 mod session;
+mod side;
 mod stateless;
 mod step;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::ids::Instance;
 use crate::observe::{CloseReason, DropReason, Role};
 use crate::proto::Received;
 use crate::proto::endpoint::Endpoint;
-use crate::proto::session::{Client, Side};
+use crate::proto::side::{Client, Side};
 use crate::wire::{Datagram, Token, VERSION, schema};
 
 impl Endpoint {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -23,6 +23,8 @@ pub(crate) struct Directory {
     said: Mutex<String>,
     pub(super) ailing: Arc<AtomicUsize>,
     waiters: Waiters,
+    /// Nobody keeps it up to date any more.
+    closed: AtomicBool,
 }
 
 /// Where a directory's members come from.
@@ -46,6 +48,7 @@ impl Directory {
             said: Mutex::default(),
             ailing: Arc::default(),
             waiters: Waiters::default(),
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -88,9 +91,15 @@ impl Directory {
         Changed { directory: Arc::clone(self), version, place: Place::default() }
     }
 
-    /// Whether what is not known now may yet become known.
-    pub(crate) fn may_change(&self) -> bool {
-        self.source != Source::List
+    /// Nothing changes any more: whoever waits for that need not.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.waiters.wake();
+    }
+
+    /// Whether nothing changes any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
     }
 
     pub(crate) const fn source(&self) -> Source {
@@ -135,7 +144,7 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// Ends when the directory has changed; gives its version then.
+/// Ends when the directory has changed, or never will; gives its version then.
 #[derive(Debug)]
 #[must_use = "it waits only if it is awaited"]
 pub(crate) struct Changed {
@@ -151,7 +160,8 @@ impl Future for Changed {
         let Self { directory, version, place } = &mut *self;
         directory.waiters.register(place, cx.waker());
         let current = directory.look().version();
-        if *version < current { Poll::Ready(current) } else { Poll::Pending }
+        let over = *version < current || directory.is_closed();
+        if over { Poll::Ready(current) } else { Poll::Pending }
     }
 }
 

@@ -64,17 +64,18 @@ impl Latency {
 }
 
 /// An answer counts for at most this many times the average.
-const PEAK_MAX: u64 = 8;
+const PEAK_MAX: u64 = 3;
 
 /// A slower answer moves the average by this part of the way: a node that has become ten times as
-/// slow is known as at least five times as slow after seven answers.
+/// slow is known as at least five times as slow after eight answers.
 const RISE: u64 = 8;
 
 /// A quicker answer moves the average by at least this part of the way.
 const FALL: f64 = 32.0;
 
-/// The time constant with which the average falls when answers are rare: Finagle's default.
-const DECAY: Duration = Duration::from_secs(10);
+/// The time constant with which the average falls when answers are rare. Finagle's default is 10 s;
+/// a node that gets few calls because of some peaks would be long in getting more.
+const DECAY: Duration = Duration::from_secs(3);
 
 /// After so long without an answer the node counts as one of which nothing is known, so that one
 /// which was slow is tried again.
@@ -112,7 +113,7 @@ mod tests {
     fn one_peak_does_little_and_several_do_much() {
         let peak = fed(&[1, 1, 1, 1_000]);
         assert!(peak < 2 * MS, "{peak:?}");
-        let slow = fed(&[1, 1, 1, 10, 10, 10, 10, 10, 10, 10]);
+        let slow = fed(&[1, 1, 1, 10, 10, 10, 10, 10, 10, 10, 10]);
         assert!(5 * MS < slow, "{slow:?}");
     }
 

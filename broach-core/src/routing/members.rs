@@ -40,7 +40,7 @@ impl Members {
         ailing: &Arc<AtomicUsize>,
     ) -> Option<Self> {
         let known = |member: &Member| before.places.get(&member.addr).copied();
-        members.sort_by_key(|member| known(member).unwrap_or(usize::MAX));
+        members.sort_by_cached_key(|member| known(member).unwrap_or(usize::MAX));
         let mut after = Self { version: before.version + 1, ..Self::default() };
         for member in members {
             if after.places.contains_key(&member.addr) {

@@ -12,23 +12,31 @@ use crate::routing::{Candidates, Picker, Picking};
 ///
 /// Each service has turns of its own. A candidate that cannot be called gives its turn to whoever's
 /// turn comes next after it, so that what it is spared is shared out evenly.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RoundRobin {
     /// By the service's name, so that a program which calls two services alternately does not call
     /// every other node only.
-    turns: [AtomicUsize; 16],
+    turns: Turns,
+}
+
+type Turns = [AtomicUsize; TURNS];
+
+impl Default for RoundRobin {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RoundRobin {
     /// A picker that begins with the first candidate.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { turns: [const { AtomicUsize::new(0) }; TURNS] }
     }
 
     fn turns(&self, service: &str) -> &AtomicUsize {
         let mut hasher = FxHasher::default();
         hasher.write(service.as_bytes());
-        &self.turns[(hasher.finish() >> 32) as usize % self.turns.len()]
+        &self.turns[hasher.finish() as usize % TURNS]
     }
 }
 
@@ -52,3 +60,7 @@ impl Picker for RoundRobin {
         Some(next % count)
     }
 }
+
+/// Services may well share turns, as long as it is improbable that just two do which are called
+/// alternately.
+const TURNS: usize = 64;

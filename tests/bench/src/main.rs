@@ -11,10 +11,11 @@ mod harness;
 mod meter;
 mod server;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use broach_core::{Channel, config};
+use broach_core::{Channel, Node, config};
 use bytes::Bytes;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -88,6 +89,8 @@ enum Mode {
 enum Route {
     /// By its address.
     Direct,
+    /// As the one that offers the service, by a node which joins its cluster as a client only.
+    Cluster,
 }
 
 /// A size of datagrams.
@@ -146,13 +149,8 @@ fn bench(bench: &Bench) -> Result<(), Error> {
     let runtime = harness::runtime(bench.common.workers)?;
     let meter = Meter::shared();
     let transport = bench.common.transport();
-    let channel: Channel = runtime.block_on(async {
-        match (bench.mode, bench.channel) {
-            (Mode::Unary, Route::Direct) => {
-                Channel::builder().transport(transport).connect(server.addr).await
-            }
-        }
-    })?;
+    // Its channel ends with the node, which is why both are kept.
+    let (channel, _node) = runtime.block_on(open(bench, server.addr, transport))?;
     let payload = Bytes::from(vec![0xa5; bench.payload]);
     for _ in 0..bench.concurrency {
         runtime.spawn(server::call(channel.clone(), payload.clone(), meter.clone()));
@@ -165,9 +163,31 @@ fn bench(bench: &Bench) -> Result<(), Error> {
     Ok(())
 }
 
+/// A channel to the server, and the node that it belongs to if it belongs to one.
+async fn open(
+    bench: &Bench,
+    server: SocketAddr,
+    transport: config::Transport,
+) -> Result<(Channel, Option<Node>), Error> {
+    match (bench.mode, bench.channel) {
+        (Mode::Unary, Route::Direct) => {
+            Ok((Channel::builder().transport(transport).connect(server).await?, None))
+        }
+        (Mode::Unary, Route::Cluster) => {
+            let builder = Node::builder().transport(transport);
+            let node = builder.client_only().join([server]).start().await?;
+            Ok((node.channel(), Some(node)))
+        }
+    }
+}
+
 fn print(bench: &Bench, figures: &Figures) {
     let line = serde_json::json!({
         "impl": "broach",
+        "channel": match bench.channel {
+            Route::Direct => "direct",
+            Route::Cluster => "cluster",
+        },
         "payload": bench.payload,
         "concurrency": bench.concurrency,
         "calls_per_s": figures.calls_per_s,

@@ -134,8 +134,8 @@ async fn a_node_does_not_start_with_what_is_no_version() {
     let error = served.start().await.unwrap_err().to_string();
     let expected = "service greeter.v1.Greeter has the version \"1.4\", which does not read like";
     assert!(error.starts_with(expected), "{error}");
-    let builder = Node::builder().serve(GreeterServer::new(Hello).version("1.4.0"));
-    let node = builder.start().await.unwrap();
+    let served = Node::builder().serve(GreeterServer::new(Hello).version("1.4.0"));
+    let node = served.start().await.unwrap();
     let greeter = GreeterClient::new(Channel::connect(node.local_addr()).await.unwrap());
     assert!(greeter.say_hello(name("Ada")).await.is_ok());
 }

@@ -4,7 +4,7 @@ broach_core::include_protos!();
 
 use std::time::Duration;
 
-use broach_core::{Channel, Context, Node, Status};
+use broach_core::{Context, Node, Status};
 use hello::v1::{GreetReply, GreetRequest, Hello, HelloClient, HelloServer};
 
 struct Greeter;
@@ -21,17 +21,20 @@ impl Hello for Greeter {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Two nodes, here in one process; `.bind("127.0.0.1:7400")` would choose the address.
+    // Two nodes, here in one process; `.bind("127.0.0.1:7400")` would choose the address. The
+    // second one joins the first.
     let one = Node::builder().serve(HelloServer::new(Greeter)).start().await?;
-    let two = Node::builder().serve(HelloServer::new(Greeter)).start().await?;
+    let seed = one.local_addr();
+    let two = Node::builder().join([seed]).serve(HelloServer::new(Greeter)).start().await?;
 
-    let nodes = Channel::list([one.local_addr(), two.local_addr()]).await?;
-    let hello = HelloClient::new(nodes);
+    // One that only makes calls. Whom it can call it finds out by itself.
+    let caller = Node::builder().join([seed]).client_only().start().await?;
+    let hello = HelloClient::new(caller.channel());
     let reply = hello.greet(GreetRequest { name: "Ada".into() }).await?;
     println!("{}", reply.message);
 
-    // A node that is gone costs no call.
-    drop(one);
+    // A node that leaves costs no call.
+    one.shutdown().await?;
     for name in ["Bob", "Eve"] {
         let call = hello.greet(GreetRequest { name: name.into() }).timeout(Duration::from_secs(2));
         println!("{}", call.await?.message);
@@ -40,5 +43,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A failed call says whether its handler ran.
     let status = hello.greet(GreetRequest::default()).await.unwrap_err();
     println!("{status}, outcome: {:?}", status.outcome());
+
+    caller.shutdown().await?;
+    two.shutdown().await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ mod adverts;
 mod bad_input;
 mod channel;
 mod costs;
+mod ended;
 mod hostile;
 mod joining;
 mod lifecycle;
