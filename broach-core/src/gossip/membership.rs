@@ -179,9 +179,9 @@ impl Membership {
         self.table.version()
     }
 
-    /// Handles a VERSIONS datagram for this instance: a node that was asked says which wire versions
-    /// it speaks. Reports that it was accepted, or why it was dropped; that it was received is the
-    /// caller's to report.
+    /// Handles a VERSIONS datagram for this instance: a node that was asked says which wire
+    /// versions it speaks. Reports that it was accepted, or why it was dropped; that it was
+    /// received is the caller's to report.
     pub(crate) fn on_versions(&mut self, from: SocketAddr, body: &[u8]) {
         let from = address::canonical(from);
         let reason = match schema::Versions::decode(body) {

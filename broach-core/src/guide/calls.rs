@@ -87,8 +87,8 @@
 //!
 //! A node of a list that falls silent is passed over. That is after 300 ms, or four times the time
 //! after which a datagram is sent again if that is longer, but not above 1 s on a network whose
-//! round trips can be as short as 125 ms; calls to it that may go elsewhere then do. After a second it is tried again with a single call, and then at growing intervals up to
-//! half a minute.
+//! round trips can be as short as 125 ms; calls to it that may go elsewhere then do. After a second
+//! it is tried again with a single call, and then at growing intervals up to half a minute.
 //!
 //! # Deadlines
 //!

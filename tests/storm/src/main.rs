@@ -40,8 +40,8 @@ struct Cli {
     #[arg(long)]
     verbose: bool,
     /// Simulate whole nodes instead, which find each other by gossip and call each other while some
-    /// of them crash, leave, join, stop or are cut off. Each seed draws everything, and is run twice:
-    /// both runs must do the same.
+    /// of them crash, leave, join, stop or are cut off. Each seed draws everything, and is run
+    /// twice: both runs must do the same.
     #[arg(long, conflicts_with_all = ["calls", "bytes", "deadline_ms", "Network"])]
     cluster: bool,
     #[command(flatten)]

@@ -149,7 +149,7 @@ async fn a_node_of_another_version_that_knocks_is_told_which_are_spoken() {
     let knock = wire::Gossip {
         cluster: hash("default"),
         knock: Some(wire::Knock {}),
-        padding: vec![0; 60].into(),
+        padding: vec![0; 60],
         ..wire::Gossip::default()
     };
     let knock = Forged { version: 2, ..Forged::new(GOSSIP, STRANGER, 0, &knock) };

@@ -166,9 +166,7 @@ async fn garbage_is_dropped_and_counted() {
 /// News of members that do not exist.
 fn invented(from: Instance, first: u32) -> Vec<u8> {
     let record = |number: u32| wire::Record {
-        address: [&(0x0b00_0000 + number).to_be_bytes()[..], &7400_u16.to_be_bytes()]
-            .concat()
-            .into(),
+        address: [&(0x0b00_0000 + number).to_be_bytes()[..], &7400_u16.to_be_bytes()].concat(),
         epoch: 1_000,
         instance: 0x1000_0000 + u64::from(number),
         incarnation: 1,
@@ -176,7 +174,7 @@ fn invented(from: Instance, first: u32) -> Vec<u8> {
         ..wire::Record::default()
     };
     let update = |number| wire::Update {
-        record: broach_core::codegen::prost::Message::encode_to_vec(&record(number)).into(),
+        record: broach_core::codegen::prost::Message::encode_to_vec(&record(number)),
         ..wire::Update::default()
     };
     let gossip = wire::Gossip {

@@ -6,7 +6,7 @@ use broach_core::testing::Violation;
 use broach_tests::requests::echo;
 use broach_tests::{Cluster, Fate, Load, World, faults, for_seeds, millis, secs};
 
-/// Five nodes on a network that loses a tenth, each of which makes a call every 20 ms.
+/// Five nodes on a network that loses a tenth, each of which makes a call every 50 ms.
 async fn five_under_load(world: World) -> (Cluster, Load) {
     world.network.set_faults(faults(|faults| {
         faults.loss = 0.1;
@@ -14,7 +14,7 @@ async fn five_under_load(world: World) -> (Cluster, Load) {
     }));
     let mut cluster = Cluster::of(world, 5).await;
     let load = Load::new(5, secs(5));
-    (1..=5).for_each(|number| cluster.load(number, &load, millis(20)));
+    (1..=5).for_each(|number| cluster.load(number, &load, millis(50)));
     (cluster, load)
 }
 
@@ -42,7 +42,7 @@ fn a_crash_is_noticed_by_all_and_nobody_else_is_called_dead() {
         let gone = cluster.crash(3).await;
         cluster.full().await;
         let last = *cluster.notes.times(gone, Fate::Died).iter().max().unwrap();
-        tokio::time::sleep(secs(20)).await;
+        tokio::time::sleep(secs(10)).await;
         let died = cluster.notes.times(gone, Fate::Died);
         assert_eq!(died.len(), 4, "each sees it once: {}", cluster.story());
         assert_eq!(cluster.false_deaths(), [], "{}", cluster.story());
@@ -63,7 +63,7 @@ fn who_leaves_has_left_and_did_not_die() {
         let (gone, begun) = (node.instance(), cluster.world.elapsed());
         node.shutdown().await.unwrap();
         cluster.full().await;
-        tokio::time::sleep(secs(20)).await;
+        tokio::time::sleep(secs(10)).await;
         let left = cluster.notes.times(gone, Fate::Left);
         assert_eq!(left.len(), 4, "each sees it once: {}", cluster.story());
         assert_eq!(cluster.notes.times(gone, Fate::Died), [], "{}", cluster.story());
@@ -91,8 +91,8 @@ fn a_restart_is_another_life_and_is_called() {
         let probe = cluster.probe(3);
         let before = probe.started();
         tokio::time::sleep(secs(5)).await;
-        // Five times 50 calls a second, evenly shared: 250.
-        assert!(100 < probe.started() - before, "{}", probe.started() - before);
+        // Five times 20 calls a second, evenly shared: 100.
+        assert!(40 < probe.started() - before, "{}", probe.started() - before);
         for number in cluster.alive() {
             cluster.client(number).echo(echo(u64::from(number) << 32)).await.unwrap();
         }
@@ -125,7 +125,7 @@ fn a_partition_heals_by_itself() {
         cluster.world.network.heal();
         let took = cluster.full().await;
         let healed = cluster.world.elapsed();
-        tokio::time::sleep(secs(20)).await;
+        tokio::time::sleep(secs(10)).await;
         let wrong = cluster.false_deaths();
         assert!(wrong.iter().all(|note| note.at < healed), "{}", cluster.story());
         assert_eq!(end(cluster, load).await, []);
