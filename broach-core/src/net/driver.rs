@@ -191,7 +191,7 @@ impl Driver {
     fn flush(&mut self, now: Time) {
         if let Some(members) = &mut self.members {
             self.outbox.flush_gossip(&mut members.membership, now);
-            members.report(&mut self.endpoint);
+            members.report(now, &mut self.endpoint);
         }
         self.outbox.flush(&mut self.endpoint, now);
     }

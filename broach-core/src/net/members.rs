@@ -100,11 +100,13 @@ impl Members {
     }
 
     /// Tells whoever wants to know what has changed.
-    pub(super) fn report(&mut self, endpoint: &mut Endpoint) {
+    pub(super) fn report(&mut self, now: Time, endpoint: &mut Endpoint) {
         let changes: Vec<Change> = std::iter::from_fn(|| self.membership.poll_event()).collect();
         for change in &changes {
-            if let Change::Up { peer, .. } = change {
-                endpoint.know(*peer);
+            match *change {
+                Change::Up { peer, .. } => endpoint.know(peer),
+                Change::Dead { peer } => endpoint.on_dead(now, peer),
+                _ => {}
             }
         }
         let version = self.membership.version();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::deadline::Time;
 use crate::observe::{CloseReason, Event as Seen};
+use crate::peer::Peer;
 use crate::proto::endpoint::Endpoint;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Side};
@@ -69,7 +70,8 @@ impl Endpoint {
         if let Some(bytes) = code.and_then(|code| session.write_close(code, &said, &self.shared)) {
             self.answers.push_whole(Answer { to: peer, local_ip: session.local_ip, bytes });
         }
-        let said = if reason == CloseReason::Dead { self.silence(&session) } else { said };
+        let unknown = reason == CloseReason::Dead && said.is_empty();
+        let said = if unknown { self.silence(&session) } else { said };
         let status = || why_ended(peer, reason, &said);
         session.end(now, dead_for, status, &mut self.shared);
         self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
@@ -77,6 +79,20 @@ impl Endpoint {
 }
 
 impl Endpoint {
+    /// Others say that this life of a node is dead. What waits for it here ends, unless it answers
+    /// here all the same.
+    pub(crate) fn on_dead(&mut self, now: Time, peer: Peer) {
+        let Some(index) = self.peers.get(peer.addr).session else { return };
+        let session = &self.sessions[index];
+        let life = match &session.side {
+            Side::Client(Client { opening: Some(opening), .. }) => opening.meant,
+            _ => session.peer_instance,
+        };
+        if life == Some(peer.instance) && session.leaves_unanswered(now, &self.shared.config) {
+            self.close(now, index, CloseReason::Dead, Duration::ZERO, DEAD.to_owned());
+        }
+    }
+
     /// What is known of a node that has left everything unanswered for too long.
     fn silence(&self, session: &Session) -> String {
         let time = self.shared.config.dead_after;
@@ -125,3 +141,6 @@ fn why_ended(peer: SocketAddr, reason: CloseReason, said: &str) -> Status {
 
 /// What is said of a node that has closed a session because it is shutting down.
 pub(super) const SHUTTING_DOWN: &str = "it is shutting down";
+
+/// What callers are told of a node that others call dead.
+const DEAD: &str = "does not answer any more, and the other members call it dead";

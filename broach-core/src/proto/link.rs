@@ -148,7 +148,7 @@ impl Link {
         (0 < self.sent.in_flight()).then(|| {
             let backoff = 1_u32 << self.backoff.min(BACKOFF_MAX);
             let floor = self.config.probe_timeout_min;
-            let most = self.config.probe_timeout_max.max(self.probe_timeout());
+            let most = self.config.probe_timeout_max.max(self.patience());
             let wait = self.rtt.probe_timeout(self.peer_ack_delay, floor) * backoff;
             self.eliciting_at + wait.min(most)
         })
@@ -159,7 +159,8 @@ impl Link {
         self.rtt.probe_timeout(self.peer_ack_delay, self.config.probe_timeout_min)
     }
 
-    /// The same to judge by whether the other side has fallen silent.
+    /// The same where too long a wait does harm: for the longest wait before the next probe, and
+    /// until the other side counts as silent.
     ///
     /// When a process goes on that was held up for seconds, it acknowledges what has waited for so
     /// long. The smoothed time remembers that for many round trips, in which its death must not go

@@ -1,6 +1,6 @@
 //! [`Latency`]: how long a node takes to answer, smoothed so that it can be compared.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::deadline::Time;
@@ -27,6 +27,8 @@ pub(crate) struct Latency {
     average: AtomicU64,
     /// When it was last moved.
     moved_at: AtomicU64,
+    /// How many answers it is made of, up to [`FALL`].
+    answers: AtomicU32,
 }
 
 impl Latency {
@@ -37,12 +39,20 @@ impl Latency {
         (average != 0 && age < FORGET).then(|| Duration::from_nanos(average))
     }
 
+    /// How much the average says of now: 1 if the node has just answered, and ever less from then
+    /// on.
+    pub(crate) fn trust(&self, now: Time) -> f64 {
+        let age = now.since(Time::from_nanos(self.moved_at.load(Relaxed)));
+        1.0 / (1.0 + age.as_nanos() as f64 / FADE.as_nanos() as f64)
+    }
+
     /// The node has answered.
     pub(crate) fn on_answer(&self, now: Time, took: Duration) {
         let took = (took.as_nanos() as u64).max(MIN_NANOS);
         let before = self.get(now).map(|average| average.as_nanos() as u64);
         let age = now.as_nanos().saturating_sub(self.moved_at.load(Relaxed)) as f64;
         let counts = (age / took as f64).min(1.0);
+        let answers = if before.is_some() { self.answers.load(Relaxed) } else { 0 };
         let average = match before {
             None => took,
             Some(before) if before <= took => {
@@ -52,12 +62,14 @@ impl Latency {
             Some(before) => {
                 // Close to 1 - exp(-age / DECAY), and cheaper.
                 let by_time = age / (age + DECAY.as_nanos() as f64);
-                let part = by_time.max(counts / FALL);
+                // The first answers are as good as each other.
+                let part = by_time.max(counts / f64::from(answers + 1));
                 before - ((before - took) as f64 * part) as u64
             }
         };
         self.average.store(average, Relaxed);
         self.moved_at.store(now.as_nanos(), Relaxed);
+        self.answers.store((answers + 1).min(FALL - 1), Relaxed);
     }
 
     /// A call has failed, or nobody waits for it any more. That it was quick says nothing of how
@@ -77,11 +89,14 @@ const PEAK_MAX: u64 = 3;
 const RISE: f64 = 8.0;
 
 /// A quicker answer moves the average by at least this part of the way.
-const FALL: f64 = 32.0;
+const FALL: u32 = 32;
 
 /// The time constant with which the average falls when answers are rare. Finagle's default is 10 s;
 /// a node that gets few calls because of some peaks would be long in getting more.
-const DECAY: Duration = Duration::from_secs(3);
+const DECAY: Duration = Duration::from_secs(1);
+
+/// The time after which the average says half as much of now as at first.
+const FADE: Duration = Duration::from_secs(10);
 
 /// After so long without an answer the node counts as one of which nothing is known, so that one
 /// which was slow is tried again.

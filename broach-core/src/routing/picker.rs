@@ -156,6 +156,11 @@ impl<'a> Candidate<'a> {
     pub fn latency(&self) -> Option<Duration> {
         self.target.live.latency.get(self.now)
     }
+
+    /// How much that latency says of now, from 1 down to 0.
+    pub(super) fn trust(&self) -> f64 {
+        self.target.live.latency.trust(self.now)
+    }
 }
 
 impl<'a> Picking<'a> {

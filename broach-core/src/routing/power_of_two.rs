@@ -1,7 +1,5 @@
 //! [`PowerOfTwoChoices`]: the better one of two that are drawn.
 
-use std::time::Duration;
-
 use crate::routing::{Candidate, Candidates, Picker, Picking};
 
 /// Draws two candidates and prefers the one with less to do and the quicker answers: the default
@@ -18,6 +16,8 @@ use crate::routing::{Candidate, Candidates, Picker, Picking};
 /// the little by which equal nodes differ, and would never learn that a node has become quick
 /// again.
 ///
+/// * What is known of a slow node fades: the longer it has not been called, the more it counts as
+///   being as quick as the other one, so that it is tried again.
 /// * A node of which no latency is known counts as being as quick as the other one. So it gets its
 ///   share of the calls from the start, and no more.
 /// * The node itself, if it offers what is called, counts as no quicker than the other one: that
@@ -52,26 +52,32 @@ impl Picker for PowerOfTwoChoices {
 
 /// How much speaks for each of two candidates.
 fn merits(one: Candidate<'_>, other: Candidate<'_>) -> [f64; 2] {
-    let latencies = [one.latency(), other.latency()];
-    let latency = |own: usize, candidate: Candidate<'_>| {
-        let others = latencies[1 - own];
-        match latencies[own] {
-            None => others,
-            Some(latency) if candidate.member().is_self() => {
-                Some(others.map_or(latency, |others| others.max(latency)))
-            }
-            known => known,
+    let latencies = [one, other].map(|candidate| {
+        let latency = candidate.latency()?;
+        Some((latency.as_nanos() as f64, candidate))
+    });
+    let latency = |own: usize| match (latencies[own], latencies[1 - own]) {
+        (None, None) => 1.0,
+        (None, Some((others, _))) => others,
+        (Some((latency, _)), None) => latency,
+        (Some((latency, candidate)), Some((others, _))) if latency < others => {
+            if candidate.member().is_self() { others } else { latency }
+        }
+        // Towards that of the other one: in the middle of the two speeds with half of the trust.
+        (Some((latency, candidate)), Some((others, _))) => {
+            let trust = candidate.trust();
+            1.0 / (trust / latency + (1.0 - trust) / others)
         }
     };
-    [merit(one, latency(0, one)), merit(other, latency(1, other))]
+    [merit(one, latency(0)), merit(other, latency(1))]
 }
 
 /// The weight is there twice, so that calls are shared out by weights both if there are many at a
 /// time and if there is one.
-fn merit(candidate: Candidate<'_>, latency: Option<Duration>) -> f64 {
+fn merit(candidate: Candidate<'_>, latency: f64) -> f64 {
     // Candidates of weight 0 are never among others.
     let weight = f64::from(candidate.member().weight().max(1)) / 100.0;
     let calls = candidate.in_flight() as f64 / weight + 1.0;
-    let cost = latency.map_or(1.0, |latency| latency.as_nanos() as f64) * calls;
+    let cost = latency * calls;
     weight / (cost * cost)
 }

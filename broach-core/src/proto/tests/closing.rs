@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::pair::{MS, Pair};
 use crate::code::{Code, Outcome};
+use crate::ids::Instance;
 use crate::observe::CloseReason;
+use crate::peer::Peer;
 use crate::status::Status;
 
 #[test]
@@ -47,6 +49,32 @@ fn a_node_that_stops_tells_its_callers() {
     let text = pair.ended(call).as_ref().unwrap_err().to_string();
     assert!(text.contains("10.0.0.2:2 has closed the session: it is shutting down"), "{text}");
     assert_eq!(pair.server.stopped.len(), 1);
+}
+
+#[test]
+fn calls_to_a_node_that_others_call_dead_end_unless_it_answers_here() {
+    let mut pair = Pair::new();
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let call = pair.call(10);
+    pair.advance(100 * MS);
+    let (addr, [life, another]) = (pair.server.addr, [200, 201].map(Instance));
+    let die = |pair: &mut Pair, instance| {
+        let now = pair.now;
+        pair.client.endpoint.on_dead(now, Peer { addr, instance });
+        pair.drive();
+    };
+    die(&mut pair, life);
+    assert_eq!(pair.client.counters().sessions_open(), 1, "it answers");
+    pair.lose = Box::new(|_| true);
+    pair.advance(Duration::from_secs(3));
+    die(&mut pair, another);
+    assert_eq!(pair.client.counters().sessions_open(), 1, "somebody else is dead");
+    die(&mut pair, life);
+    assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));
+    let text = pair.ended(call).as_ref().unwrap_err().to_string();
+    assert!(text.contains("10.0.0.2:2 does not answer any more, and the other"), "{text}");
 }
 
 #[test]

@@ -124,12 +124,13 @@ fn a_silent_member_is_passed_over_by_whatever_picker() {
     let caller = Caller::new(&directory, PowerOfTwoChoices::new());
     target(&directory, 2).live.standing.on_silent(at(0));
     assert_eq!(tally::<3>(&caller.picks(at(500), 1_000))[1], 0);
-    assert_eq!(tally::<3>(&caller.picks(at(1_000), 1_000))[1], 1);
+    assert_eq!(tally::<3>(&caller.picks(at(4_900), 1_000))[1], 0);
+    assert_eq!(tally::<3>(&caller.picks(at(5_000), 1_000))[1], 1);
     // Another life begins with a clean slate.
     let mut members: Vec<Member> = directory.snapshot().iter().cloned().collect();
     members[1].instance = Some(crate::ids::Instance(2));
     directory.update(members);
-    assert!(200 < tally::<3>(&caller.picks(at(1_100), 1_000))[1]);
+    assert!(200 < tally::<3>(&caller.picks(at(5_100), 1_000))[1]);
     assert!(directory.is_sound(), "nothing is left of the life before");
 }
 

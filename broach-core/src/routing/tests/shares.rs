@@ -167,3 +167,25 @@ fn the_node_itself_gets_its_share_and_not_all() {
     }
     assert!((1_800..=2_200).contains(&own), "{own}");
 }
+
+#[test]
+fn one_slow_answer_does_not_keep_calls_away_for_long() {
+    let caller = Caller::new(&cluster(2), PowerOfTwoChoices::new());
+    let (ms, mut late, mut elsewhere) = (Duration::from_millis(1), 1, 0);
+    // Ten calls a second; the very first one to the second node took long.
+    for step in 0..1_000 {
+        let now = super::at(100 * step);
+        let target = caller.choose(now, &[]).unwrap().unwrap().target;
+        let second = target.member.addr().port() == 2;
+        let took = if second { std::mem::replace(&mut late, 0) * 99 * ms + ms } else { ms };
+        target.on_reply(now + took, took);
+        if !second {
+            elsewhere += 1;
+        } else if late == 0 && 50 < elsewhere {
+            panic!("{elsewhere} calls went elsewhere in a row");
+        } else {
+            elsewhere = 0;
+        }
+    }
+    assert!(elsewhere <= 50, "{elsewhere} calls went elsewhere in a row");
+}
