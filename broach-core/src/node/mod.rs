@@ -26,7 +26,7 @@ use crate::ids::Instance;
 use crate::net::Handle;
 use crate::node::builder::check_zone;
 use crate::node::cluster::Cluster;
-use crate::observe::Counters;
+use crate::observe::{Counters, Held};
 use crate::routing::Members;
 use crate::server::Serve;
 use crate::status::Status;
@@ -79,6 +79,11 @@ impl Node {
     /// How often everything has happened so far.
     pub fn counters(&self) -> Counters {
         self.handle.shared().observe.counters()
+    }
+
+    /// How many bytes the node holds now for the calls that it serves.
+    pub fn held(&self) -> Held {
+        self.handle.shared().observe.held()
     }
 
     /// A channel to the services of the cluster: each call goes to a member that offers its
