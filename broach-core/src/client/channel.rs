@@ -21,7 +21,7 @@ use crate::deadline::{Clock, Deadline};
 use crate::exchange::{Body, Dispatch, Local, Receiver, Reply, Request};
 use crate::method::{Method, MethodSpec};
 use crate::net::{Handle, TokioClock};
-use crate::observe::{Counters, Observe};
+use crate::observe::{Counters, Held, Observe};
 use crate::rng::Rng;
 use crate::routing::{Directory, Picker, PowerOfTwoChoices};
 use crate::status::Status;
@@ -250,6 +250,12 @@ impl Channel {
     /// that of its node.
     pub fn counters(&self) -> Counters {
         self.0.observe.counters()
+    }
+
+    /// How many bytes are held now for the calls that are served at the socket that the channel
+    /// uses; none if it has a socket of its own.
+    pub fn held(&self) -> Held {
+        self.0.observe.held()
     }
 
     /// Sends a request on its way.

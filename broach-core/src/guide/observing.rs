@@ -9,7 +9,8 @@
 //! give what has been counted since the start. The sums hold at every moment at which nothing is
 //! under way: datagrams received are those accepted and those dropped, each drop with its
 //! [reason](crate::observe::DropReason); calls started are those ended, by code, and those in
-//! flight; the same for attempts, handlers and sessions.
+//! flight; the same for attempts, handlers and sessions. What is held in memory at the moment is no
+//! sum, and [`Node::held`](crate::Node::held) gives it.
 //!
 //! # Events
 //!

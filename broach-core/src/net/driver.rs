@@ -20,7 +20,7 @@ use crate::net::members::Members;
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::net::timer::Timer;
-use crate::observe::{Event as Seen, Observe};
+use crate::observe::{Event as Seen, Held, Observe};
 use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
@@ -194,6 +194,9 @@ impl Driver {
             members.report(now, &mut self.endpoint);
         }
         self.outbox.flush(&mut self.endpoint, now);
+        let (requests, replies) = self.endpoint.bytes_held();
+        let [request_bytes, reply_bytes] = [requests, replies].map(|bytes| bytes as u64);
+        self.observe.hold(Held { request_bytes, reply_bytes });
     }
 
     /// When something is to be done without being asked.

@@ -7,6 +7,7 @@ mod keeper;
 mod look;
 mod start;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::ids::Instance;
 use crate::net::Handle;
 use crate::node::builder::check_zone;
 use crate::node::cluster::Cluster;
-use crate::observe::Counters;
+use crate::observe::{Counters, Held};
 use crate::routing::Members;
 use crate::server::Serve;
 use crate::status::Status;
@@ -78,6 +79,11 @@ impl Node {
     /// How often everything has happened so far.
     pub fn counters(&self) -> Counters {
         self.handle.shared().observe.counters()
+    }
+
+    /// How many bytes the node holds now for the calls that it serves.
+    pub fn held(&self) -> Held {
+        self.handle.shared().observe.held()
     }
 
     /// A channel to the services of the cluster: each call goes to a member that offers its
@@ -235,6 +241,41 @@ impl Node {
     ///
     /// If the future is dropped the node ends at once.
     pub async fn shutdown(self) -> Result<(), Unfinished> {
+        self.shutdown_or_stop(pending::<()>()).await
+    }
+
+    /// Shuts down like [`shutdown`](Self::shutdown), but stops at once when `hurry` ends: for
+    /// programs that are told a second time to end. Handlers that are still at work are stopped
+    /// then, and their callers are told that the node is gone.
+    ///
+    /// # Errors
+    ///
+    /// If calls were still under way when the time for it was over, or when `hurry` ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped the node ends at once.
+    pub async fn shutdown_or_stop(self, hurry: impl Future) -> Result<(), Unfinished> {
+        let orderly = async {
+            let drained = self.drain().await;
+            let running = self.counters().handlers_running();
+            self.handle.leave().await;
+            if drained { Ok(()) } else { Err(Unfinished { running }) }
+        };
+        let result = match select(pin!(orderly), pin!(hurry)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => match self.counters().handlers_running() {
+                0 => Ok(()),
+                running => Err(Unfinished { running }),
+            },
+        };
+        self.handle.stop().await;
+        result
+    }
+
+    /// Takes no more calls, and waits until those under way have ended or the time is over; tells
+    /// whether they have.
+    async fn drain(&self) -> bool {
         let clock = &self.handle.shared().clock;
         let over = clock.now() + self.drain_timeout;
         self.cluster.change_facts(|facts| facts.draining = true);
@@ -246,12 +287,7 @@ impl Node {
         self.local.refuse(refusal.clone());
         let drained = self.handle.drain(refusal, over.since(clock.now())).await;
         let own = pin!(self.local.has_served_own());
-        let drained =
-            drained & matches!(select(own, clock.sleep_until(over)).await, Either::Left(_));
-        let running = self.counters().handlers_running();
-        self.handle.leave().await;
-        self.handle.stop().await;
-        if drained { Ok(()) } else { Err(Unfinished { running }) }
+        drained & matches!(select(own, clock.sleep_until(over)).await, Either::Left(_))
     }
 }
 

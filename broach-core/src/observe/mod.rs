@@ -7,6 +7,7 @@
 
 mod counters;
 mod event;
+mod held;
 mod log;
 mod scope;
 mod span;
@@ -18,12 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counters::{Counters, Errnos};
 pub use event::{CloseReason, DropReason, Event, Observer, Role};
+pub use held::Held;
 pub(crate) use scope::{AttemptScope, CallScope, HandlerScope};
 pub use trace::{ParseTraceError, Propagator, TraceContext};
 
 use crate::deadline::Clock;
 use crate::rng::Rng;
 use counters::Live;
+use held::LiveHeld;
 
 /// Where the parts of a node report what they do. Clones report to the same place.
 #[derive(Clone)]
@@ -31,6 +34,7 @@ pub(crate) struct Observe(Arc<Inner>);
 
 struct Inner {
     counters: Live,
+    held: LiveHeld,
     observers: Vec<Arc<dyn Observer>>,
     propagator: Option<Arc<dyn Propagator>>,
     clock: Arc<dyn Clock>,
@@ -46,8 +50,8 @@ impl Observe {
         clock: Arc<dyn Clock>,
         rng: Rng,
     ) -> Self {
-        let (counters, rng) = (Live::default(), Mutex::new(rng));
-        Self(Arc::new(Inner { counters, observers, propagator, clock, rng }))
+        let (counters, held, rng) = (Live::default(), LiveHeld::default(), Mutex::new(rng));
+        Self(Arc::new(Inner { counters, held, observers, propagator, clock, rng }))
     }
 
     /// What everything is timed by.
@@ -67,6 +71,16 @@ impl Observe {
     /// What has been counted so far.
     pub(crate) fn counters(&self) -> Counters {
         self.0.counters.read()
+    }
+
+    /// So much is held from now on.
+    pub(crate) fn hold(&self, held: Held) {
+        self.0.held.set(held);
+    }
+
+    /// What is held now.
+    pub(crate) fn held(&self) -> Held {
+        self.0.held.read()
     }
 
     fn propagator(&self) -> Option<&dyn Propagator> {

@@ -43,13 +43,11 @@ impl Budget {
     }
 
     /// Bytes of unfinished requests.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) const fn reassembly(&self) -> usize {
         self.reassembly
     }
 
     /// Bytes of replies that have not arrived.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) const fn replies(&self) -> usize {
         self.replies
     }

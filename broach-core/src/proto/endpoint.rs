@@ -328,7 +328,6 @@ impl Endpoint {
     }
 
     /// Bytes held for calls that are served: unfinished requests, and replies on their way.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) const fn bytes_held(&self) -> (usize, usize) {
         (self.shared.budget.reassembly(), self.shared.budget.replies())
     }

@@ -68,6 +68,24 @@ async fn what_does_not_finish_in_time_is_stopped_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_in_a_hurry_stops_what_is_under_way_and_it_is_told() {
+    let (world, probe, node, channel) = start().await;
+    let call = tokio::spawn(ProbeClient::new(channel.clone()).wait(wait(1)));
+    probe.until(|probe| probe.running() == 1).await;
+    let begun = world.elapsed();
+    let unfinished = node.shutdown_or_stop(tokio::time::sleep(secs(2))).await.unwrap_err();
+    let took = world.elapsed() - begun;
+    assert!(secs(2) <= took && took <= millis(2_010), "{took:?}");
+    assert!(unfinished.to_string().starts_with("1 handlers were"), "{unfinished}");
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Unknown));
+    eventually(|| probe.stopped() == 1).await;
+    let next = world.node(1).serve(probe.server()).start().await.unwrap();
+    next.shutdown_or_stop(std::future::ready(())).await.expect("nothing was under way");
+    world.end(channel).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_may_still_call_others_while_its_node_shuts_down() {
     let (world, probe) = (World::new(1), Probe::new());
     let back = world.node(3).serve(probe.server()).start().await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use broach_core::config::Transport;
-use broach_core::observe::DropReason;
+use broach_core::observe::{DropReason, Held};
 use broach_core::{Channel, Code, Node, Outcome, Status};
 use broach_tests::broach::testing::v1::{EchoReply, ProbeClient, ScriptClient};
 use broach_tests::requests::{act, call_in_the_end, echo, echo_bytes, good_call, wait};
@@ -158,6 +158,7 @@ async fn replies_that_do_not_arrive_keep_new_calls_out_and_no_longer() {
     probe.until(|probe| probe.started_for(1) == 1).await;
     let refused = tokio::spawn(ProbeClient::new(channel.clone()).echo(echo(2)));
     world.watch(1).until(|tally| !tally.counters.calls_refused.is_empty()).await;
+    assert!(200_000 < node.held().reply_bytes);
     // What the caller is told of it travels with the rest.
     tap.let_pass(|_| true);
     let text =
@@ -166,6 +167,7 @@ async fn replies_that_do_not_arrive_keep_new_calls_out_and_no_longer() {
     assert_eq!(large.await.unwrap().unwrap().payload, echo_bytes(1, 200_000).payload);
     tokio::time::sleep(millis(100)).await;
     assert_eq!(probe.started_for(2), 0);
+    assert_eq!(node.held(), Held::default());
     lives_on(world, (node, channel)).await;
 }
 
