@@ -49,4 +49,4 @@ impl Membership {
 const EVERYBODY: usize = 32;
 
 /// How long a farewell takes at the most.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+const LINGER: std::time::Duration = std::time::Duration::from_millis(500);

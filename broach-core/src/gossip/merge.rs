@@ -108,6 +108,9 @@ impl Membership {
         if source.kind != SourceKind::Page {
             self.spread_news(now, addr);
         }
+        if !state.is_live() {
+            self.wait_for_nobody_who_is_gone(now);
+        }
         self.tell(before.as_ref(), addr, source);
         self.after_change(now);
     }
@@ -117,12 +120,40 @@ impl Membership {
         let suspicion = self.table.get_mut(addr).and_then(|known| known.suspicion.as_mut());
         let Some(suspicion) = suspicion else { return };
         if suspicion.confirm(accuser) && self.me.role == Role::Member {
-            // A node in trouble may hear the last accuser before it hears the contradiction.
-            let doubt = self.config.probe_timeout * (self.health.factor() - 1);
-            let due = suspicion.due().max(now + doubt);
-            self.timers.set(Timer::Suspicion(addr), due);
+            let due = suspicion.due();
+            self.hasten(now, addr, due);
             self.spread_news(now, addr);
         }
+    }
+
+    /// A member is gone, who may have been waited for as an accuser of others.
+    fn wait_for_nobody_who_is_gone(&mut self, now: Time) {
+        if self.me.role == Role::Observer {
+            return;
+        }
+        let members = self.table.live();
+        let suspects: Vec<SocketAddr> = self
+            .table
+            .iter()
+            .filter(|member| member.suspicion.is_some())
+            .map(Member::addr)
+            .collect();
+        for addr in suspects {
+            let suspicion = self.table.get_mut(addr).and_then(|known| known.suspicion.as_mut());
+            if let Some(suspicion) = suspicion
+                && suspicion.limit(members)
+            {
+                let due = suspicion.due();
+                self.hasten(now, addr, due);
+            }
+        }
+    }
+
+    /// A suspect has less time now.
+    fn hasten(&mut self, now: Time, addr: SocketAddr, due: Time) {
+        // A node in trouble may hear the last accuser before it hears the contradiction.
+        let doubt = self.config.probe_timeout * (self.health.factor() - 1);
+        self.timers.set(Timer::Suspicion(addr), due.max(now + doubt));
     }
 
     /// This node suspects a member itself.

@@ -26,10 +26,17 @@ impl Suspicion {
     pub(super) fn new(now: Time, accuser: Instance, members: usize, config: &Gossip) -> Self {
         let digits = (members as f64).log10().max(1.0);
         let min = (config.probe_interval * config.suspicion_min).mul_f64(digits);
-        // The suspect will not accuse itself, and the first accuser counts only once.
-        let enough = config.suspicion_confirmations.min(members.saturating_sub(2));
+        let enough = config.suspicion_confirmations.min(others(members));
         let max = if enough == 0 { min } else { min * config.suspicion_spread };
         Self { since: now, accusers: vec![accuser], enough, min, max }
+    }
+
+    /// There are only so many members left: nobody is waited for who is gone. Tells whether that
+    /// matters.
+    pub(super) fn limit(&mut self, members: usize) -> bool {
+        let matters = others(members) < self.enough;
+        self.enough = self.enough.min(others(members));
+        matters
     }
 
     /// Another report. Tells whether it is of an accuser who counts and was not known.
@@ -55,6 +62,11 @@ impl Suspicion {
         let share = (confirmed as f64 + 1.0).ln() / (self.enough as f64 + 1.0).ln();
         self.since + self.max - (self.max - self.min).mul_f64(share)
     }
+}
+
+/// How many accusers there can be beside the first: the suspect will not accuse itself.
+const fn others(members: usize) -> usize {
+    members.saturating_sub(2)
 }
 
 #[cfg(test)]
@@ -85,6 +97,14 @@ mod tests {
         assert_eq!(due(2, 1), 1_500 * MS);
         assert_eq!(due(3, 2), 1_500 * MS);
         assert_eq!(due(3, 1), 9_000 * MS);
+    }
+
+    #[test]
+    fn nobody_waits_for_those_who_are_gone() {
+        let mut suspicion = Suspicion::new(Time::ZERO, Instance(1), 3, &Gossip::default());
+        assert!(!suspicion.limit(3));
+        assert!(suspicion.limit(2));
+        assert_eq!(suspicion.due().since(Time::ZERO), 1_500 * MS);
     }
 
     #[test]

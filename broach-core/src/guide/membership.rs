@@ -115,7 +115,7 @@
 //! # Leaving
 //!
 //! A node that leaves tells everybody directly if there are up to 32, and otherwise three for each
-//! binary digit, who pass it on. It goes when it has said so often enough, within 1 s.
+//! binary digit, who pass it on. It goes when it has said so often enough, within half a second.
 //!
 //! # Limits
 //!

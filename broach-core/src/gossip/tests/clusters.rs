@@ -45,7 +45,7 @@ fn a_node_that_leaves_is_gone_at_once_and_not_dead() {
         let (addr, instance) = (sim.nodes[gone].addr, sim.nodes[gone].instance);
         sim.with(gone, |membership, now| membership.leave(now));
         let left = sim.run_until(2 * SECOND, |sim| sim.nodes[gone].membership.has_left());
-        assert!(left.is_some_and(|took| took < 1_100 * MS), "seed {seed}: {left:?}");
+        assert!(left.is_some_and(|took| took < 600 * MS), "seed {seed}: {left:?}");
         sim.crash(gone);
         let rest = sim.running();
         let known =
