@@ -247,3 +247,15 @@ async fn what_is_said_tells_that_all_who_offer_it_leave() {
     leaving.await.unwrap().unwrap();
     assert_eq!(method("Echo").service(), "test.v1.Test");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_passes_on_that_another_node_shuts_down_does_not_shut_down_itself() {
+    let world = World::new();
+    let (one, _) = world.node(1).await;
+    world.update([member_of(1, &one)]);
+    let passes_on = world.channel.unary::<String, String>(method("PassOn"), String::new());
+    let status = passes_on.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Executed));
+    let target = std::sync::Arc::clone(&world.directory.snapshot().targets()[0]);
+    assert!(!target.is_leaving(), "{status:#}");
+}

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::advert::{Advert, OfferedService};
 use crate::client::{Call, Channel, cluster};
+use crate::code::Outcome;
 use crate::config;
 use crate::exchange::{Dispatch, Handling, Inbound};
 use crate::ids::Instance;
@@ -25,9 +26,9 @@ use crate::status::Status;
 use crate::testing::Network;
 use crate::{Context, Node, Security};
 
-/// `test.v1.Test` with the methods Echo, Hold and Panic.
+/// `test.v1.Test` with the methods Echo, Hold, Panic and PassOn.
 static SPEC: LazyLock<ServiceSpec> = LazyLock::new(|| {
-    let methods = ["Echo", "Hold", "Panic"].map(|name| {
+    let methods = ["Echo", "Hold", "Panic", "PassOn"].map(|name| {
         MethodSpec::named(format!("test.v1.Test/{name}")).expect("the name is well formed")
     });
     ServiceSpec { name: "test.v1.Test", methods: Vec::leak(Vec::from(methods)) }
@@ -82,7 +83,11 @@ impl Test {
                 running.0.0.gate.acquire().await.unwrap().forget();
                 Ok(format!("{text} {:?}", cx.time_left().is_some()))
             }
-            _ => panic!("as it was asked to"),
+            2 => panic!("as it was asked to"),
+            // As if a call of its own had ended like this.
+            _ => Err(Status::shutting_down("another node is shutting down")
+                .with_outcome(Outcome::NotExecuted)
+                .of_call()),
         }
     }
 }
