@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broach_core::{Code, Node};
+use broach_core::{Code, Node, Outcome};
 use broach_tests::requests::{echo, wait};
 use broach_tests::{Cluster, Fate, Lines, Load, World, faults, for_seeds, millis, secs};
 use tokio::sync::oneshot;
@@ -183,6 +183,21 @@ async fn the_log_has_one_line_for_each_change_of_the_membership() {
     assert_eq!(lines.counted("INFO"), [(member("member has left", 2), 2)].into());
     assert_eq!(lines.counted("WARN"), [].into());
     assert_eq!(lines.counted("ERROR"), [].into());
+    cluster.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_node_stops_the_calls_that_it_makes_to_itself() {
+    let mut cluster = Cluster::of(World::new(6), 1).await;
+    let (probe, client) = (cluster.probe(1), cluster.client(1));
+    let call = tokio::spawn(client.wait(wait(1)).timeout(secs(60)));
+    probe.until(|probe| probe.running() == 1).await;
+    let begun = Instant::now();
+    drop(cluster.take(1));
+    let status = call.await.unwrap().unwrap_err();
+    assert!(begun.elapsed() <= millis(1), "{:?}", begun.elapsed());
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Unknown));
+    assert_eq!(probe.stopped(), 1);
     cluster.end().await;
 }
 
