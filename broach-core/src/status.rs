@@ -270,9 +270,14 @@ impl Status {
     }
 
     /// The same as what a handler returns. If that is how a call of its own ended, then that one
-    /// may not have been executed; the handler was.
-    pub(crate) fn of_handler(self) -> Self {
-        if self.0.of_call { self.with_outcome(Outcome::Executed) } else { self }
+    /// may not have been executed; the handler was. And if that was because another node shuts down,
+    /// the one of the handler does not.
+    pub(crate) fn of_handler(mut self) -> Self {
+        if !self.0.of_call {
+            return self;
+        }
+        self.0.details.retain(|detail| detail.type_url != SHUTTING_DOWN);
+        self.with_outcome(Outcome::Executed)
     }
 
     /// The same with a record of what was tried. That the last attempt was not executed says

@@ -155,11 +155,12 @@ impl Inner {
         }
         // Such a refusal is part of every shutdown and costs next to nothing, and each node that is
         // shutting down is tried once at the most: so it need not be paid for.
-        if self.is_free(status) {
-            return Some(Next::Elsewhere);
-        }
         let service = trial.scope.method().service();
         let elsewhere = self.directory.look().has_others(service, &trial.tried);
+        if self.is_free(status) {
+            // Those that were tried before and did not shut down are who is left.
+            return Some(if elsewhere { Next::Elsewhere } else { Next::Again(Duration::ZERO) });
+        }
         let next = match (status.outcome(), status.code()) {
             // What this node lacks another may have.
             (Outcome::NotExecuted, Code::Unimplemented | Code::FailedPrecondition) if elsewhere => {

@@ -84,7 +84,7 @@ impl Membership {
         let lone = self.table.ring().is_empty() && self.me.role == Role::Member;
         if lone && !counts && !gossip.observer && KNOCK_BYTES <= answer_max {
             // Somebody who knows this address, from an earlier life perhaps.
-            self.knock(now, from);
+            self.knock_back(now, from);
         }
         self.act(now, sender, gossip, counts)
     }

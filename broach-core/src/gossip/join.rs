@@ -146,6 +146,18 @@ impl Membership {
         self.timers.set(Timer::Dead, next);
     }
 
+    /// Asks somebody for a cookie who has come by himself. Whoever makes up many of these does not
+    /// keep this node from asking those that it looks for.
+    pub(super) fn knock_back(&mut self, now: Time, to: SocketAddr) {
+        let most = KNOCKS_MAX - SEEDS_MAX;
+        if most <= self.join.knocked.len() {
+            self.join.forget_old(now);
+        }
+        if self.join.knocked.len() < most {
+            self.knock(now, to);
+        }
+    }
+
     /// Asks for a cookie.
     pub(super) fn knock(&mut self, now: Time, to: SocketAddr) {
         if KNOCKS_MAX <= self.join.knocked.len() {

@@ -168,6 +168,9 @@ impl Driver {
             let now = self.clock.now();
             self.handle_commands(now);
             self.flush(now);
+            // What is known of the members now may have ended calls, whose callers have waited for
+            // long enough.
+            self.handle_events(now);
             let due = self.poll_timeout(now);
             self.timer.set(due);
             self.check_drained();

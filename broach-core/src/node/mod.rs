@@ -295,6 +295,7 @@ impl Drop for Node {
     /// Channels of the node may still be there; they do not keep it alive.
     fn drop(&mut self) {
         self.local.refuse(Status::shutting_down("this node has stopped"));
+        self.local.stop_own();
         self.handle.begin_stop();
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Standing {
     silent_until: AtomicU64,
     /// How often in a row it has been silent when tried.
     failures: AtomicU32,
+    /// A call has set out to see whether it answers again.
+    trying: AtomicBool,
     /// How long it is left alone at first.
     first: Duration,
     /// It has said that this life of it is about to end.
@@ -29,13 +31,16 @@ impl Standing {
     pub(crate) fn new(ailing: Arc<AtomicUsize>, watched: bool) -> Self {
         let (silent_until, failures) = (AtomicU64::new(0), AtomicU32::new(0));
         let first = if watched { SILENT_MIN_WATCHED } else { SILENT_MIN };
-        Self { silent_until, failures, first, leaving: AtomicBool::new(false), ailing }
+        let [trying, leaving] = [(); 2].map(|()| AtomicBool::new(false));
+        Self { silent_until, failures, trying, first, leaving, ailing }
     }
 
     /// The node has fallen silent.
     pub(crate) fn on_silent(&self, now: Time) {
-        // Many calls fall silent together; only the first of them counts.
-        if now.as_nanos() < self.silent_until.load(Relaxed) {
+        // Many calls fall silent together; only the first of them counts, and the one that tries
+        // the node again, which may find out long before the next one would.
+        let tried = self.trying.swap(false, Relaxed);
+        if !tried && now.as_nanos() < self.silent_until.load(Relaxed) {
             return;
         }
         let failures = self.failures.fetch_add(1, Relaxed);
@@ -49,6 +54,7 @@ impl Standing {
     pub(crate) fn on_answer(&self) {
         if self.silent_until.load(Relaxed) != 0 && self.silent_until.swap(0, Relaxed) != 0 {
             self.failures.store(0, Relaxed);
+            self.trying.store(false, Relaxed);
             self.ailing.fetch_sub(1, Relaxed);
         }
     }
@@ -76,7 +82,11 @@ impl Standing {
             return false;
         }
         let next = (now + self.first).as_nanos();
-        self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
+        let due = self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok();
+        if due {
+            self.trying.store(true, Relaxed);
+        }
+        due
     }
 }
 

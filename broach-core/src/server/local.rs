@@ -1,13 +1,14 @@
 //! Calls of a node to its own services.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use crate::code::Outcome;
 use crate::exchange::{Body, Local, Reply, Request, code_of, no_streams, unimplemented};
@@ -26,6 +27,9 @@ pub(super) struct Locals {
     running: AtomicUsize,
     /// The last one has ended.
     idle: Notify,
+    stopped: AtomicBool,
+    /// Those that are under way must not go on.
+    stop: Arc<Notify>,
 }
 
 impl Serve {
@@ -35,6 +39,13 @@ impl Serve {
         let refusal = refusal.with_outcome(Outcome::NotExecuted);
         // Whoever said it first has said why.
         let _ = self.0.locals.refusal.set(refusal);
+    }
+
+    /// Stops the calls of the node to itself that are under way, because it has ended.
+    pub(crate) fn stop_own(&self) {
+        let locals = &self.0.locals;
+        locals.stopped.store(true, Ordering::Release);
+        locals.stop.notify_waiters();
     }
 
     /// Waits until none of the calls of the node to itself is under way.
@@ -75,7 +86,7 @@ impl Serve {
         request.trace = scope.trace();
         inner.locals.running.fetch_add(1, Ordering::AcqRel);
         let work = Some(Work::new(Arc::clone(inner), scope, request));
-        Ok(Serving { serve: self.clone(), work, own })
+        Ok(Serving { serve: self.clone(), work, own, stop: None })
     }
 }
 
@@ -98,17 +109,38 @@ struct Serving {
     /// Until it is done.
     work: Option<Work>,
     own: Peer,
+    /// Only for a handler that has to wait: most do not.
+    stop: Option<Pin<Box<OwnedNotified>>>,
+}
+
+impl Serving {
+    /// Waits until the node has ended.
+    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let locals = &self.serve.0.locals;
+        let notified = || Box::pin(Arc::clone(&locals.stop).notified_owned());
+        // Before looking, so that the end is not missed.
+        let stop = self.stop.get_or_insert_with(notified);
+        match locals.stopped.load(Ordering::Acquire) {
+            true => Poll::Ready(()),
+            false => stop.as_mut().poll(cx),
+        }
+    }
 }
 
 impl Future for Serving {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { serve, work, own } = &mut *self;
+        let Self { serve, work, own, .. } = &mut *self;
         let Some(working) = work else {
             return Poll::Pending;
         };
-        let result = futures::ready!(working.poll_result(cx));
+        let Poll::Ready(result) = working.poll_result(cx) else {
+            futures::ready!(self.poll_stopped(cx));
+            self.work = None;
+            let status = Status::unavailable("this node has stopped");
+            return Poll::Ready(Err(status.with_outcome(Outcome::Unknown)));
+        };
         // Whatever goes over the network goes here, and nothing else.
         let limits = [(serve.0.config.size_limits(), SERVING)];
         let method = working.scope.method().full_name();

@@ -6,8 +6,18 @@ use super::{World, member, member_of, method, ms, own, until};
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::ids::Instance;
-use crate::routing::{Member, MemberState, Offers};
+use crate::routing::{Candidates, Member, MemberState, Offers, Picker, Picking};
 use crate::testing::Faults;
+
+/// Takes whoever comes last.
+#[derive(Debug)]
+struct Last;
+
+impl Picker for Last {
+    fn pick(&self, candidates: &Candidates<'_>, _: &Picking<'_>) -> Option<usize> {
+        candidates.len().checked_sub(1)
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn calls_are_shared_out_and_each_is_answered_also_under_loss() {
@@ -246,4 +256,40 @@ async fn what_is_said_tells_that_all_who_offer_it_leave() {
     held.await.unwrap().unwrap();
     leaving.await.unwrap().unwrap();
     assert_eq!(method("Echo").service(), "test.v1.Test");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_back_to_a_node_that_refused_it_once_if_all_others_shut_down() {
+    let world = World::new();
+    let (one, first) = world.node_that_refuses_once(1).await;
+    let (two, second) = world.node(2).await;
+    world.update([member_of(2, &two)]);
+    let held = tokio::spawn(world.hold());
+    until(|| second.running() == 1).await;
+    world.update([member_of(1, &one), member_of(2, &two)]);
+    let leaving = tokio::spawn(two.shutdown());
+    tokio::time::sleep(ms(10)).await;
+    let begun = tokio::time::Instant::now();
+    let channel = world.channel.picker(Last);
+    let call = channel.unary::<String, String>(method("Echo"), String::new());
+    let response = call.response().await.unwrap();
+    assert!(begun.elapsed() <= ms(100), "{:?}", begun.elapsed());
+    let peers: Vec<_> = response.attempts.iter().map(|attempt| attempt.peer.unwrap()).collect();
+    assert_eq!(peers, [1, 2, 1].map(super::addr));
+    assert_eq!((first.started(), second.started()), (1, 1));
+    second.0.gate.add_permits(1);
+    held.await.unwrap().unwrap();
+    leaving.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_passes_on_that_another_node_shuts_down_does_not_shut_down_itself() {
+    let world = World::new();
+    let (one, _) = world.node(1).await;
+    world.update([member_of(1, &one)]);
+    let passes_on = world.channel.unary::<String, String>(method("PassOn"), String::new());
+    let status = passes_on.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Executed));
+    let target = std::sync::Arc::clone(&world.directory.snapshot().targets()[0]);
+    assert!(!target.is_leaving(), "{status:#}");
 }

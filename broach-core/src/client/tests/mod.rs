@@ -6,7 +6,7 @@ mod names;
 mod pickers;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 
 use crate::advert::{Advert, OfferedService};
 use crate::client::{Call, Channel, cluster};
+use crate::code::Outcome;
 use crate::config;
-use crate::exchange::{Dispatch, Handling, Inbound};
+use crate::exchange::{Dispatch, Handling, Inbound, Request};
 use crate::ids::Instance;
 use crate::method::{MethodSpec, ServiceSpec};
 use crate::net::{Handle, Setup};
@@ -25,9 +26,9 @@ use crate::status::Status;
 use crate::testing::Network;
 use crate::{Context, Node, Security};
 
-/// `test.v1.Test` with the methods Echo, Hold and Panic.
+/// `test.v1.Test` with the methods Echo, Hold, Panic and PassOn.
 static SPEC: LazyLock<ServiceSpec> = LazyLock::new(|| {
-    let methods = ["Echo", "Hold", "Panic"].map(|name| {
+    let methods = ["Echo", "Hold", "Panic", "PassOn"].map(|name| {
         MethodSpec::named(format!("test.v1.Test/{name}")).expect("the name is well formed")
     });
     ServiceSpec { name: "test.v1.Test", methods: Vec::leak(Vec::from(methods)) }
@@ -82,7 +83,11 @@ impl Test {
                 running.0.0.gate.acquire().await.unwrap().forget();
                 Ok(format!("{text} {:?}", cx.time_left().is_some()))
             }
-            _ => panic!("as it was asked to"),
+            2 => panic!("as it was asked to"),
+            // As if a call of its own had ended like this.
+            _ => Err(Status::shutting_down("another node is shutting down")
+                .with_outcome(Outcome::NotExecuted)
+                .of_call()),
         }
     }
 }
@@ -152,6 +157,29 @@ impl World {
         let life = self.lives.fetch_add(1, SeqCst) as u64;
         let node = node.danger_seed(life).serve(test.clone()).start().await.unwrap();
         (node, test)
+    }
+
+    /// The same, but the first call is refused before its handler runs.
+    async fn node_that_refuses_once(&self, number: u8) -> (Node, Test) {
+        let (test, socket) = (Test::new(), self.network.socket(addr(number)).unwrap());
+        let refused = Arc::new(AtomicBool::new(false));
+        let layer = tower::layer::layer_fn(move |routes: Routes| {
+            let refused = Arc::clone(&refused);
+            tower::service_fn(move |request: Request| {
+                let (mut routes, refuse) = (routes.clone(), !refused.swap(true, SeqCst));
+                async move {
+                    if refuse {
+                        let status = Status::unavailable("not now");
+                        return Err(status.with_outcome(Outcome::NotExecuted));
+                    }
+                    tower::Service::call(&mut routes, request).await
+                }
+            })
+        });
+        let node = Node::builder().security(Security::clear()).socket(socket);
+        let life = self.lives.fetch_add(1, SeqCst) as u64;
+        let node = node.danger_seed(life).layer(layer).serve(test.clone());
+        (node.start().await.unwrap(), test)
     }
 
     fn update(&self, members: impl IntoIterator<Item = Member>) {

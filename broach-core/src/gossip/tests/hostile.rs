@@ -6,7 +6,7 @@ use super::sim::{CLUSTER, Flight, MS, SECOND, Sim};
 use crate::gossip::{Facts, Me, Role};
 use crate::ids::{ClusterHash, Instance, PacketNumber, SessionId};
 use crate::observe::DropReason;
-use crate::wire::{HEADER_BYTES, Kind, TRAILER_BYTES, schema, stateless};
+use crate::wire::{HEADER_BYTES, KNOCK_BYTES, Kind, TRAILER_BYTES, schema, stateless};
 
 /// All that five nodes say to each other while one joins, one leaves and one dies.
 fn recorded() -> (Sim, Vec<usize>, Vec<Flight>) {
@@ -171,6 +171,29 @@ fn a_member_that_floods_is_not_listened_to() {
     // The members that were made up die in time, and are forgotten.
     let took = sim.run_until(1_800 * SECOND, |sim| sim.is_full(&nodes));
     assert!(took.is_some());
+}
+
+#[test]
+fn strangers_do_not_keep_a_node_that_is_alone_from_its_seeds() {
+    let mut sim = Sim::new(6);
+    let (alone, seed) = (sim.start(0, &[1]), sim.start(1, &[]));
+    let padding = vec![0; KNOCK_BYTES].into();
+    let knock = schema::Gossip { cluster: CLUSTER.0, padding, ..Default::default() };
+    // One second in which the seed is not heard.
+    sim.groups.insert(Sim::addr(1), 1);
+    for number in 0..10_000_u32 {
+        let from = ([11, 0, (number >> 8) as u8, number as u8], 1).into();
+        let sender = SessionId(u64::from(number) + 1);
+        sim.take(alone, from, stateless(Kind::Gossip, sender, PacketNumber(0), &knock));
+        sim.drain(alone);
+        if number == 2_000 {
+            sim.groups.clear();
+        }
+        if number % 2 == 0 {
+            sim.run(MS);
+        }
+    }
+    assert!(sim.is_full(&[alone, seed]));
 }
 
 #[test]

@@ -86,6 +86,22 @@ fn a_node_that_stays_silent_is_tried_ever_more_rarely() {
 }
 
 #[test]
+fn it_is_tried_ever_more_rarely_also_if_the_tries_are_soon_over() {
+    let list = list([1, 2]);
+    let (mut now, mut waits) = (at(0), Vec::new());
+    for _ in 0..7 {
+        list.on_silent(now, 1);
+        let from = now;
+        while !list.picks(now, 2).contains(&1) {
+            now = now + Duration::from_millis(100);
+        }
+        waits.push(now.since(from).as_secs());
+        now = now + Duration::from_millis(300);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+}
+
+#[test]
 fn if_all_are_silent_one_is_called_all_the_same() {
     let list = list([1, 2]);
     list.on_silent(at(0), 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broach_core::{Code, Node};
+use broach_core::{Code, Node, Outcome};
 use broach_tests::requests::{echo, wait};
 use broach_tests::{Cluster, Fate, Lines, Load, World, faults, for_seeds, millis, secs};
 use tokio::sync::oneshot;
@@ -183,5 +183,38 @@ async fn the_log_has_one_line_for_each_change_of_the_membership() {
     assert_eq!(lines.counted("INFO"), [(member("member has left", 2), 2)].into());
     assert_eq!(lines.counted("WARN"), [].into());
     assert_eq!(lines.counted("ERROR"), [].into());
+    cluster.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_node_stops_the_calls_that_it_makes_to_itself() {
+    let mut cluster = Cluster::of(World::new(6), 1).await;
+    let (probe, client) = (cluster.probe(1), cluster.client(1));
+    let call = tokio::spawn(client.wait(wait(1)).timeout(secs(60)));
+    probe.until(|probe| probe.running() == 1).await;
+    let begun = Instant::now();
+    drop(cluster.take(1));
+    let status = call.await.unwrap().unwrap_err();
+    assert!(begun.elapsed() <= millis(1), "{:?}", begun.elapsed());
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::Unknown));
+    assert_eq!(probe.stopped(), 1);
+    cluster.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_in_the_moment_in_which_its_node_is_called_dead() {
+    let mut cluster = Cluster::of(World::new(7), 3).await;
+    let (probe, client) = (cluster.probe(2), cluster.node(1).connect(World::addr(2)).await);
+    let client = broach_tests::broach::testing::v1::ProbeClient::new(client.unwrap());
+    let call = tokio::spawn(client.wait(wait(1)).timeout(secs(60)));
+    probe.until(|probe| probe.running() == 1).await;
+    cluster.crash(2).await;
+    call.await.unwrap().unwrap_err();
+    let ended = cluster.world.elapsed();
+    cluster.full().await;
+    let died =
+        cluster.notes.all().into_iter().filter(|note| note.by == 1 && note.fate == Fate::Died);
+    let died: Vec<Duration> = died.map(|note| note.at).collect();
+    assert!(matches!(died[..], [at] if ended - at <= millis(1)), "{ended:?}: {}", cluster.story());
     cluster.end().await;
 }
