@@ -270,8 +270,8 @@ impl Status {
     }
 
     /// The same as what a handler returns. If that is how a call of its own ended, then that one
-    /// may not have been executed; the handler was. And if that was because another node shuts down,
-    /// the one of the handler does not.
+    /// may not have been executed; the handler was. And if that was because another node shuts
+    /// down, the one of the handler does not.
     pub(crate) fn of_handler(mut self) -> Self {
         if !self.0.of_call {
             return self;

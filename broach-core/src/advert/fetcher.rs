@@ -64,6 +64,8 @@ pub(crate) struct Fetch {
     pub(crate) hash: AdvertHash,
     /// A node that has the advert.
     pub(crate) ask: SocketAddr,
+    /// How long the call may take.
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -165,7 +167,9 @@ impl Fetcher {
             match wanted.choose(now, &mut self.rng) {
                 Ok(ask) => {
                     self.asking.insert(hash, ask);
-                    return Some(Output::Ask(Fetch { hash, ask }));
+                    let timeout = TIMEOUT_MIN * 2_u32.pow(wanted.failures.min(8));
+                    let timeout = timeout.min(TIMEOUT_MAX);
+                    return Some(Output::Ask(Fetch { hash, ask, timeout }));
                 }
                 Err(later) => {
                     wanted.due = later;
@@ -354,9 +358,11 @@ fn jitter(members: usize) -> Duration {
     JITTER_MAX.mul_f64(beyond as f64 / (JITTER_FULL - JITTER_FROM) as f64)
 }
 
-/// How long the call of a [`Fetch`] may take: time enough for the largest advert on a bad network,
-/// and not too long if the node that is asked has just crashed.
-pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the call of a [`Fetch`] may take: at first not long, because the node that is asked may
+/// have crashed, or not be reached from here, and calls may be waiting for the answer; twice as
+/// long after each failure, so that it is time enough for the largest advert on a bad network.
+const TIMEOUT_MIN: Duration = Duration::from_millis(500);
+const TIMEOUT_MAX: Duration = Duration::from_secs(3);
 
 /// How many nodes are asked at once.
 const ASKING_MAX: usize = 8;

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 
 pub use encoded::AdvertError;
 pub(crate) use encoded::{ADVERT_BYTES_MAX, AdvertHash, EncodedAdvert, RefusedAdvert};
-pub(crate) use fetcher::{FETCH_TIMEOUT, Fetch, Fetcher, Output};
+pub(crate) use fetcher::{Fetch, Fetcher, Output};
 pub(crate) use service::{DIRECTORY, GET_ADVERT};
 pub(crate) use store::AdvertStore;
 

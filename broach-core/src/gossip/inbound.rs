@@ -76,6 +76,9 @@ impl Membership {
             return Err(DropReason::Cluster);
         }
         let is_member = known == Some(from) && self.table.is_live(from);
+        if is_member {
+            self.hear_of(instance);
+        }
         let shows = self.cookies.is_good(now, from, instance, gossip.cookie);
         let answer_max = if is_member { BASE_DATAGRAM_BYTES } else { OVERHEAD + body.len() };
         let sender =
@@ -139,7 +142,11 @@ impl Membership {
             self.on_new_cookie(now, sender.addr, gossip.new_cookie)?;
         }
         if let Some(answer) = gossip.answer {
-            if self.prober.is_other_life(answer.number, sender.addr, answer.instance) {
+            if self.is_sign_for_observer(answer.number) {
+                if answer.instance != sender.instance.0 {
+                    return Err(DropReason::Malformed);
+                }
+            } else if self.prober.is_other_life(answer.number, sender.addr, answer.instance) {
                 // It has been started again, and may not have found anybody yet.
                 self.knock(now, sender.addr);
             } else if self.prober.awaits(answer.number) {

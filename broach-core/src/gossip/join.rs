@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::deadline::Time;
 use crate::gossip::inbound::Sender;
+use crate::gossip::observer::Asked;
 use crate::gossip::outbox::{Outgoing, body_max, framed_len};
 use crate::gossip::timers::Timer;
 use crate::gossip::{Change, Membership, Role, State, address};
@@ -38,6 +39,8 @@ pub(super) struct Join {
     lanes: Vec<Lane>,
     /// How often tables are compared for the time being.
     pub(super) settling: Duration,
+    /// Whom an observer waits for.
+    pub(super) asked: Option<Asked>,
 }
 
 /// A piece of somebody's table that is being asked for.
@@ -60,6 +63,7 @@ impl Join {
             cookies: BTreeMap::new(),
             lanes: Vec::new(),
             settling: Duration::MAX,
+            asked: None,
         }
     }
 

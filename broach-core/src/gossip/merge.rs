@@ -224,13 +224,13 @@ impl Membership {
         }
     }
 
-    fn note(&mut self, change: Change, seen: Seen<'_>) {
+    pub(super) fn note(&mut self, change: Change, seen: Seen<'_>) {
         self.changes.push_back(change);
         self.observe.emit(seen);
     }
 
     /// Sees to it that what depends on there being others, or dead ones, is under way.
-    fn after_change(&mut self, now: Time) {
+    pub(super) fn after_change(&mut self, now: Time) {
         if self.table.ring().is_empty() {
             self.become_alone(now);
         } else {

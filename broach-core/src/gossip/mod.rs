@@ -37,6 +37,7 @@ mod leave;
 mod member;
 mod membership;
 mod merge;
+mod observer;
 mod outbox;
 mod own;
 mod prober;

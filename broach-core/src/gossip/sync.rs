@@ -34,22 +34,29 @@ impl Membership {
     pub(super) fn on_sync_timer(&mut self, now: Time) {
         let interval = self.sync_interval().min(self.join.settling);
         self.join.settling = (2 * interval).min(self.sync_interval());
-        let next = now + self.about(interval);
-        self.timers.set(Timer::Sync, next);
-        let Some(&to) = self.table.draw(1, None, &mut self.rng).first() else { return };
+        let mut next = self.about(interval);
         match self.me.role {
-            Role::Member => self.send_summary(to),
+            Role::Member => {
+                if let Some(&to) = self.table.draw(1, None, &mut self.rng).first() {
+                    self.send_summary(to);
+                }
+            }
             Role::Observer => {
-                self.join.forget_old(now);
-                if self.join.cookie(to) == 0 { self.knock(now, to) } else { self.send_summary(to) }
+                self.observe_others(now);
+                next = next.min(self.observe_again());
             }
         }
+        self.timers.set(Timer::Sync, now + next);
     }
 
     /// Compares tables soon, and then ever less often.
     pub(super) fn compare_soon(&mut self, now: Time) {
-        self.join.settling = SETTLE_MIN;
-        let next = now + self.about(SETTLE_MIN);
+        let first = match self.me.role {
+            Role::Member => SETTLE_MIN,
+            Role::Observer => OBSERVE_FIRST,
+        };
+        self.join.settling = first;
+        let next = now + self.about(first);
         self.timers.set(Timer::Sync, next);
     }
 
@@ -75,6 +82,7 @@ impl Membership {
         gossip.summary = Some(schema::Summary { buckets: self.table.buckets().to_vec() });
         let member = self.table.is_live(to) && gossip.cookie == 0;
         if self.me.role == Role::Observer {
+            gossip.probe = self.asks_for_a_sign(to);
             self.send(Outgoing { news: false, ..Outgoing::to_member(to, gossip) });
         } else if member {
             self.send(Outgoing::to_member(to, gossip));
@@ -266,6 +274,9 @@ const SETTLE_MIN: Duration = Duration::from_millis(500);
 
 /// To how many a node introduces itself at once.
 const INTRODUCTIONS: usize = 3;
+
+/// The same for an observer, to which nobody passes on what happens meanwhile.
+const OBSERVE_FIRST: Duration = Duration::from_millis(100);
 
 /// How soon an observer asks for more.
 const OBSERVE_AGAIN: Duration = Duration::from_millis(50);

@@ -86,9 +86,10 @@
 //! When a thousand nodes hear of a new advert at the same time, one node only has it. So each waits
 //! before it asks: not at all with up to 10 members, and up to 100 ms at random with 1000. Who has
 //! got it hands it on to others. A node asks for at most 8 adverts at once, for each at one node.
-//! Without an answer within 3 s it asks another one after 100 ms, then after twice as long each
-//! time, up to 5 s, for as long as a member has that advert; and who has just got it too, at once.
-//! Who said that it does not have it, or sent something else, is left alone for 5 s.
+//! Without an answer within 0.5 s (twice as long after each failure, up to 3 s) it asks another one
+//! after 100 ms, then after twice as long each time, up to 5 s, for as long as a member has that
+//! advert; and who has just got it too, at once. Who said that it does not have it, or sent
+//! something else, is left alone for 5 s.
 //!
 //! A node's own earlier adverts can be asked for until it has had 8 newer ones. One that no live
 //! member has any more is forgotten after a minute, so that one that comes back need not be asked.
@@ -109,8 +110,9 @@
 //! A node of another cluster is told so; both name each other once, in an event. One of another
 //! wire version is told which versions are spoken.
 //!
-//! An **observer** only asks. It compares tables every 2 s with a member at random, is probed by
-//! nobody, and nobody knows of it.
+//! An **observer** only asks. It compares tables every 2 s with a member at random, soon after it
+//! has joined more often, is probed by nobody, and nobody knows of it. A member that does not
+//! answer it eight times in 2 s it forgets, until others speak of it again.
 //!
 //! # Leaving
 //!

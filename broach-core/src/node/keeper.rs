@@ -11,9 +11,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::broadcast;
 
 use crate::advert::schema::{GetAdvertReply, GetAdvertRequest};
-use crate::advert::{
-    AdvertHash, AdvertStore, DIRECTORY, FETCH_TIMEOUT, Fetch, Fetcher, GET_ADVERT, Output,
-};
+use crate::advert::{AdvertHash, AdvertStore, DIRECTORY, Fetch, Fetcher, GET_ADVERT, Output};
 use crate::client::cluster;
 use crate::code::Code;
 use crate::config;
@@ -118,8 +116,16 @@ impl Keeper {
         let Some(members) = members else { return };
         self.entries = members;
         let mut wanted: BTreeMap<AdvertHash, Vec<SocketAddr>> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| entry.peer.instance != self.own) {
+        let others = self.entries.iter().filter(|entry| entry.peer.instance != self.own);
+        // Who is suspected may not answer: only if nobody else has it.
+        let (well, suspects): (Vec<_>, Vec<_>) =
+            others.partition(|entry| entry.state == State::Alive);
+        for entry in well {
             wanted.entry(AdvertHash(entry.advert.hash)).or_default().push(entry.peer.addr);
+        }
+        for entry in suspects {
+            let only = || vec![entry.peer.addr];
+            wanted.entry(AdvertHash(entry.advert.hash)).or_insert_with(only);
         }
         self.fetcher.set_wanted(self.handle.shared().clock.now(), wanted);
         self.update();
@@ -134,7 +140,7 @@ impl Keeper {
     }
 
     fn on_fetched(&mut self, fetched: Fetched) {
-        let (Fetch { hash, ask: from }, result) = fetched;
+        let (Fetch { hash, ask: from, .. }, result) = fetched;
         let now = self.handle.shared().clock.now();
         let came = result.is_ok();
         if let Err(refused) = self.fetcher.on_result(now, hash, result) {
@@ -184,7 +190,7 @@ impl Keeper {
 
 /// Asks a member for an advert.
 fn ask(handle: Handle, fetch: Fetch) -> BoxFuture<'static, Fetched> {
-    let config = config::Client { timeout: FETCH_TIMEOUT, ..config::Client::default() };
+    let config = config::Client { timeout: fetch.timeout, ..config::Client::default() };
     let channel = cluster(handle, Directory::list([fetch.ask]), None, config, "directory");
     let request = GetAdvertRequest { hash: fetch.hash.0 };
     let call = channel.unary(&DIRECTORY.methods[GET_ADVERT], request);

@@ -22,6 +22,7 @@ pub use start::StartError;
 use crate::advert::AdvertError;
 use crate::client::{Channel, ConnectError};
 use crate::config::{self, ConfigError, Security};
+use crate::errors::debug_as_text;
 use crate::ids::Instance;
 use crate::net::Handle;
 use crate::node::builder::check_zone;
@@ -50,7 +51,7 @@ pub struct Node {
 }
 
 /// A node was shut down while calls to it were under way, because the time was over.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
     "{running} handlers were still running when the time for shutting down was over \
      (drain_timeout); they have been stopped"
@@ -58,6 +59,8 @@ pub struct Node {
 pub struct Unfinished {
     running: u64,
 }
+
+debug_as_text!(Unfinished);
 
 impl Node {
     /// A node with settings; [`NodeBuilder::start`] starts it.

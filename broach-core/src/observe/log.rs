@@ -11,13 +11,16 @@ use crate::observe::Event;
 /// Writes a line for an event that is worth one.
 pub(super) fn log(event: &Event<'_>) {
     match *event {
-        Event::MemberUp { peer } => info!(member = %peer, "member is up"),
+        Event::MemberUp { peer } => info!(member = %peer, life = %peer.instance, "member is up"),
         Event::MemberChanged { peer } => debug!(member = %peer, "member says something new"),
         Event::MemberSuspected { peer } => info!(member = %peer, "member is suspected"),
         Event::MemberCleared { peer } => info!(member = %peer, "member lives after all"),
         Event::MemberDied { peer } => info!(member = %peer, "member is dead"),
         Event::MemberLeft { peer } => info!(member = %peer, "member has left"),
-        Event::SuspicionRefuted => info!("others suspected this node; it has contradicted"),
+        Event::SuspicionRefuted => info!(
+            "others suspected this node; it has contradicted. If that goes on they cannot reach it at \
+             the address that it advertises (advertise), or it is too busy to answer"
+        ),
         Event::AddressClaimed { addr, own, other } => {
             warn!(%addr, %own, %other, "another node says that it has the address of this one: one \
                 of the two needs another address (advertise)");

@@ -157,7 +157,9 @@ fn a_holder_that_is_new_is_asked_at_once() {
     world.hold(&advert(1), 1..=4);
     world.asked.clear();
     world.tell();
-    assert_eq!(world.asked, [(world.now, Fetch { hash: advert(1).hash(), ask: node(4) })]);
+    let timeout = 3_000 * MS;
+    let fetch = Fetch { hash: advert(1).hash(), ask: node(4), timeout };
+    assert_eq!(world.asked, [(world.now, fetch)]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, fetch: Fetch) {
-        let Fetch { hash, ask } = fetch;
+        let Fetch { hash, ask, .. } = fetch;
         self.asked.push((self.now, fetch));
         let (took, answer) = match self.held.get(&hash) {
             _ if self.rng.chance(self.faults.silent) => (1000, Err(Code::DeadlineExceeded)),
