@@ -232,7 +232,7 @@ impl Node {
     /// The node first tells the other members that it is draining, and serves on for a moment while
     /// they go elsewhere. Then it takes no more calls (those that come all the same fail as not
     /// executed, which callers take elsewhere), waits until the ones under way have ended and their
-    /// replies have arrived, says goodbye to the cluster, which takes half a second at the most,
+    /// replies have arrived (until then calls that it makes to itself are served), says goodbye to the cluster, which takes half a second at the most,
     /// and ends.
     ///
     /// # Errors
@@ -287,8 +287,9 @@ impl Node {
             clock.sleep_until(moved).await;
         }
         let refusal = Status::shutting_down("the node is shutting down");
-        self.local.refuse(refusal.clone());
-        let drained = self.handle.drain(refusal, over.since(clock.now())).await;
+        let drained = self.handle.drain(refusal.clone(), over.since(clock.now())).await;
+        // Not before, because what is under way may need them.
+        self.local.refuse(refusal);
         let own = pin!(self.local.has_served_own());
         drained & matches!(select(own, clock.sleep_until(over)).await, Either::Left(_))
     }

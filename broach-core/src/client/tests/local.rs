@@ -1,10 +1,18 @@
 //! Calls of a node to its own services.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tower::layer::layer_fn;
+use tower::{Service, service_fn};
+
 use super::{SELF, World, addr, member_of, method, ms, own, until};
+use crate::client::Channel;
 use crate::code::{Code, Outcome};
+use crate::exchange::Request;
+use crate::server::Routes;
 use crate::status::Status;
+use crate::{Node, Security};
 
 #[tokio::test(start_paused = true)]
 async fn what_a_node_serves_itself_it_calls_without_the_socket() {
@@ -75,7 +83,7 @@ async fn a_handler_ends_with_its_deadline_and_with_its_call() {
     assert_eq!((world.own.running(), world.own.started()), (0, 2));
     let counters = world.observe.counters();
     assert_eq!(counters.handlers_running(), 0);
-    let target = std::sync::Arc::clone(&world.directory.snapshot().targets()[0]);
+    let target = Arc::clone(&world.directory.snapshot().targets()[0]);
     assert_eq!(target.live.in_flight.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
@@ -111,4 +119,39 @@ async fn what_is_too_long_for_the_network_is_too_long_here() {
     let status = call.await.unwrap_err();
     assert_eq!((status.code(), status.outcome()), (Code::ResourceExhausted, Outcome::NotExecuted));
     assert_eq!(world.own.started(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_on_a_node_that_shuts_down_may_still_call_the_node_itself() {
+    let (world, own_channel) = (World::new(), Arc::new(OnceLock::<Channel>::new()));
+    let (test, socket) = (super::Test::new(), world.network.socket(addr(1)).unwrap());
+    let inside = Arc::clone(&own_channel);
+    // After the handler of Hold, Echo is called as well.
+    let layer = layer_fn(move |routes: Routes| {
+        let channel = Arc::clone(&inside);
+        service_fn(move |request: Request| {
+            let (mut routes, channel) = (routes.clone(), Arc::clone(&channel));
+            async move {
+                let holds = request.method.full_name() == method("Hold").full_name();
+                let reply = routes.call(request).await?;
+                if holds {
+                    let channel = channel.get().unwrap();
+                    channel.unary::<String, String>(method("Echo"), String::new()).await?;
+                }
+                Ok::<_, Status>(reply)
+            }
+        })
+    });
+    let node = Node::builder().security(Security::clear()).socket(socket).danger_seed(1);
+    let one = node.layer(layer).serve(test.clone()).start().await.unwrap();
+    own_channel.set(one.channel()).unwrap();
+    world.update([member_of(1, &one)]);
+    let held = tokio::spawn(world.hold());
+    until(|| test.running() == 1).await;
+    let leaving = tokio::spawn(one.shutdown());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    test.0.gate.add_permits(1);
+    assert_eq!(held.await.unwrap().unwrap(), "held true");
+    leaving.await.unwrap().unwrap();
+    assert_eq!(test.started(), 2);
 }
