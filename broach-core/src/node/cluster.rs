@@ -84,6 +84,11 @@ impl Cluster {
         self.directory.snapshot()
     }
 
+    /// Waits until there is a table of a higher version than this.
+    pub(super) async fn changed(&self, version: u64) {
+        self.directory.changed(version).await;
+    }
+
     /// Where to put what becomes of members.
     pub(super) const fn sender(&self) -> &broadcast::Sender<MemberEvent> {
         &self.events

@@ -109,6 +109,23 @@ impl Node {
         self.cluster.members()
     }
 
+    /// Waits until this node knows so many members, itself included (unless it is
+    /// [client only](NodeBuilder::client_only)), and gives the table then. For programs that do
+    /// something when all are there; calls need not wait for anything.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn wait_for_members(&self, count: usize) -> Arc<Members> {
+        loop {
+            let members = self.cluster.members();
+            if count <= members.len() {
+                return members;
+            }
+            self.cluster.changed(members.version()).await;
+        }
+    }
+
     /// What becomes of the members from now on.
     pub fn events(&self) -> MemberEvents {
         self.cluster.events()

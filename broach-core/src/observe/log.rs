@@ -11,7 +11,7 @@ use crate::observe::Event;
 /// Writes a line for an event that is worth one.
 pub(super) fn log(event: &Event<'_>) {
     match *event {
-        Event::MemberUp { peer } => info!(member = %peer, life = %peer.instance, "member is up"),
+        Event::MemberUp { peer } => info!(member = %peer, "member is up"),
         Event::MemberChanged { peer } => debug!(member = %peer, "member says something new"),
         Event::MemberSuspected { peer } => info!(member = %peer, "member is suspected"),
         Event::MemberCleared { peer } => info!(member = %peer, "member lives after all"),

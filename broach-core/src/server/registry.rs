@@ -99,7 +99,6 @@ impl Registry {
     /// # Errors
     ///
     /// If its name or the id of one of its methods is taken; nothing is changed then.
-    #[allow(dead_code, reason = "the node will use it")]
     pub(crate) fn add_internal(&mut self, service: Arc<dyn Dispatch>) -> Result<(), RegisterError> {
         debug_assert!(is_reserved(service.spec().name), "its name would be offered");
         self.add_unchecked(service)
@@ -147,7 +146,6 @@ impl Registry {
     }
 
     /// What this node offers to others, sorted by name.
-    #[allow(dead_code, reason = "the node will use it")]
     pub(crate) fn offered(&self) -> Vec<OfferedService> {
         let offered = self.services.iter().filter(|service| !is_reserved(service.spec().name));
         let mut offered: Vec<_> = offered

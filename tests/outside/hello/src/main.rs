@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // One that only makes calls. Whom it can call it finds out by itself.
     let caller = Node::builder().join([seed]).client_only().start().await?;
+    caller.wait_for_members(2).await;
     let hello = HelloClient::new(caller.channel());
     let reply = hello.greet(GreetRequest { name: "Ada".into() }).await?;
     println!("{}", reply.message);

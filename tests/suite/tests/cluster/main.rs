@@ -8,6 +8,7 @@ mod bad_input;
 mod channel;
 mod costs;
 mod ended;
+mod evidence;
 mod hostile;
 mod joining;
 mod lifecycle;
