@@ -249,8 +249,8 @@ impl Node {
     /// The node first tells the other members that it is draining, and serves on for a moment while
     /// they go elsewhere. Then it takes no more calls (those that come all the same fail as not
     /// executed, which callers take elsewhere), waits until the ones under way have ended and their
-    /// replies have arrived (until then calls that it makes to itself are served), says goodbye to the cluster, which takes half a second at the most,
-    /// and ends.
+    /// replies have arrived (until then calls that it makes to itself are served), says goodbye to
+    /// the cluster, which takes half a second at the most, and ends.
     ///
     /// # Errors
     ///

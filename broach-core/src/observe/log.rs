@@ -18,8 +18,8 @@ pub(super) fn log(event: &Event<'_>) {
         Event::MemberDied { peer } => info!(member = %peer, "member is dead"),
         Event::MemberLeft { peer } => info!(member = %peer, "member has left"),
         Event::SuspicionRefuted => info!(
-            "others suspected this node; it has contradicted. If that goes on they cannot reach it at \
-             the address that it advertises (advertise), or it is too busy to answer"
+            "others suspected this node; it has contradicted. If that goes on they cannot reach it \
+             at the address that it advertises (advertise), or it is too busy to answer"
         ),
         Event::AddressClaimed { addr, own, other } => {
             warn!(%addr, %own, %other, "another node says that it has the address of this one: one \
