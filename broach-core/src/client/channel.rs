@@ -313,7 +313,6 @@ impl fmt::Debug for Channel {
 /// A channel of a node to its cluster: to whoever offers what is called, according to the
 /// directory. `local` are the node's own services, and `target` is what the channel is called by
 /// people.
-#[allow(dead_code, reason = "a node that knows its cluster will use it")]
 pub(crate) fn cluster(
     handle: Handle,
     directory: Arc<Directory>,

@@ -9,7 +9,7 @@ use crate::deadline::Time;
 use crate::gossip::bucket::Bucket;
 use crate::gossip::record::{Life, Record, Report, state_to_wire};
 use crate::gossip::suspicion::Suspicion;
-use crate::gossip::{Advert, Facts, State, address};
+use crate::gossip::{AdvertName, Facts, State, address};
 use crate::ids::Instance;
 use crate::peer::Peer;
 use crate::wire::schema;
@@ -66,7 +66,7 @@ impl Member {
         &self.record.facts
     }
 
-    pub(crate) const fn advert(&self) -> Advert {
+    pub(crate) const fn advert(&self) -> AdvertName {
         self.record.advert
     }
 

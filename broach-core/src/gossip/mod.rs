@@ -101,7 +101,7 @@ impl Default for Facts {
 
 /// What names the things that a member offers; the things themselves are fetched by calls.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Advert {
+pub(crate) struct AdvertName {
     /// Counts the member's adverts.
     pub(crate) version: u64,
     /// The first 8 bytes of the SHA-256 of the advert; 0 if there is none.
@@ -132,7 +132,7 @@ pub(crate) struct Entry {
     pub(crate) peer: Peer,
     pub(crate) state: State,
     pub(crate) facts: Facts,
-    pub(crate) advert: Advert,
+    pub(crate) advert: AdvertName,
 }
 
 /// Something that has changed in the table. The table is the truth; a change says where to look.
@@ -145,7 +145,7 @@ pub(crate) enum Change {
     Facts { peer: Peer },
     /// It has another advert, which is to be fetched unless its hash is known: from the node that
     /// told of it, or from the member itself.
-    AdvertWanted { peer: Peer, advert: Advert, ask: SocketAddr },
+    AdvertWanted { peer: Peer, advert: AdvertName, ask: SocketAddr },
     /// It is suspected.
     Suspect { peer: Peer },
     /// It is not suspected any more.

@@ -8,7 +8,7 @@ use crate::gossip::bucket::Bucket;
 use crate::gossip::member::Member;
 use crate::gossip::record::{NUMBER_MAX, Record, Report};
 use crate::gossip::timers::Timer;
-use crate::gossip::{Advert, Change, Facts, Membership, Role, State};
+use crate::gossip::{AdvertName, Change, Facts, Membership, Role, State};
 use crate::ids::Instance;
 use crate::observe::Event as Seen;
 use crate::peer::Peer;
@@ -17,7 +17,7 @@ use crate::peer::Peer;
 #[derive(Debug, Default)]
 pub(super) struct Own {
     incarnation: u64,
-    advert: Advert,
+    advert: AdvertName,
     published: Option<Time>,
     claim: Option<Claim>,
 }
@@ -45,7 +45,7 @@ impl Membership {
     }
 
     /// Names another advert. Others learn of it at once, but not more often than once a second.
-    pub(crate) fn set_advert(&mut self, now: Time, advert: Advert) {
+    pub(crate) fn set_advert(&mut self, now: Time, advert: AdvertName) {
         if self.own.advert != advert {
             self.own.advert = advert;
             self.announce(now, false);

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::gossip::{Advert, Facts, Me, State, ZONE_BYTES_MAX, address};
+use crate::gossip::{AdvertName, Facts, Me, State, ZONE_BYTES_MAX, address};
 use crate::ids::Instance;
 use crate::wire::schema;
 
@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) addr: SocketAddr,
     pub(super) life: Life,
     pub(super) incarnation: u64,
-    pub(super) advert: Advert,
+    pub(super) advert: AdvertName,
     pub(super) facts: Facts,
     /// As the member encoded it.
     pub(super) raw: Bytes,
@@ -43,7 +43,7 @@ pub(super) struct Report {
 
 impl Record {
     /// What this node says of itself.
-    pub(super) fn own(me: &Me, incarnation: u64, advert: Advert) -> Self {
+    pub(super) fn own(me: &Me, incarnation: u64, advert: AdvertName) -> Self {
         let facts = &me.facts;
         let mut zone = facts.zone.clone();
         let fits = (0..=ZONE_BYTES_MAX).rev().find(|&len| zone.is_char_boundary(len));
@@ -84,7 +84,7 @@ impl Record {
             addr,
             life: Life { epoch: record.epoch, instance: Instance(record.instance) },
             incarnation: record.incarnation,
-            advert: Advert { version: record.advert_version, hash: record.advert_hash },
+            advert: AdvertName { version: record.advert_version, hash: record.advert_hash },
             facts: Facts { weight: record.weight, zone: record.zone, draining: record.draining },
             raw,
         })
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_record_goes_there_and_back() {
-        let advert = Advert { version: 3, hash: 9 };
+        let advert = AdvertName { version: 3, hash: 9 };
         let own = Record::own(&me("eu-1"), 5, advert);
         assert_eq!(Record::decode(own.raw.clone()), Some(own.clone()));
         assert!(own.raw.len() <= 50, "{} bytes", own.raw.len());
@@ -158,16 +158,16 @@ mod tests {
 
     #[test]
     fn a_long_zone_is_cut_at_a_letter() {
-        let own = Record::own(&me(&"ä".repeat(20)), 0, Advert::default());
+        let own = Record::own(&me(&"ä".repeat(20)), 0, AdvertName::default());
         assert_eq!(own.facts.zone, "ä".repeat(16));
-        let own = Record::own(&me(&format!("a{}", "ä".repeat(20))), 0, Advert::default());
+        let own = Record::own(&me(&format!("a{}", "ä".repeat(20))), 0, AdvertName::default());
         assert_eq!(own.facts.zone.len(), 31);
         assert!(Record::decode(own.raw).is_some());
     }
 
     #[test]
     fn what_is_not_known_stays_in_the_bytes() {
-        let mut raw = Record::own(&me(""), 0, Advert::default()).raw.to_vec();
+        let mut raw = Record::own(&me(""), 0, AdvertName::default()).raw.to_vec();
         encode_varint(99 << 3, &mut raw);
         encode_varint(12345, &mut raw);
         let record = Record::decode(raw.clone().into()).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn the_later_life_counts_then_the_incarnation_then_the_state() {
         let record = |epoch, incarnation| {
-            Record::own(&Me { epoch, ..me("") }, incarnation, Advert::default())
+            Record::own(&Me { epoch, ..me("") }, incarnation, AdvertName::default())
         };
         assert!(record(1, 9).rank(State::Left) < record(2, 0).rank(State::Alive));
         assert!(record(1, 1).rank(State::Dead) < record(1, 2).rank(State::Alive));

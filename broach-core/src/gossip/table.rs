@@ -212,7 +212,7 @@ mod tests {
     use crate::deadline::Time;
     use crate::gossip::bucket::Bucket;
     use crate::gossip::record::Record;
-    use crate::gossip::{Advert, Facts, Me, Role};
+    use crate::gossip::{AdvertName, Facts, Me, Role};
     use crate::ids::ClusterHash;
 
     fn addr(number: u64) -> SocketAddr {
@@ -228,7 +228,7 @@ mod tests {
             role: Role::Member,
             facts: Facts::default(),
         };
-        let record = Record::own(&me, 0, Advert::default());
+        let record = Record::own(&me, 0, AdvertName::default());
         table.update(me.addr, rng, |_| {
             Member::new(Time::ZERO, record, state, Bucket::new(Time::ZERO, 1))
         });

@@ -13,10 +13,10 @@ use tokio::task::yield_now;
 
 use crate::deadline::{Clock, Time};
 use crate::ids::{MethodId, SessionId};
+use crate::net::gossiper::Gossiper;
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
 use crate::net::inbox::{Command, Ended, Inbox};
-use crate::net::members::Members;
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::net::timer::Timer;
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
     /// Absent in a node that serves nothing.
     pub(crate) handler: Option<Arc<dyn Handler>>,
     /// Absent if it belongs to no cluster.
-    pub(crate) members: Option<Members>,
+    pub(crate) gossiper: Option<Gossiper>,
 }
 
 /// Starts a driver, as a task of the tokio runtime that this is called in.
@@ -82,7 +82,7 @@ struct Driver {
     clock: Arc<dyn Clock>,
     observe: Observe,
     handlers: Option<Handlers>,
-    members: Option<Members>,
+    gossiper: Option<Gossiper>,
     /// Who waits for the calls under way, and the sessions that these are in.
     waiters: FxHashMap<Ticket, (oneshot::Sender<Ended>, SessionId)>,
     drained: Option<oneshot::Sender<()>>,
@@ -109,7 +109,7 @@ struct Woken {
 
 impl Driver {
     fn new(parts: Parts, inbox: Arc<Inbox>) -> Self {
-        let Parts { socket, identity, shared, rng, handler, members } = parts;
+        let Parts { socket, identity, shared, rng, handler, gossiper } = parts;
         let Shared { config, clock, observe, .. } = shared;
         let now = clock.now();
         let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
@@ -128,7 +128,7 @@ impl Driver {
             clock,
             observe,
             handlers,
-            members,
+            gossiper,
             waiters: FxHashMap::default(),
             drained: None,
             received: Vec::new(),
@@ -153,8 +153,8 @@ impl Driver {
             self.handle_received(now);
             if woken.by_timer {
                 self.endpoint.handle_timeout(now);
-                if let Some(members) = &mut self.members {
-                    members.membership.handle_timeout(now);
+                if let Some(gossiper) = &mut self.gossiper {
+                    gossiper.membership.handle_timeout(now);
                 }
             }
             let ended = self.handle_events(now);
@@ -182,9 +182,9 @@ impl Driver {
         let now = self.clock.now();
         self.endpoint.close_all(now);
         self.handle_events(now);
-        if let Some(members) = &mut self.members {
+        if let Some(gossiper) = &mut self.gossiper {
             // Once must do. Others find out by themselves if it is lost.
-            members.membership.leave(now);
+            gossiper.membership.leave(now);
         }
         self.flush(now);
     }
@@ -192,9 +192,9 @@ impl Driver {
     /// Sends what there is to send, the membership's first: whether others take this node for dead
     /// depends on it, and it is little.
     fn flush(&mut self, now: Time) {
-        if let Some(members) = &mut self.members {
-            self.outbox.flush_gossip(&mut members.membership, now);
-            members.report(now, &mut self.endpoint);
+        if let Some(gossiper) = &mut self.gossiper {
+            self.outbox.flush_gossip(&mut gossiper.membership, now);
+            gossiper.report(now, &mut self.endpoint);
         }
         self.outbox.flush(&mut self.endpoint, now);
         let (requests, replies) = self.endpoint.bytes_held();
@@ -204,8 +204,8 @@ impl Driver {
 
     /// When something is to be done without being asked.
     fn poll_timeout(&mut self, now: Time) -> Option<Time> {
-        let members = self.members.as_ref().and_then(|members| members.membership.next_timeout());
-        [self.endpoint.poll_timeout(now), members].into_iter().flatten().min()
+        let gossip = self.gossiper.as_ref().and_then(|one| one.membership.next_timeout());
+        [self.endpoint.poll_timeout(now), gossip].into_iter().flatten().min()
     }
 
     /// Waits for something to do. Datagrams that have arrived are in `received` then.
@@ -260,8 +260,8 @@ impl Driver {
             let Datagram { from, local_ip, waited, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
             let received = Received { from, local_ip, arrived, bytes };
-            let left = match &mut self.members {
-                Some(members) => members.handle(now, received),
+            let left = match &mut self.gossiper {
+                Some(gossiper) => gossiper.handle(now, received),
                 None => Some(received),
             };
             if let Some(received) = left {
@@ -289,13 +289,13 @@ impl Driver {
                     }
                 }
                 Event::Answered(peer) => {
-                    if let Some(members) = &mut self.members {
-                        members.on_answered(now, peer);
+                    if let Some(gossiper) = &mut self.gossiper {
+                        gossiper.on_answered(now, peer);
                     }
                 }
                 Event::Heard(peer) => {
-                    if let Some(members) = &self.members {
-                        members.on_heard(peer);
+                    if let Some(gossiper) = &self.gossiper {
+                        gossiper.on_heard(peer);
                     }
                 }
                 Event::Stop(serving) => {
@@ -345,8 +345,8 @@ impl Driver {
                     self.endpoint.reply(serving, bytes);
                 }
                 Command::Cluster(update) => {
-                    if let Some(members) = &mut self.members {
-                        members.update(now, update);
+                    if let Some(gossiper) = &mut self.gossiper {
+                        gossiper.update(now, update);
                     }
                 }
                 Command::Drain { refusal, drained } => {

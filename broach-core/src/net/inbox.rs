@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::code::Outcome;
 use crate::ids::MethodId;
-use crate::net::members::Update;
+use crate::net::gossiper::Update;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, NewCall, Serving, Ticket};
 use crate::status::Status;

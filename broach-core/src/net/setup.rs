@@ -11,8 +11,8 @@ use crate::gossip::{Facts, Me, Membership, Role};
 use crate::ids::{ClusterHash, Instance};
 use crate::method::hash64;
 use crate::net::driver::{Handler, Parts, start};
+use crate::net::gossiper::Gossiper;
 use crate::net::handle::{Handle, Shared};
-use crate::net::members::Members;
 use crate::net::sightings::Sightings;
 use crate::net::socket::DatagramSocket;
 use crate::net::{TokioClock, udp::UdpSocket};
@@ -134,7 +134,7 @@ impl Prepared {
     /// the node serves nothing.
     pub(crate) fn start(self, handler: Option<Arc<dyn Handler>>) -> Handle {
         let Self { socket, identity, rng, shared } = self;
-        start(Parts { socket, identity, shared, rng, handler, members: None })
+        start(Parts { socket, identity, shared, rng, handler, gossiper: None })
     }
 
     /// Starts the driver of a node that takes part in a cluster.
@@ -149,9 +149,9 @@ impl Prepared {
         let me = Me { addr, instance, epoch, cluster, role, facts };
         let (now, observe) = (self.shared.clock.now(), self.shared.observe.clone());
         let membership = Membership::new(now, config, me, observe.clone(), self.rng.fork());
-        let members = Some(Members::new(membership, instance, observe, sightings));
+        let gossiper = Some(Gossiper::new(membership, instance, observe, sightings));
         let Self { socket, identity, rng, shared } = self;
-        start(Parts { socket, identity, shared, rng, handler: Some(handler), members })
+        start(Parts { socket, identity, shared, rng, handler: Some(handler), gossiper })
     }
 }
 

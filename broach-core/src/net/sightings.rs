@@ -100,7 +100,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::gossip::{Advert, Facts, State};
+    use crate::gossip::{AdvertName, Facts, State};
     use crate::ids::Instance;
 
     fn peer(instance: u64) -> Peer {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn entry(instance: u64) -> Entry {
-        let (facts, advert) = (Facts::default(), Advert::default());
+        let (facts, advert) = (Facts::default(), AdvertName::default());
         Entry { peer: peer(instance), state: State::Alive, facts, advert }
     }
 

@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-use crate::advert::AdvertStore;
+use crate::advert::{Advert, AdvertStore, EncodedAdvert};
 use crate::client::{self, DEFAULT_CLUSTER};
 use crate::config::{self, ConfigError, Security};
 use crate::exchange::{Dispatch, Reply, Request};
 use crate::gossip::{Facts, Role, ZONE_BYTES_MAX};
 use crate::net::{ClusterPart, DatagramSocket, Resolver, Seeds, Setup, Sightings, resolve, settle};
 use crate::node::Node;
-use crate::node::cluster::{Cluster, Says};
+use crate::node::cluster::Cluster;
 use crate::node::keeper::Keeper;
 use crate::node::look::look;
 use crate::node::start::StartError;
 use crate::observe::{Observer, Propagator};
 use crate::routing::{Directory, Source};
-use crate::server::{self, Registry, Routes, Serve};
+use crate::server::{DirectoryService, Registry, Routes, Serve};
 use crate::status::Status;
 
 /// Makes a [`Node`].
@@ -255,10 +255,9 @@ impl NodeBuilder {
         if self.role == Role::Observer && !registry.is_empty() {
             return Err(StartError::ClientOnly);
         }
-        let says = Says { facts: self.facts, services: registry.offered(), tags: self.tags };
-        let advert = says.advert()?;
+        let advert = EncodedAdvert::new(Advert { services: registry.offered(), tags: self.tags })?;
         let store = Arc::new(AdvertStore::default());
-        registry.add_internal(Arc::new(server::Directory::new(Arc::clone(&store))))?;
+        registry.add_internal(Arc::new(DirectoryService::new(Arc::clone(&store))))?;
         let bind = match &self.setup.socket {
             Some(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
             None => resolve(&self.bind).await?,
@@ -292,7 +291,7 @@ impl NodeBuilder {
             config: self.gossip,
             addr: advertised,
             role: self.role,
-            facts: says.facts.clone(),
+            facts: self.facts.clone(),
             sightings: Arc::clone(&sightings),
         };
         let handle = prepared.start_in_cluster(Arc::new(local.clone()), part);
@@ -301,7 +300,7 @@ impl NodeBuilder {
             handle.clone(),
             Arc::clone(&directory),
             Arc::clone(&store),
-            says.facts,
+            self.facts,
             advert,
         );
         let keeper = Keeper::new(

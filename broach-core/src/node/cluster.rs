@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
-use crate::advert::{Advert, AdvertError, AdvertStore, EncodedAdvert, OfferedService};
+use crate::advert::{Advert, AdvertError, AdvertStore, EncodedAdvert};
 use crate::gossip::{self, Facts};
 use crate::net::{Handle, Update};
 use crate::node::events::{EVENTS_MAX, MemberEvent, MemberEvents};
@@ -30,26 +30,6 @@ struct Said {
     advert: Advert,
     /// Counts the adverts.
     version: u64,
-}
-
-/// What a node says of itself when it starts.
-#[derive(Debug)]
-pub(super) struct Says {
-    pub(super) facts: Facts,
-    pub(super) services: Vec<OfferedService>,
-    pub(super) tags: BTreeMap<String, String>,
-}
-
-impl Says {
-    /// What it offers, for others.
-    ///
-    /// # Errors
-    ///
-    /// If it is more than they take.
-    pub(super) fn advert(&self) -> Result<EncodedAdvert, AdvertError> {
-        let Self { services, tags, .. } = self;
-        EncodedAdvert::new(Advert { services: services.clone(), tags: tags.clone() })
-    }
 }
 
 impl Cluster {
@@ -134,7 +114,7 @@ impl Cluster {
 
     fn announce(&self, said: &mut Said, advert: EncodedAdvert) {
         said.version += 1;
-        let named = gossip::Advert { version: said.version, hash: advert.hash().0 };
+        let named = gossip::AdvertName { version: said.version, hash: advert.hash().0 };
         self.store.set_own(advert);
         self.handle.update(Update::Advert(named));
     }

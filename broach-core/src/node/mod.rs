@@ -13,10 +13,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::NodeBuilder;
-pub use events::{MemberEvent, MemberEvents};
 use futures::future::{Either, select};
 
+pub use builder::NodeBuilder;
+pub use events::{MemberEvent, MemberEvents};
 pub use start::StartError;
 
 use crate::advert::AdvertError;

@@ -1,4 +1,4 @@
-//! [`Directory`]: hands out adverts to other nodes.
+//! [`DirectoryService`]: hands out adverts to other nodes.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::method::ServiceSpec;
 use crate::status::Status;
 
 /// Serves `broach.cluster.v1.Directory` from what this node knows.
-pub(crate) struct Directory {
+pub(crate) struct DirectoryService {
     store: Arc<AdvertStore>,
 }
 
-impl Directory {
+impl DirectoryService {
     /// Hands out what is in this store at the time of a call.
     pub(crate) const fn new(store: Arc<AdvertStore>) -> Self {
         Self { store }
     }
 }
 
-impl Dispatch for Directory {
+impl Dispatch for DirectoryService {
     fn spec(&self) -> &'static ServiceSpec {
         &DIRECTORY
     }
@@ -62,7 +62,7 @@ mod tests {
         let method = (&DIRECTORY.methods[GET_ADVERT]).into();
         let request = Request::new(method, body, Stopped::shared());
         let call = Inbound::new(GET_ADVERT, request);
-        let handling = Directory::new(Arc::clone(store)).dispatch(call);
+        let handling = DirectoryService::new(Arc::clone(store)).dispatch(call);
         let reply = handling.now_or_never().unwrap()?;
         let bytes = reply.body.as_message().unwrap().clone();
         Ok(GetAdvertReply::decode(bytes).unwrap())

@@ -5,7 +5,7 @@ mod local;
 mod registry;
 mod serve;
 
-pub(crate) use directory::Directory;
+pub(crate) use directory::DirectoryService;
 pub use registry::RegisterError;
 pub(crate) use registry::Registry;
 pub use serve::Routes;

@@ -301,12 +301,14 @@ mod tests {
     use crate::deadline::Stopped;
     use crate::method::MethodSpec;
     use crate::rng::Rng;
-    use crate::server::Directory;
+    use crate::server::DirectoryService;
 
     #[test]
     fn layers_are_around_the_services_of_the_user_only() {
         let mut registry = Registry::default();
-        registry.add_internal(Arc::new(Directory::new(Arc::new(AdvertStore::default())))).unwrap();
+        registry
+            .add_internal(Arc::new(DirectoryService::new(Arc::new(AdvertStore::default()))))
+            .unwrap();
         let registry = Arc::new(registry);
         let shut =
             |_| service_fn(async |_: Request| Err::<Reply, _>(Status::permission_denied("")));

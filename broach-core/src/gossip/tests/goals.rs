@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::sim::{MS, SECOND, Sim};
-use crate::gossip::{Advert, Change, State};
+use crate::gossip::{AdvertName, Change, State};
 
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -62,7 +62,7 @@ fn gone(members: usize, loss: f64, seed: u64, leaves: bool) -> Duration {
 fn advert(members: usize, loss: f64, seed: u64) -> Duration {
     let (mut sim, nodes) = rested(members, loss, seed);
     let addr = sim.nodes[nodes[1]].addr;
-    let advert = Advert { version: 1, hash: 1 };
+    let advert = AdvertName { version: 1, hash: 1 };
     sim.with(nodes[1], |membership, now| membership.set_advert(now, advert));
     let knows = |sim: &Sim, index: usize| {
         sim.nodes[index].membership.member(addr).unwrap().advert() == advert

@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::sim::{CLUSTER, MS, SECOND, Sim};
-use crate::gossip::{Advert, Change, Facts, Me, Role, State};
+use crate::gossip::{AdvertName, Change, Facts, Me, Role, State};
 use crate::ids::{Instance, PacketNumber, SessionId};
 use crate::wire::{Kind, schema, stateless};
 
@@ -17,7 +17,7 @@ fn changed_facts_and_adverts_reach_all() {
     let facts = Facts { weight: 7, zone: "eu-1".into(), draining: true };
     let said = facts.clone();
     sim.with(nodes[3], |membership, now| membership.set_facts(now, said));
-    let advert = Advert { version: 2, hash: 0xfeed };
+    let advert = AdvertName { version: 2, hash: 0xfeed };
     sim.with(nodes[3], |membership, now| membership.set_advert(now, advert));
     let known = |sim: &Sim| {
         nodes.iter().all(|&index| {
@@ -48,7 +48,7 @@ fn many_changes_within_a_second_are_one() {
         |sim: &Sim| sim.nodes[nodes[0]].membership.member(addr).unwrap().incarnation();
     let before = incarnation(&sim);
     for version in 1..=100 {
-        let advert = Advert { version, hash: version };
+        let advert = AdvertName { version, hash: version };
         sim.with(nodes[0], |membership, now| membership.set_advert(now, advert));
         sim.run(10 * MS);
     }
@@ -163,7 +163,7 @@ fn the_dead_are_forgotten_after_a_while_and_asked_until_then() {
 fn a_lone_node_does_not_wake_to_tell_nobody_its_news() {
     let mut sim = Sim::new(9);
     let lone = sim.start(1, &[]);
-    let advert = Advert { version: 1, hash: 0xfeed };
+    let advert = AdvertName { version: 1, hash: 0xfeed };
     sim.with(lone, |membership, now| membership.set_advert(now, advert));
     sim.run(SECOND);
     let until = sim.now + 60 * SECOND;

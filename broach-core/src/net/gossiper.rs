@@ -1,11 +1,11 @@
-//! [`Members`]: the membership in the driver's loop.
+//! [`Gossiper`]: the membership in the driver's loop.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::deadline::Time;
-use crate::gossip::{Advert, Change, Facts, Membership};
+use crate::gossip::{AdvertName, Change, Facts, Membership};
 use crate::ids::Instance;
 use crate::net::sightings::Sightings;
 use crate::observe::{Event as Seen, Observe};
@@ -21,14 +21,14 @@ pub(crate) enum Update {
     /// What the node says of itself.
     Facts(Facts),
     /// What it offers.
-    Advert(Advert),
+    Advert(AdvertName),
     /// Say goodbye, and tell when that is done.
     Leave(oneshot::Sender<()>),
 }
 
 /// A node's membership, and those who are told of it.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(super) struct Gossiper {
     pub(super) membership: Membership,
     instance: Instance,
     observe: Observe,
@@ -38,7 +38,7 @@ pub(super) struct Members {
     leaving: Option<oneshot::Sender<()>>,
 }
 
-impl Members {
+impl Gossiper {
     pub(super) const fn new(
         membership: Membership,
         instance: Instance,
@@ -123,7 +123,7 @@ impl Members {
     }
 }
 
-impl Drop for Members {
+impl Drop for Gossiper {
     fn drop(&mut self) {
         self.sightings.close();
     }
