@@ -12,7 +12,7 @@
 //!
 //! A node that knows others already does not pull but compares tables (see `sync`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ use crate::wire::{KNOCK_BYTES, schema};
 /// What is under way to find others.
 #[derive(Debug)]
 pub(super) struct Join {
-    seeds: Vec<SocketAddr>,
+    seeds: BTreeSet<SocketAddr>,
+    /// Where in them the next ones to be tried begin, if there are too many for one time.
+    next_seed: usize,
     backoff: Duration,
     /// Since when this node has known of no other that lives.
     pub(super) alone_since: Option<Time>,
@@ -56,7 +58,8 @@ struct Lane {
 impl Join {
     pub(super) const fn new(now: Time) -> Self {
         Self {
-            seeds: Vec::new(),
+            seeds: BTreeSet::new(),
+            next_seed: 0,
             backoff: BACKOFF_MIN,
             alone_since: Some(now),
             knocked: BTreeMap::new(),
@@ -96,11 +99,9 @@ impl Membership {
     /// Where to look for others: addresses that were resolved outside, again and again. This node's
     /// own may be among them.
     pub(crate) fn set_seeds(&mut self, now: Time, seeds: Vec<SocketAddr>) {
-        let mut seeds: Vec<SocketAddr> = seeds.into_iter().map(address::canonical).collect();
-        seeds.retain(|&seed| address::is_usable(seed) && seed != self.me.addr);
-        seeds.sort();
-        seeds.dedup();
-        seeds.truncate(SEEDS_MAX);
+        let usable = |seed: &SocketAddr| address::is_usable(*seed) && *seed != self.me.addr;
+        let seeds: BTreeSet<SocketAddr> =
+            seeds.into_iter().map(address::canonical).filter(usable).collect();
         if seeds != self.join.seeds {
             self.join.seeds = seeds;
             self.join.backoff = BACKOFF_MIN;
@@ -122,7 +123,13 @@ impl Membership {
         self.join.forget_old(now);
         let Self { join, table, .. } = self;
         let strange = join.seeds.iter().copied().filter(|&seed| !table.is_live(seed));
-        strange.collect::<Vec<_>>().into_iter().for_each(|seed| self.knock(now, seed));
+        let mut strange: Vec<SocketAddr> = strange.collect();
+        if !strange.is_empty() {
+            let first = join.next_seed % strange.len();
+            strange.rotate_left(first);
+            join.next_seed = first + SEEDS_MAX.min(strange.len());
+        }
+        strange.into_iter().take(SEEDS_MAX).for_each(|seed| self.knock(now, seed));
         let lifetime = self.config.tombstone_lifetime;
         let hopeful = self.join.alone_since.is_some_and(|since| now.since(since) < lifetime);
         let wait = if hopeful {
@@ -323,7 +330,7 @@ impl Membership {
 /// A lone node tries its seeds again after this time, then after twice as long, and so on.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 
-/// More seeds are not tried.
+/// More seeds are not tried at a time; the others have their turn the next time.
 const SEEDS_MAX: usize = 256;
 
 /// More are not asked for a cookie at once.

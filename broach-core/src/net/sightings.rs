@@ -148,6 +148,18 @@ mod tests {
         assert!(sightings.next().now_or_never().is_none());
     }
 
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_whatever_comes() {
+        let sightings = Sightings::default();
+        let wait = || sightings.next();
+        let (put, ()) = futures::join!(wait(), async { sightings.put(vec![entry(1)], []) });
+        assert!(put.is_some_and(|put| put.members.is_some()));
+        let (heard, ()) = futures::join!(wait(), async { sightings.put_heard(peer(1)) });
+        assert_eq!(heard.unwrap().heard, [peer(1)]);
+        let (closed, ()) = futures::join!(wait(), async { sightings.close() });
+        assert!(closed.is_none());
+    }
+
     #[test]
     fn what_was_seen_last_is_read_even_after_the_driver_has_gone() {
         let sightings = Sightings::default();

@@ -1,6 +1,6 @@
 //! [`Keeper`]: keeps the directory up to date with what the membership sees and what members offer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -101,9 +101,10 @@ impl Keeper {
             }
         };
         let sighting = std::pin::pin!(self.sightings.next());
-        match select(sighting, select(std::pin::pin!(fetched), sleep)).await {
-            Either::Left((sighting, _)) => Woken::Sighting(sighting),
-            Either::Right((Either::Left((fetched, _)), _)) => Woken::Fetched(fetched),
+        // What has been fetched first: it is little, and there may always be a change of members.
+        match select(std::pin::pin!(fetched), select(sighting, sleep)).await {
+            Either::Left((fetched, _)) => Woken::Fetched(fetched),
+            Either::Right((Either::Left((sighting, _)), _)) => Woken::Sighting(sighting),
             Either::Right((Either::Right(((), _)), _)) => Woken::Time,
         }
     }
@@ -120,12 +121,13 @@ impl Keeper {
         // Who is suspected may not answer: only if nobody else has it.
         let (well, suspects): (Vec<_>, Vec<_>) =
             others.partition(|entry| entry.state == State::Alive);
+        let hash = |entry: &Entry| AdvertHash(entry.advert.hash);
         for entry in well {
-            wanted.entry(AdvertHash(entry.advert.hash)).or_default().push(entry.peer.addr);
+            wanted.entry(hash(entry)).or_default().push(entry.peer.addr);
         }
-        for entry in suspects {
-            let only = || vec![entry.peer.addr];
-            wanted.entry(AdvertHash(entry.advert.hash)).or_insert_with(only);
+        let held: BTreeSet<AdvertHash> = wanted.keys().copied().collect();
+        for entry in suspects.into_iter().filter(|entry| !held.contains(&hash(entry))) {
+            wanted.entry(hash(entry)).or_default().push(entry.peer.addr);
         }
         self.fetcher.set_wanted(self.handle.shared().clock.now(), wanted);
         self.update();

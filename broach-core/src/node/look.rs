@@ -23,7 +23,10 @@ pub(super) async fn look(seeds: Seeds, own: SocketAddr, handle: Handle, director
             *known.lock().unwrap_or_else(PoisonError::into_inner) = others;
             handle.update(Update::Seeds(addrs));
         },
-        |seed, problem| shared.observe.emit(Event::SeedUnusable { seed, problem }),
+        |seed, problem| {
+            shared.observe.emit(Event::SeedUnusable { seed, problem });
+            directory.say(format!("the seed {seed:?} cannot be used: {problem}"));
+        },
     );
     let watching = async {
         let mut wait = FIRST;

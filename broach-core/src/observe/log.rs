@@ -38,8 +38,8 @@ pub(super) fn log(event: &Event<'_>) {
         Event::NobodyAnswers { seeds } => {
             warn!(
                 ?seeds,
-                "no seed has answered so far: are they running, and are the addresses \
-                right (join)? They are tried for ever"
+                "no seed has let this node in so far: are they running, are the addresses right \
+                 (join), and are they of this cluster (cluster)? They are tried for ever"
             );
         }
         Event::AdvertsFull { wanted } => {

@@ -31,11 +31,13 @@ impl Directory {
                 ),
             };
         }
+        let trouble = if said.is_empty() { String::new() } else { format!(" ({said})") };
         match (self.source(), known) {
             (Source::List, _) => format!("no node is named that could be called for {service}"),
             (Source::Names, _) => format!("no node is known to call for {service}: {said}"),
             (Source::Cluster, 0) => format!(
-                "no node offers {service}: no member is known, so perhaps no seed has answered yet"
+                "no node offers {service}: no member is known, so perhaps no seed has answered \
+                 yet{trouble}"
             ),
             (Source::Cluster, _) => {
                 let unknown = members.iter().filter(|member| member.offers == Offers::Unknown);
@@ -52,7 +54,8 @@ impl Directory {
                          advertises it"
                     ),
                 };
-                format!("no node offers {service}: {} known, {tail}", counted(known))
+                let trouble = if alone { &trouble } else { "" };
+                format!("no node offers {service}: {} known, {tail}{trouble}", counted(known))
             }
         }
     }

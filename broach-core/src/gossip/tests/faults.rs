@@ -180,3 +180,14 @@ fn an_observer_whose_only_member_is_gone_forgets_it_and_looks_for_others() {
         assert!(found.is_some_and(|took| took < 25 * SECOND), "seed {seed}: {found:?}");
     }
 }
+
+#[test]
+fn of_more_seeds_than_are_tried_at_a_time_each_has_its_turn() {
+    let mut sim = Sim::new(1);
+    let seeds: Vec<usize> = (1..=700).collect();
+    let node = sim.start(0, &seeds);
+    sim.run(30 * SECOND);
+    // The one that the order of addresses puts last.
+    let other = sim.start(700, &[]);
+    assert!(sim.run_until(60 * SECOND, |sim| sim.is_full(&[node, other])).is_some());
+}

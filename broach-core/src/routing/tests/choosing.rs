@@ -135,6 +135,15 @@ fn those_that_are_well_come_first_then_the_unsure_then_those_that_leave() {
 }
 
 #[test]
+fn it_is_known_whether_a_call_has_somewhere_else_to_go() {
+    for (members, alone) in [(1, true), (2, false), (3, false)] {
+        let caller = Caller::new(&cluster(members), PowerOfTwoChoices::new());
+        let chosen = caller.choose(at(0), &[]).unwrap().unwrap();
+        assert_eq!(chosen.alone, alone, "one of {members}");
+    }
+}
+
+#[test]
 fn a_silent_member_is_passed_over_by_whatever_picker() {
     let directory = cluster(3);
     let caller = Caller::new(&directory, PowerOfTwoChoices::new());

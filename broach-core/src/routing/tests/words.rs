@@ -56,6 +56,23 @@ fn what_is_known_of_a_cluster_is_said() {
 }
 
 #[test]
+fn a_cluster_that_is_not_found_says_what_is_wrong_with_its_seeds() {
+    let directory = Directory::new(Source::Cluster);
+    directory.say("the seed \"typo\" cannot be used: it is no address".into());
+    assert_eq!(
+        directory.explain("a.B"),
+        "no node offers a.B: no member is known, so perhaps no seed has answered yet (the seed \
+         \"typo\" cannot be used: it is no address)"
+    );
+    directory.update(vec![member(1, &["c.D"]), member(2, &["c.D"])]);
+    assert_eq!(
+        directory.explain("a.B"),
+        "no node offers a.B: 2 members known, none advertises it",
+        "it was found all the same"
+    );
+}
+
+#[test]
 fn lists_and_names_have_words_of_their_own() {
     let directory = Directory::new(Source::Names);
     directory.say("the host of \"dns://greeter:7400\" has no address".into());

@@ -2,11 +2,10 @@
 //! they say they are.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 
 use broach_core::observe::{CloseReason, DropReason};
-use broach_core::{Code, DatagramSocket, Node, Outcome};
+use broach_core::{Code, Node, Outcome};
 use broach_tests::broach::testing::v1::{ProbeClient, ScriptClient};
 use broach_tests::broach::wire::v1 as wire;
 use broach_tests::forge::{self, BASE, DATA, Forged, INIT, Init, RESET, RETRY, VERSIONS};
@@ -21,7 +20,7 @@ async fn a_peer_of_another_version_is_told_which_are_spoken_here() {
     let tap = Tap::new(world.socket(66));
     let init = Forged { version: 2, ..Forged::init(0, &wire::Packet::default()) };
     tap.inject(World::addr(1), &init.padded());
-    let answers = receive(&tap).await;
+    let answers = tap.receive().await;
     let [(_, bytes)] = &answers[..] else { panic!("{answers:?}") };
     let answer = Forged::read(bytes).unwrap();
     assert_eq!(
@@ -264,19 +263,12 @@ fn goodbyes(sessions: &[u64], echo: u64) -> Vec<Vec<u8>> {
 /// Answers every INIT like a node that speaks only these versions.
 async fn answer_versions(socket: &Tap, versions: &[u32]) {
     loop {
-        for (from, bytes) in receive(socket).await {
+        for (from, bytes) in socket.receive().await {
             let init = Forged::read(&bytes).unwrap().init.expect("nothing else comes first");
             let versions = wire::Versions { versions: versions.to_vec() };
             socket.inject(from, &Forged::new(VERSIONS, init.from, 0, &versions).bytes());
         }
     }
-}
-
-/// What comes to a socket that no node has.
-async fn receive(socket: &impl DatagramSocket) -> Vec<(SocketAddr, Vec<u8>)> {
-    let mut received = Vec::new();
-    poll_fn(|cx| socket.poll_receive(cx, &mut received)).await.unwrap();
-    received.into_iter().map(|one| (one.from, one.bytes.to_vec())).collect()
 }
 
 async fn start(cluster: &str) -> (World, Node) {
