@@ -257,9 +257,9 @@ impl Driver {
 
     fn handle_received(&mut self, now: Time) {
         for datagram in self.received.drain(..) {
-            let Datagram { from, local_ip, waited, bytes } = datagram;
+            let Datagram { from, local_ip, waited, ecn, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
-            let received = Received { from, local_ip, arrived, bytes };
+            let received = Received { from, local_ip, arrived, ecn, bytes };
             let left = match &mut self.gossiper {
                 Some(gossiper) => gossiper.handle(now, received),
                 None => Some(received),

@@ -11,6 +11,7 @@ use slab::Slab;
 use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{PacketNumber, SessionId};
 use crate::observe::{Event as Seen, Observe, Role};
 use crate::peer::Peer;
@@ -223,7 +224,7 @@ impl Endpoint {
         self.settle(now);
         if let Some(Answer { to, local_ip, bytes }) = self.answers.pop() {
             buffer.extend_from_slice(&bytes);
-            return Some(Transmit { to, local_ip, sizes: vec![bytes.len()] });
+            return Some(Transmit { to, local_ip, ecn: Ecn::NotCapable, sizes: vec![bytes.len()] });
         }
         while let Some(index) = self.ready.pop_front() {
             let Some(session) = self.sessions.get_mut(index) else {
@@ -244,7 +245,7 @@ impl Endpoint {
                 continue;
             }
             self.touch(index);
-            return Some(Transmit { to, local_ip, sizes });
+            return Some(Transmit { to, local_ip, ecn: Ecn::NotCapable, sizes });
         }
         None
     }

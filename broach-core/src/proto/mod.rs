@@ -62,6 +62,7 @@ use bytes::Bytes;
 
 use crate::config::SizeLimits;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
@@ -97,6 +98,9 @@ pub(crate) struct Received {
     pub(crate) local_ip: Option<IpAddr>,
     /// When it reached this node, which may be before it is handled.
     pub(crate) arrived: Time,
+    /// What the network has written on it.
+    #[expect(dead_code, reason = "congestion control is to read it")]
+    pub(crate) ecn: Ecn,
     pub(crate) bytes: Bytes,
 }
 
@@ -106,6 +110,8 @@ pub(crate) struct Transmit {
     pub(crate) to: SocketAddr,
     /// The address of this node to send from, if it matters.
     pub(crate) local_ip: Option<IpAddr>,
+    /// What is written on them for the network.
+    pub(crate) ecn: Ecn,
     /// Their sizes.
     pub(crate) sizes: Vec<usize>,
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::code::{Code, Outcome};
 use crate::config::Transport;
 use crate::deadline::{Stopped, Time};
+use crate::ecn::Ecn;
 use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
 use crate::observe::{Counters, Observe};
 use crate::proto::{
@@ -99,7 +100,7 @@ impl End {
 
     /// A datagram comes in.
     pub(super) fn receive(&mut self, now: Time, from: SocketAddr, bytes: Bytes) {
-        let received = Received { from, local_ip: None, arrived: now, bytes };
+        let received = Received { from, local_ip: None, arrived: now, ecn: Ecn::NotCapable, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
@@ -126,7 +127,7 @@ impl End {
         from: SocketAddr,
         bytes: Bytes,
     ) {
-        let received = Received { from, local_ip: None, arrived, bytes };
+        let received = Received { from, local_ip: None, arrived, ecn: Ecn::NotCapable, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
