@@ -231,7 +231,7 @@ impl Endpoint {
                 continue;
             };
             session.queued = false;
-            let (to, local_ip) = (session.peer, session.local_ip);
+            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.ecn());
             let mut sizes = Vec::new();
             while sizes.len() < TRANSMIT_DATAGRAMS && buffer.len() < TRANSMIT_BYTES {
                 let Some(size) = session.write(now, buffer, &self.shared) else {
@@ -245,7 +245,7 @@ impl Endpoint {
                 continue;
             }
             self.touch(index);
-            return Some(Transmit { to, local_ip, ecn: Ecn::NotCapable, sizes });
+            return Some(Transmit { to, local_ip, ecn, sizes });
         }
         None
     }

@@ -28,6 +28,7 @@ mod budget;
 mod callee;
 mod caller;
 mod closed;
+mod congestion;
 mod ending;
 mod endpoint;
 mod hello;
@@ -36,7 +37,9 @@ mod incoming;
 mod lapse;
 mod limiter;
 mod link;
+mod marking;
 mod outgoing;
+mod pacer;
 mod peers;
 mod queue;
 mod ranges;
@@ -99,7 +102,6 @@ pub(crate) struct Received {
     /// When it reached this node, which may be before it is handled.
     pub(crate) arrived: Time,
     /// What the network has written on it.
-    #[expect(dead_code, reason = "congestion control is to read it")]
     pub(crate) ecn: Ecn,
     pub(crate) bytes: Bytes,
 }

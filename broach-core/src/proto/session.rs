@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
+use crate::proto::assemble::datagram_bytes;
 use crate::proto::caller::Ended;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
@@ -79,7 +81,7 @@ impl Session {
             peer_instance: None,
             local_ip: None,
             side,
-            link: Link::new(Arc::clone(config), now, rtt),
+            link: Link::new(Arc::clone(config), now, rtt, datagram_bytes(config, peer)),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
@@ -113,7 +115,7 @@ impl Session {
         &mut self,
         now: Time,
         arrived: Time,
-        header: &Header,
+        (header, ecn): (&Header, Ecn),
         frames: &mut Vec<Frame>,
         shared: &mut Shared,
     ) -> Result<Effects, DropReason> {
@@ -129,7 +131,7 @@ impl Session {
             eliciting |= !matches!(frame, Frame::Ack(_) | Frame::Close(_));
             self.handle_frame(now, arrived, frame, shared, &mut effects)?;
         }
-        self.link.on_datagram(now, header.number, eliciting, header.ack_now);
+        self.link.on_datagram(now, header.number, ecn, eliciting, header.ack_now);
         if eliciting {
             self.used_at = now;
         }
