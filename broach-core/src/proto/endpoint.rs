@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) events: VecDeque<Event>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
+    /// How many bytes that have arrived wait to be read at the most, if that is known.
+    pub(crate) receive_buffer_given: Option<usize>,
 }
 
 impl Endpoint {
@@ -83,8 +85,18 @@ impl Endpoint {
         let closed = Closed::new(config.closed_max);
         let budget = Budget::new(&config);
         let events = VecDeque::new();
+        let shared = Shared {
+            config,
+            identity,
+            observe,
+            tokens,
+            budget,
+            events,
+            refusal: None,
+            receive_buffer_given: None,
+        };
         Self {
-            shared: Shared { config, identity, observe, tokens, budget, events, refusal: None },
+            shared,
             started: now,
             rng,
             sessions: Slab::new(),
@@ -100,6 +112,11 @@ impl Endpoint {
             frames: Vec::new(),
             half_open: 0,
         }
+    }
+
+    /// So many bytes that have arrived wait to be read at the most, if that is known.
+    pub(crate) const fn set_receive_buffer(&mut self, given: Option<usize>) {
+        self.shared.receive_buffer_given = given;
     }
 
     /// Begins a call to a node. Returns the session that it is made in; it ends with
@@ -160,6 +177,13 @@ impl Endpoint {
             server.calls.reply(serving.call, bytes, &mut self.shared.budget);
         }
         self.touch(index);
+    }
+
+    /// The operating system did not take a datagram because it is too large for the interface, or
+    /// for the path as far as it knows. It counts as sent, and is lost; smaller ones follow.
+    pub(crate) fn on_too_large(&mut self, now: Time, to: SocketAddr, bytes: usize) {
+        let there = self.sessions.iter_mut().filter(|(_, session)| session.peer == to);
+        there.for_each(|(_, session)| session.link.path.on_too_large(now, bytes));
     }
 
     /// The operating system did not take a datagram. It counts as sent, and is lost; those who wait
@@ -231,13 +255,16 @@ impl Endpoint {
                 continue;
             };
             session.queued = false;
-            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.ecn());
+            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.path.ecn());
             let mut sizes = Vec::new();
             while sizes.len() < TRANSMIT_DATAGRAMS && buffer.len() < TRANSMIT_BYTES {
                 let Some(size) = session.write(now, buffer, &self.shared) else {
                     break;
                 };
                 sizes.push(size);
+            }
+            if sizes.is_empty() {
+                sizes.extend(session.write_path_probe(now, buffer));
             }
             if sizes.is_empty() {
                 // It wanted to send and could not, for want of room or of trust: it is looked at

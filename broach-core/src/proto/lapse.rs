@@ -20,6 +20,7 @@ impl Session {
         for _ in 0..elapsed.lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
         }
+        self.tell_news(shared);
         if elapsed.probe {
             shared.observe.emit(Seen::ProbeSent { to: self.peer });
         }

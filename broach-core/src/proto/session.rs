@@ -11,12 +11,12 @@ use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
-use crate::proto::assemble::datagram_bytes;
 use crate::proto::caller::Ended;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
 use crate::proto::link::Link;
+use crate::proto::path::News;
 use crate::proto::sent::SentFrame;
 use crate::proto::side::Side;
 use crate::proto::step::{Limits, Step};
@@ -81,7 +81,7 @@ impl Session {
             peer_instance: None,
             local_ip: None,
             side,
-            link: Link::new(Arc::clone(config), now, rtt, datagram_bytes(config, peer)),
+            link: Link::new(Arc::clone(config), now, rtt, peer.ip().is_loopback()),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
@@ -225,6 +225,18 @@ impl Session {
         let lost = self.link.detect_lost(now, |frame| side.resend(frame, hello_due));
         for _ in 0..lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
+        }
+        self.tell_news(shared);
+    }
+
+    /// Tells whoever watches what has become known of the path.
+    pub(super) fn tell_news(&mut self, shared: &Shared) {
+        let (to, News { congested, datagram_bytes }) = (self.peer, self.link.path.take_news());
+        if let Some(marked) = congested {
+            shared.observe.emit(Seen::Congested { to, marked });
+        }
+        if let Some(bytes) = datagram_bytes {
+            shared.observe.emit(Seen::DatagramSize { to, bytes });
         }
     }
 

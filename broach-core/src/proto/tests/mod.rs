@@ -9,4 +9,5 @@ mod limits;
 mod opening;
 mod pair;
 mod path;
+mod path_mtu;
 mod traffic;
