@@ -298,6 +298,8 @@ impl Driver {
                         gossiper.on_heard(peer);
                     }
                 }
+                // Nobody makes calls with streams yet.
+                Event::Record { .. } | Event::Fin(_) | Event::Room(_) => {}
                 Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);

@@ -17,6 +17,7 @@ use crate::peer::Peer;
 use crate::proto::budget::Budget;
 use crate::proto::caller::Caller;
 use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::peers::Peers;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Opening, Side};
@@ -27,7 +28,7 @@ use crate::proto::trouble::Trouble;
 use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::status::Status;
-use crate::wire::Frame;
+use crate::wire::{Frame, Record};
 
 /// One node's end of all its sessions; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) budget: Budget,
     pub(crate) events: VecDeque<Event>,
+    /// Of the piece of a stream that is being handled.
+    pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
 }
@@ -81,9 +84,11 @@ impl Endpoint {
         let tokens = Tokens::new(&mut rng, config.token_lifetime);
         let closed = Closed::new(config.closed_max);
         let budget = Budget::new(&config);
-        let events = VecDeque::new();
+        let (events, records) = (VecDeque::new(), Vec::new());
+        let shared =
+            Shared { config, identity, observe, tokens, budget, events, records, refusal: None };
         Self {
-            shared: Shared { config, identity, observe, tokens, budget, events, refusal: None },
+            shared,
             started: now,
             rng,
             sessions: Slab::new(),
@@ -133,7 +138,7 @@ impl Endpoint {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted);
             return Err(Failed { status, bytes: call.bytes });
         }
-        client.calls.push(call);
+        client.calls.push(call, self.shared.config.stream_send_bytes);
         let id = session.id;
         self.touch(index);
         Ok(id)
@@ -268,7 +273,9 @@ impl Endpoint {
         let known = self.peers.get(to);
         let shown_from = PacketNumber(0);
         let opening = Opening { meant: known.instance, token: known.token, shown_from };
-        let calls = Caller::new(self.shared.config.calls_per_session_max);
+        let config = &self.shared.config;
+        let replies = RecordLimits::of_replies(config);
+        let calls = Caller::new(config.calls_per_session_max, replies);
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
         self.peers.entry(to).session = Some(index);

@@ -21,6 +21,8 @@ pub(crate) enum SentFrame {
     },
     /// The end of a call of which nobody wants to know any more.
     Cancel(CallId),
+    /// How much of a call may be sent.
+    Credit(CallId),
     /// What this node can do.
     Hello,
     /// A wish for an acknowledgement.

@@ -5,6 +5,8 @@ mod guide;
 mod hostile;
 mod labels;
 mod limits;
+mod model;
 mod opening;
 mod pair;
+mod streams;
 mod traffic;
