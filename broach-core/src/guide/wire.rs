@@ -145,7 +145,7 @@
 //! number doubles, up to 64, whenever one that was given up arrives after all), or when any later
 //! one has arrived and 9/8 of the round-trip time, at least 5 ms, have passed since it was sent.
 //! What it carried that still matters goes out again in a new datagram under a new number: pieces
-//! of calls, cancellations, Credit, Hello.
+//! of calls, cancellations, Credit, Hello, Goaway.
 //!
 //! While anything is in flight there is one **probe** timer for the session: the smoothed
 //! round-trip time, four times its variation (at least 1 ms), and the other side's `max_ack_delay`;
@@ -229,6 +229,12 @@
 //! at all for 10 s is dead; no Close is sent then. To a server it is also dead if it leaves
 //! something unacknowledged for 10 s whatever else it says, and, while calls of it are served or
 //! unfinished, if nothing is heard of it for 60 s, or for 10 s if there is a stream in one of them.
+//!
+//! A server that is about to end sends a Goaway in each of its sessions, until that is acknowledged,
+//! and in sessions that are opened later with its first datagrams. It serves what comes to it all
+//! the same, for a while; then it refuses new calls (`NOT_EXECUTED`). A client that gets it makes
+//! calls elsewhere if it can, those that it has not begun to send among them.
+//!
 //! A server that owes a client more than 1024 replies beyond the calls that its Hello allows takes
 //! no further ones: such datagrams are not acknowledged.
 //!

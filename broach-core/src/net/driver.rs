@@ -21,7 +21,9 @@ use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::net::timer::Timer;
 use crate::observe::{Event as Seen, Held, Observe};
-use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
+use crate::proto::{
+    Arrived, CallBytes, Condition, Endpoint, Event, Failed, Identity, Received, Ticket,
+};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -275,12 +277,12 @@ impl Driver {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, peer, silent, request, result } => {
+                Event::Ended { ticket, peer, condition, request, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
                         ended += 1;
                         // Whoever waited may have gone; its cancellation is in the inbox then.
                         let request = Some(request);
-                        let _ = waiter.send(Ended { peer, silent, request, result });
+                        let _ = waiter.send(Ended { peer, condition, request, result });
                     }
                 }
                 Event::Call(call) => {
@@ -330,7 +332,8 @@ impl Driver {
                         }
                         Err(Failed { status, bytes }) => {
                             let (request, result) = (Some(bytes), Err(status));
-                            let ended = Ended { peer: None, silent: false, request, result };
+                            let ended =
+                                Ended { peer: None, condition: Condition::Well, request, result };
                             let _ = waiter.send(ended);
                         }
                     }
@@ -351,6 +354,7 @@ impl Driver {
                         gossiper.update(now, update);
                     }
                 }
+                Command::GoAway => self.endpoint.go_away(),
                 Command::Drain { refusal, drained } => {
                     self.endpoint.refuse_calls(refusal);
                     self.drained = Some(drained);

@@ -105,6 +105,11 @@ impl Handle {
         let _ = done.await;
     }
 
+    /// Asks all callers to make new calls elsewhere; those that come all the same are served.
+    pub(crate) fn go_away(&self) {
+        self.0.inbox.push(Command::GoAway);
+    }
+
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.
     /// Tells whether they have.
     pub(crate) async fn drain(&self, refusal: Status, timeout: Duration) -> bool {

@@ -254,7 +254,7 @@ impl Caller {
                 self.cancelled.remove(call);
                 self.set_delivered(*call);
             }
-            SentFrame::Credit(_) | SentFrame::Hello | SentFrame::Ping => {}
+            SentFrame::Credit(_) | SentFrame::Hello | SentFrame::Ping | SentFrame::Goaway => {}
         }
         None
     }

@@ -51,6 +51,18 @@ impl Caller {
         })
     }
 
+    /// Ends the calls that can go elsewhere and of which nothing has been sent, because the other
+    /// side is about to end.
+    pub(crate) fn yield_waiting(&mut self, peer: SocketAddr) -> Vec<Ended> {
+        self.end_if(|call, progress| {
+            let goes = call.yields && matches!(progress, Progress::Waiting);
+            goes.then(|| {
+                let status = Status::shutting_down(format!("{peer} is shutting down"));
+                status.with_outcome(Outcome::NotExecuted)
+            })
+        })
+    }
+
     /// Ends all calls, because the session does. `dead_for` is for how long the other side has
     /// surely taken nothing of it; what was first sent within that time was never executed.
     pub(crate) fn end_all(

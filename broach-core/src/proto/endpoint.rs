@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
+    /// Callers are asked to make new calls elsewhere.
+    pub(super) leaving: bool,
 }
 
 impl Endpoint {
@@ -85,8 +87,17 @@ impl Endpoint {
         let closed = Closed::new(config.closed_max);
         let budget = Budget::new(&config);
         let (events, records) = (VecDeque::new(), Vec::new());
-        let shared =
-            Shared { config, identity, observe, tokens, budget, events, records, refusal: None };
+        let shared = Shared {
+            config,
+            identity,
+            observe,
+            tokens,
+            budget,
+            events,
+            records,
+            refusal: None,
+            leaving: false,
+        };
         Self {
             shared,
             started: now,

@@ -273,6 +273,7 @@ impl Endpoint {
             answered: false,
             bytes_in: 0,
             bytes_out: 0,
+            goaway_due: self.shared.leaving,
         });
         let index = self.insert(now, received.from, side, None);
         let session = &mut self.sessions[index];

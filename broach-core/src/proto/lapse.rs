@@ -75,12 +75,12 @@ impl Session {
 
     pub(super) fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
         let peer = self.peer_node();
-        let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
+        let condition = self.condition();
         let events = ended.into_iter();
         shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
-            silent,
+            condition,
             request,
             result,
         }));

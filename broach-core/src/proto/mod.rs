@@ -40,6 +40,7 @@ mod closed;
 mod early;
 mod ending;
 mod endpoint;
+mod goaway;
 mod hello;
 mod inbound;
 mod incoming;
@@ -83,6 +84,7 @@ use crate::wire::Record;
 pub(crate) use active::{Call, NewCall};
 pub(crate) use call_bytes::CallBytes;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use goaway::Condition;
 pub(crate) use streams::{StreamKey, Streams};
 pub(crate) use timers::EARLY_MAX;
 
@@ -134,8 +136,8 @@ pub(crate) enum Event {
         ticket: Ticket,
         /// The node that it was made to, if it ever said which life it is.
         peer: Option<Peer>,
-        /// The node says nothing any more: other calls had better go elsewhere.
-        silent: bool,
+        /// Whether other calls had better go elsewhere.
+        condition: Condition,
         /// The bytes of its request, for another try: also a reply may be a refusal. Empty if the
         /// requests were a stream.
         request: CallBytes,

@@ -27,6 +27,8 @@ pub(crate) enum SentFrame {
     Hello,
     /// A wish for an acknowledgement.
     Ping,
+    /// A wish that new calls be made elsewhere.
+    Goaway,
 }
 
 /// The datagrams of a session that want an acknowledgement, in the order of their numbers.

@@ -21,7 +21,7 @@ use crate::proto::side::Side;
 use crate::proto::step::{Came, Complete, Intake, Limits, Step};
 use crate::proto::streams::{StreamKey, Streams};
 use crate::proto::trouble::Trouble;
-use crate::proto::{Arrived, Event, Serving};
+use crate::proto::{Arrived, Condition, Event, Serving};
 use crate::status::Status;
 use crate::wire::{Frame, Header, Init, Token, schema};
 
@@ -151,7 +151,7 @@ impl Session {
     const fn expects(&self, frame: &Frame) -> bool {
         match frame {
             Frame::Request(_) | Frame::Cancel(_) => matches!(self.side, Side::Server(_)),
-            Frame::Reply(_) => matches!(self.side, Side::Client(_)),
+            Frame::Reply(_) | Frame::Goaway => matches!(self.side, Side::Client(_)),
             _ => true,
         }
     }
@@ -200,6 +200,7 @@ impl Session {
                 Side::Client(client) => client.calls.on_credit(CallId(call), limit),
                 Side::Server(server) => server.calls.on_credit(CallId(call), limit),
             },
+            Frame::Goaway => self.on_goaway(shared),
             Frame::Ping | Frame::Allowance(_) => {}
         }
         Ok(())
@@ -323,8 +324,11 @@ impl Session {
             events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
         }
         if let Some(Ended { ticket, request, result }) = ended {
+            // Whatever it was until now, it is not silent.
+            let leaving = client.leaving;
+            let condition = if leaving { Condition::Leaving } else { Condition::Well };
             let peer = self.peer_node();
-            events.push_back(Event::Ended { ticket, peer, silent: false, request, result });
+            events.push_back(Event::Ended { ticket, peer, condition, request, result });
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) enum Frame {
     Ping,
     Credit(schema::Credit),
     Allowance(schema::Allowance),
+    Goaway,
 }
 
 /// The frames of a datagram's body. Those that this version does not know are passed over.
@@ -72,7 +73,11 @@ fn frame(tag: u32, bytes: Bytes) -> Result<Frame, DecodeError> {
             Frame::Ping
         }
         8 => Frame::Credit(Message::decode(bytes)?),
-        _ => Frame::Allowance(Message::decode(bytes)?),
+        9 => Frame::Allowance(Message::decode(bytes)?),
+        _ => {
+            schema::Goaway::decode(bytes)?;
+            Frame::Goaway
+        }
     })
 }
 
@@ -81,7 +86,7 @@ fn malformed(_: DecodeError) -> DropReason {
 }
 
 /// The fields of `Packet` that are frames.
-const KNOWN: std::ops::RangeInclusive<u32> = 1..=9;
+const KNOWN: std::ops::RangeInclusive<u32> = 1..=10;
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +126,7 @@ mod tests {
             ping: Some(schema::Ping {}),
             credits: vec![schema::Credit { call: 5, limit: 1 << 40 }],
             allowance: Some(schema::Allowance { bytes: 1 }),
+            goaway: Some(schema::Goaway {}),
             padding: Bytes::from_static(&[0; 100]),
         };
         let frames = all(packet.encode_to_vec()).unwrap();
@@ -135,6 +141,7 @@ mod tests {
             Frame::Ping,
             Frame::Credit(packet.credits[0]),
             Frame::Allowance(packet.allowance.unwrap()),
+            Frame::Goaway,
         ];
         assert_eq!(frames, expected);
     }

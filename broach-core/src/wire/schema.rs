@@ -31,6 +31,9 @@ pub struct Packet {
     /// The allowance has changed.
     #[prost(message, optional, tag = "9")]
     pub allowance: ::core::option::Option<Allowance>,
+    /// The sender is about to end.
+    #[prost(message, optional, tag = "10")]
+    pub goaway: ::core::option::Option<Goaway>,
     /// Zeros that bring a datagram to the size that it must have.
     #[prost(bytes = "bytes", tag = "15")]
     pub padding: ::prost::bytes::Bytes,
@@ -188,6 +191,10 @@ pub struct Close {
 /// Asks for nothing but an acknowledgement.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ping {}
+/// The sender, which serves the calls of the session, is about to end: it serves what has been sent
+/// to it, and new calls had better be made elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Goaway {}
 /// The body of a RETRY datagram: the request in an INIT was not taken, because nothing proved that
 /// it is fresh.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -193,6 +193,11 @@ impl<'a> Writer<'a> {
         self.message(9, &schema::Allowance { bytes })
     }
 
+    /// Writes that this side is about to end, if it fits.
+    pub(crate) fn goaway(&mut self) -> bool {
+        self.message(10, &schema::Goaway {})
+    }
+
     /// Ends the datagram with its checksum.
     pub(crate) fn finish(self) {
         seal(self.buffer, self.start);

@@ -1,6 +1,7 @@
 //! Two endpoints and the datagrams between them, step by step.
 
 mod closing;
+mod goaway;
 mod guide;
 mod hostile;
 mod labels;

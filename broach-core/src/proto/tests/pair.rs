@@ -13,8 +13,8 @@ use crate::deadline::{Stopped, Time};
 use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
 use crate::observe::{Counters, Observe};
 use crate::proto::{
-    Arrived, Call, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, Serving,
-    StreamKey, Streams, Ticket,
+    Arrived, Call, CallBytes, Condition, Endpoint, Event, Failed, Identity, NewCall, Received,
+    Serving, StreamKey, Streams, Ticket,
 };
 use crate::rng::Rng;
 use crate::status::Status;
@@ -27,6 +27,8 @@ pub(super) struct End {
     observe: Observe,
     /// Calls that have ended here.
     pub(super) ended: BTreeMap<Ticket, Result<Bytes, Status>>,
+    /// How they found the other side.
+    pub(super) conditions: BTreeMap<Ticket, Condition>,
     /// Calls that are to be served here and have not been answered.
     pub(super) arrived: Vec<Arrived>,
     /// Calls that were to be served here and are to be stopped.
@@ -93,6 +95,7 @@ impl End {
             addr,
             observe,
             ended: BTreeMap::new(),
+            conditions: BTreeMap::new(),
             arrived: Vec::new(),
             stopped: Vec::new(),
             started: 0,
@@ -148,7 +151,8 @@ impl End {
     fn act(&mut self, echoes: bool) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, result, .. } => {
+                Event::Ended { ticket, condition, result, .. } => {
+                    self.conditions.insert(ticket, condition);
                     let whole =
                         |bytes: Bytes| if bytes.is_empty() { Ok(bytes) } else { read(bytes) };
                     let before = self.ended.insert(ticket, result.and_then(whole));
