@@ -20,6 +20,23 @@ pub(crate) struct SizeLimits {
     pub(crate) metadata: usize,
 }
 
+/// What lies between the nodes, as far as it decides how cautiously they begin to send.
+///
+/// It sets the congestion window, which is how much may be on its way to a node before something is
+/// acknowledged. It grows and shrinks with what the network shows; this is where it begins, and
+/// what it never falls below.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Network {
+    /// The network of a data centre, or one machine: a window of 32 datagrams, and never fewer
+    /// than 16.
+    #[default]
+    Lan,
+    /// The way between data centres, or to the Internet: a window of 10 datagrams, and never fewer
+    /// than 2, as is the rule there (RFC 9002 §7.2).
+    Wan,
+}
+
 /// How a node talks to others.
 ///
 /// Both sides need not have the same settings: each tells the other its limits when a session
@@ -27,6 +44,8 @@ pub(crate) struct SizeLimits {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Transport {
+    /// What lies between this node and the others. Default: [`Network::Lan`].
+    pub network: Network,
     /// Bytes of the datagrams sent, without the headers of UDP and IP; `None` for 1200 in general
     /// and 16384 to a loopback address. Every path carries 1200; a larger value is for networks
     /// known to carry it, and nothing arrives where they do not. From 1200 to 65507.
@@ -105,6 +124,7 @@ pub struct Transport {
 impl Default for Transport {
     fn default() -> Self {
         Self {
+            network: Network::Lan,
             datagram_bytes: None,
             message_bytes_max: 16 << 20,
             metadata_bytes_max: 8 << 10,

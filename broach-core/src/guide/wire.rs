@@ -135,8 +135,8 @@
 //! A datagram **wants an acknowledgement** if it has any frame other than Ack and Close. `Ack`
 //! names ranges of numbers that have arrived, from the newest down. An acknowledgement goes out
 //! with the next datagram there is, and on its own once one of these holds: the sender asked for it
-//! (bit 0 of byte 1; every INIT asks); a number is missing below, or a hole was filled; ten
-//! datagrams wait for one; the oldest has waited for `max_ack_delay` (5 ms; told in Hello).
+//! (bit 0 of byte 1; every INIT asks); a number is missing below, or a hole was filled; the
+//! datagram came with a mark of congestion; ten datagrams wait for one; the oldest has waited for `max_ack_delay` (5 ms; told in Hello).
 //!
 //! Who receives a number twice drops the datagram, and also if it cannot tell any more, because it
 //! keeps no more than 32 ranges and forgets what the other side knows it to know.
@@ -153,7 +153,22 @@
 //! carried goes out once more, asking for an acknowledgement at once. The first round-trip time is
 //! taken to be 20 ms.
 //!
-//! At most 32 datagrams of a session that want an acknowledgement are in flight, apart from probes.
+//! ## Congestion
+//!
+//! The bytes in flight that want an acknowledgement, apart from probes, stay within a **window**,
+//! which is the sender's own business as long as it shrinks when datagrams are lost or marked. Here
+//! it is that of CUBIC (RFC 9438) with HyStart++ (RFC 9406), by the rules of RFC 9002 §7: one
+//! event per round trip; nothing grows that was not full. On a local network it begins with 32
+//! datagrams and never falls below 16; if it is set to be another, it begins with 10 and never
+//! falls below 2.
+//!
+//! **Marks** (RFC 3168). Every DATA and INIT goes out as ECT(0). `Ack` says how many datagrams of
+//! the session have arrived marked as CE so far (`ce`), and how many as Not-ECT (`bare`); a node
+//! that cannot see the mark counts all of them as Not-ECT. One that arrives as CE is acknowledged
+//! at once. More marks than before are congestion like a loss, except that nothing goes out again.
+//! If more have arrived as Not-ECT than were sent so, or more as CE than were sent as ECT(0), the
+//! path or the other side does not carry marks: from then on the session's datagrams go out as
+//! Not-ECT. So they do if three probes have gone out before anything was acknowledged.
 //!
 //! # 6. Calls
 //!

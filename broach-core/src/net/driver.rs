@@ -21,9 +21,7 @@ use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::net::timer::Timer;
 use crate::observe::{Event as Seen, Held, Observe};
-use crate::proto::{
-    Arrived, CallBytes, Condition, Endpoint, Event, Failed, Identity, Received, Ticket,
-};
+use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -259,9 +257,9 @@ impl Driver {
 
     fn handle_received(&mut self, now: Time) {
         for datagram in self.received.drain(..) {
-            let Datagram { from, local_ip, waited, bytes } = datagram;
+            let Datagram { from, local_ip, waited, ecn, bytes } = datagram;
             let arrived = (now - waited).max(self.emptied_at);
-            let received = Received { from, local_ip, arrived, bytes };
+            let received = Received { from, local_ip, arrived, ecn, bytes };
             let left = match &mut self.gossiper {
                 Some(gossiper) => gossiper.handle(now, received),
                 None => Some(received),
@@ -330,10 +328,9 @@ impl Driver {
                         Ok(session) => {
                             self.waiters.insert(ticket, (waiter, session));
                         }
-                        Err(Failed { status, bytes }) => {
+                        Err(Failed { status, condition, bytes }) => {
                             let (request, result) = (Some(bytes), Err(status));
-                            let ended =
-                                Ended { peer: None, condition: Condition::Well, request, result };
+                            let ended = Ended { peer: None, condition, request, result };
                             let _ = waiter.send(ended);
                         }
                     }

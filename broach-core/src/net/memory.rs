@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::deadline::{Clock, Sleep, Time};
+use crate::ecn::Ecn;
 use crate::net::socket::{Datagram, DatagramSocket, Datagrams};
 
 /// Decides what becomes of each datagram: when which copies of it arrive.
@@ -22,8 +23,15 @@ pub(crate) trait Carrier: Send {
         now: Time,
         from: SocketAddr,
         to: SocketAddr,
-        datagram: Bytes,
-    ) -> Vec<(Time, Bytes)>;
+        datagram: Carried,
+    ) -> Vec<(Time, Carried)>;
+}
+
+/// A datagram as the network sees it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Carried {
+    pub(crate) ecn: Ecn,
+    pub(crate) bytes: Bytes,
 }
 
 /// What the sockets of one network share.
@@ -40,7 +48,7 @@ struct Inner {
 /// What is on its way to a socket, in the order of arrival.
 #[derive(Default)]
 struct Mailbox {
-    datagrams: BTreeMap<(Time, u64), (SocketAddr, Bytes)>,
+    datagrams: BTreeMap<(Time, u64), (SocketAddr, Carried)>,
     waker: Option<Waker>,
     /// Nobody reads: datagrams stay where they are.
     stopped: bool,
@@ -110,8 +118,9 @@ impl DatagramSocket for MemorySocket {
             && let Some(entry) = mailbox.datagrams.first_entry()
             && entry.key().0 <= now
         {
-            let ((arrived, _), (from, bytes)) = entry.remove_entry();
-            received.push(Datagram { from, local_ip: None, waited: now.since(arrived), bytes });
+            let ((arrived, _), (from, Carried { ecn, bytes })) = entry.remove_entry();
+            let waited = now.since(arrived);
+            received.push(Datagram { from, local_ip: None, waited, ecn, bytes });
         }
         if before < received.len() {
             return Poll::Ready(Ok(()));
@@ -138,14 +147,15 @@ impl DatagramSocket for MemorySocket {
         let mut inner = self.hub.lock();
         for contents in datagrams.contents.chunks(datagrams.size) {
             let bytes = Bytes::copy_from_slice(contents);
-            for (time, bytes) in inner.carrier.carry(now, self.addr, datagrams.to, bytes) {
+            let datagram = Carried { ecn: datagrams.ecn, bytes };
+            for (time, datagram) in inner.carrier.carry(now, self.addr, datagrams.to, datagram) {
                 let number = inner.next;
                 inner.next += 1;
                 // To an address that nobody has, datagrams vanish without a word.
                 let Some(mailbox) = inner.mailboxes.get_mut(&datagrams.to) else {
                     break;
                 };
-                mailbox.datagrams.insert((time, number), (self.addr, bytes));
+                mailbox.datagrams.insert((time, number), (self.addr, datagram));
                 mailbox.waker.take().iter().for_each(Waker::wake_by_ref);
             }
         }

@@ -238,7 +238,7 @@ impl Endpoint {
         // Whoever opens a session waits for the answer to go on.
         header.ack_now |= header.kind == Kind::Init;
         let (arrived, frames) = (received.arrived, &mut self.frames);
-        let head = (&header, datagram.body.len());
+        let head = (&header, received.ecn, datagram.body.len());
         let effects = session.handle(now, arrived, head, frames, &mut self.shared)?;
         if let Some(token) = effects.token
             && let Some(instance) = session.peer_instance

@@ -103,7 +103,8 @@ impl Session {
                 .map(|from| from + self.silence(config)),
             Side::Server(_) => None,
         };
-        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
+        let paced = self.paced_until(now);
+        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config), paced];
         rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
     }
 

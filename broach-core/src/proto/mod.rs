@@ -37,6 +37,7 @@ mod caller_ends;
 mod caller_streams;
 mod chunks;
 mod closed;
+mod congestion;
 mod early;
 mod ending;
 mod endpoint;
@@ -48,7 +49,9 @@ mod incoming_stream;
 mod lapse;
 mod limiter;
 mod link;
+mod marking;
 mod outgoing;
+mod pacer;
 mod peers;
 mod queue;
 mod ranges;
@@ -76,6 +79,7 @@ use bytes::Bytes;
 
 use crate::config::SizeLimits;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
@@ -114,6 +118,8 @@ pub(crate) struct Received {
     pub(crate) local_ip: Option<IpAddr>,
     /// When it reached this node, which may be before it is handled.
     pub(crate) arrived: Time,
+    /// What the network has written on it.
+    pub(crate) ecn: Ecn,
     pub(crate) bytes: Bytes,
 }
 
@@ -123,6 +129,8 @@ pub(crate) struct Transmit {
     pub(crate) to: SocketAddr,
     /// The address of this node to send from, if it matters.
     pub(crate) local_ip: Option<IpAddr>,
+    /// What is written on them for the network.
+    pub(crate) ecn: Ecn,
     /// Their sizes.
     pub(crate) sizes: Vec<usize>,
 }
@@ -164,6 +172,8 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) status: Status,
+    /// Whether other calls had better go elsewhere.
+    pub(crate) condition: Condition,
     /// The bytes of its request, for another try.
     pub(crate) bytes: CallBytes,
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
 use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::assemble::datagram_bytes;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
@@ -81,7 +83,7 @@ impl Session {
             peer_instance: None,
             local_ip: None,
             side,
-            link: Link::new(Arc::clone(config), now, rtt),
+            link: Link::new(Arc::clone(config), now, rtt, datagram_bytes(config, peer)),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
@@ -115,7 +117,7 @@ impl Session {
         &mut self,
         now: Time,
         arrived: Time,
-        (header, bytes): (&Header, usize),
+        (header, ecn, bytes): (&Header, Ecn, usize),
         frames: &mut Vec<Frame>,
         shared: &mut Shared,
     ) -> Result<Effects, DropReason> {
@@ -131,7 +133,7 @@ impl Session {
             eliciting |= !matches!(frame, Frame::Ack(_) | Frame::Close(_));
             self.handle_frame((now, arrived), frame, bytes, shared, &mut effects)?;
         }
-        self.link.on_datagram(now, header.number, eliciting, header.ack_now);
+        self.link.on_datagram(now, header.number, ecn, eliciting, header.ack_now);
         if eliciting {
             self.used_at = now;
         }

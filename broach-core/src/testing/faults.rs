@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::deadline::Time;
+use crate::net::memory::Carried;
 use crate::rng::Rng;
 
 /// What happens to the datagrams on a way, and how often.
@@ -117,13 +116,14 @@ impl Way {
     pub(crate) fn carry(
         &mut self,
         now: Time,
-        datagram: &Bytes,
+        datagram: &Carried,
         faults: &Faults,
         struck: &mut Struck,
-    ) -> Vec<(Time, Bytes)> {
+    ) -> Vec<(Time, Carried)> {
         let rng = &mut self.rng;
         struck.sent += 1;
-        if faults.mtu < datagram.len() {
+        let Carried { ecn, bytes } = datagram.clone();
+        if faults.mtu < bytes.len() {
             struck.oversized += 1;
             return Vec::new();
         }
@@ -142,7 +142,7 @@ impl Way {
                 rng.below(1 + u64::try_from(faults.jitter.as_nanos()).unwrap_or(0)),
             )
         };
-        let mut bytes = datagram.clone();
+        let mut bytes = bytes;
         if rng.chance(faults.corrupt) && !bytes.is_empty() {
             struck.corrupted += 1;
             let mut copy = bytes.to_vec();
@@ -154,7 +154,7 @@ impl Way {
             struck.truncated += 1;
             bytes.truncate(rng.below(bytes.len() as u64) as usize);
         }
-        arrivals.push((now + faults.delay + jitter(rng), bytes));
+        arrivals.push((now + faults.delay + jitter(rng), Carried { ecn, bytes }));
         if rng.chance(faults.duplicate) {
             struck.duplicated += 1;
             arrivals.push((now + faults.delay + jitter(rng), datagram.clone()));
@@ -170,12 +170,16 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
 
-    fn carry(faults: &Faults, count: usize) -> (Struck, Vec<Vec<(Time, Bytes)>>) {
+    use super::*;
+    use crate::ecn::Ecn;
+
+    fn carry(faults: &Faults, count: usize) -> (Struck, Vec<Vec<(Time, Carried)>>) {
         let mut way = Way::new(Rng::from_seed(9));
         let mut struck = Struck::default();
-        let datagram = Bytes::from(vec![7; 100]);
+        let bytes = Bytes::from(vec![7; 100]);
+        let datagram = Carried { ecn: Ecn::Ect0, bytes };
         let arrivals =
             (0..count).map(|_| way.carry(Time::ZERO, &datagram, faults, &mut struck)).collect();
         (struck, arrivals)
@@ -201,7 +205,11 @@ mod tests {
         for count in [struck.duplicated, struck.corrupted, struck.truncated] {
             assert!((800..1200).contains(&count), "{struck:?}");
         }
-        let whole = arrivals.iter().flatten().filter(|(_, bytes)| bytes == &vec![7; 100]).count();
+        let whole = arrivals
+            .iter()
+            .flatten()
+            .filter(|(_, datagram)| datagram.bytes == vec![7; 100])
+            .count();
         assert!((8_900..9_500).contains(&whole), "{whole}");
     }
 

@@ -5,10 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use crate::deadline::Time;
-use crate::net::memory::{Carrier, Hub};
+use crate::net::memory::{Carried, Carrier, Hub};
 use crate::net::{DatagramSocket, TokioClock};
 use crate::rng::Rng;
 use crate::testing::barriers::Barriers;
@@ -193,8 +191,8 @@ impl Carrier for Outside {
         now: Time,
         from: SocketAddr,
         to: SocketAddr,
-        datagram: Bytes,
-    ) -> Vec<(Time, Bytes)> {
+        datagram: Carried,
+    ) -> Vec<(Time, Carried)> {
         let mut weather = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Weather { rng, faults, barriers, struck, ways } = &mut *weather;
         if !barriers.pass(from, to) {

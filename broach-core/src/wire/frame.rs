@@ -104,7 +104,14 @@ mod tests {
     #[test]
     fn frames_come_out_as_the_schema_puts_them_in() {
         let packet = schema::Packet {
-            ack: Some(schema::Ack { largest: 9, delay_us: 5, below: 3, ranges: vec![1, 2] }),
+            ack: Some(schema::Ack {
+                largest: 9,
+                delay_us: 5,
+                below: 3,
+                ranges: vec![1, 2],
+                ce: 7,
+                bare: 8,
+            }),
             requests: vec![schema::Request {
                 call: 4,
                 open: Some(schema::Open { method: 1, timeout_us: 2, flags: 1 }),

@@ -35,7 +35,7 @@ pub(crate) use parts::{
 pub(crate) use record::{
     RECORD_HEAD_MAX, Record, RecordHead, RecordKind, put_record, put_record_head, record_head,
 };
-pub(crate) use writer::{AckRange, Open, Piece, Writer};
+pub(crate) use writer::{AckRange, Marks, Open, Piece, Writer};
 
 /// The version of the wire format that this crate speaks.
 pub(crate) const VERSION: u8 = 1;

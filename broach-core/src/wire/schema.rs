@@ -54,6 +54,13 @@ pub struct Ack {
     /// arrived (at least 1), and so on. What lies below the last pair is left open.
     #[prost(uint64, repeated, tag = "4")]
     pub ranges: ::prost::alloc::vec::Vec<u64>,
+    /// How many datagrams of the session have arrived so far with the mark of congestion (ECN CE).
+    #[prost(uint64, tag = "5")]
+    pub ce: u64,
+    /// How many have arrived without any sign that their sender understands marks (ECN Not-ECT), as
+    /// far as the receiver can tell.
+    #[prost(uint64, tag = "6")]
+    pub bare: u64,
 }
 /// A piece of what a caller sends in a call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -25,6 +25,15 @@ pub(crate) struct Writer<'a> {
 /// Packet numbers that have arrived, without a gap.
 pub(crate) type AckRange = Range<u64>;
 
+/// How many of the datagrams that have arrived in a session the network has written on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Marks {
+    /// Those with the mark of congestion.
+    pub(crate) congested: u64,
+    /// Those without any sign that their sender understands marks.
+    pub(crate) bare: u64,
+}
+
 /// What the first piece of a request says of the call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Open {
@@ -84,13 +93,18 @@ impl<'a> Writer<'a> {
         &mut self,
         mut ranges: impl Iterator<Item = AckRange>,
         delay_us: u64,
+        marks: Marks,
     ) -> bool {
         let Some(newest) = ranges.next() else {
             return false;
         };
         let largest = newest.end - 1;
         let below = largest - newest.start;
-        let numbers = number_len(largest) + number_len(delay_us) + number_len(below);
+        let numbers = number_len(largest)
+            + number_len(delay_us)
+            + number_len(below)
+            + number_len(marks.congested)
+            + number_len(marks.bare);
         // The pairs are few; what they take is counted exactly so that they can be cut off.
         let mut pairs: Vec<u64> = Vec::new();
         let (mut pairs_len, mut previous) = (0, newest.start);
@@ -118,6 +132,8 @@ impl<'a> Writer<'a> {
                 encode_varint(number, self.buffer);
             }
         }
+        self.number(5, marks.congested);
+        self.number(6, marks.bare);
         true
     }
 
@@ -407,12 +423,16 @@ mod tests {
                 top = next;
             }
             let delay_us = number(&mut rng);
-            let bytes = written(|writer| assert!(writer.ack(ranges.iter().cloned(), delay_us)));
+            let marks = Marks { congested: number(&mut rng), bare: number(&mut rng) };
+            let bytes =
+                written(|writer| assert!(writer.ack(ranges.iter().cloned(), delay_us, marks)));
             let mut ack = schema::Ack {
                 largest: ranges[0].end - 1,
                 delay_us,
                 below: ranges[0].end - 1 - ranges[0].start,
                 ranges: Vec::new(),
+                ce: marks.congested,
+                bare: marks.bare,
             };
             for pair in ranges.windows(2) {
                 ack.ranges.extend([pair[0].start - pair[1].end, pair[1].end - pair[1].start]);
@@ -445,7 +465,7 @@ mod tests {
         let mut buffer = Vec::new();
         let mut writer = Writer::begin(&mut buffer, 64, test_header(0), None);
         let ranges = (0..100_u64).rev().map(|n| n * 1000..n * 1000 + 1);
-        assert!(writer.ack(ranges, 7));
+        assert!(writer.ack(ranges, 7, Marks { congested: u64::MAX, bare: u64::MAX }));
         writer.finish();
         assert!(buffer.len() <= 64);
         let body = Datagram::decode(buffer.into()).unwrap().body;

@@ -59,7 +59,10 @@ fn losses_are_found_as_the_guide_says() {
     says(format_args!("at least {} ms, have passed", link::LOSS_DELAY_MIN.as_millis()));
     says(format_args!("{} datagrams wait for one", word(u64::from(received::UNACKED_MAX))));
     says(format_args!("no more than {} ranges", received::RANGES_MAX));
-    says(format_args!("At most {} datagrams of a session", link::WINDOW_DATAGRAMS));
+    let (first, least) = (link::LAN_INITIAL_DATAGRAMS, link::LAN_MIN_DATAGRAMS);
+    says(format_args!("begins with {first} datagrams and never falls below {least}"));
+    let (first, least) = (link::WAN_INITIAL_DATAGRAMS, link::WAN_MIN_DATAGRAMS);
+    says(format_args!("begins with {first} and never falls below {least}"));
     assert_eq!(stateless::AMPLIFICATION_MAX as u64, assemble::AMPLIFICATION_MAX);
     let three = word(assemble::AMPLIFICATION_MAX);
     says(format_args!("sends at most {three} bytes for each that it got"));

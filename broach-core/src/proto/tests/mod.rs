@@ -1,6 +1,7 @@
 //! Two endpoints and the datagrams between them, step by step.
 
 mod closing;
+mod congestion;
 mod goaway;
 mod guide;
 mod hostile;
@@ -9,5 +10,6 @@ mod limits;
 mod model;
 mod opening;
 mod pair;
+mod path;
 mod streams;
 mod traffic;

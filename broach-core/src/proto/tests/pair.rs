@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::code::{Code, Outcome};
 use crate::config::Transport;
 use crate::deadline::{Stopped, Time};
+use crate::ecn::Ecn;
 use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
 use crate::observe::{Counters, Observe};
 use crate::proto::{
@@ -50,6 +51,7 @@ pub(super) struct End {
 pub(super) struct Sent {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
+    pub(super) ecn: Ecn,
     pub(super) bytes: Bytes,
 }
 
@@ -112,7 +114,12 @@ impl End {
 
     /// A datagram comes in.
     pub(super) fn receive(&mut self, now: Time, from: SocketAddr, bytes: Bytes) {
-        let received = Received { from, local_ip: None, arrived: now, bytes };
+        self.receive_marked(now, from, Ecn::Ect0, bytes);
+    }
+
+    /// A datagram comes in on which the network has written this.
+    pub(super) fn receive_marked(&mut self, now: Time, from: SocketAddr, ecn: Ecn, bytes: Bytes) {
+        let received = Received { from, local_ip: None, arrived: now, ecn, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
@@ -124,7 +131,7 @@ impl End {
             let mut start = 0;
             for size in transmit.sizes {
                 let bytes = all.slice(start..start + size);
-                sent.push(Sent { from: self.addr, to: transmit.to, bytes });
+                sent.push(Sent { from: self.addr, to: transmit.to, ecn: transmit.ecn, bytes });
                 start += size;
             }
         }
@@ -139,7 +146,7 @@ impl End {
         from: SocketAddr,
         bytes: Bytes,
     ) {
-        let received = Received { from, local_ip: None, arrived, bytes };
+        let received = Received { from, local_ip: None, arrived, ecn: Ecn::Ect0, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
@@ -177,6 +184,14 @@ impl End {
             for call in std::mem::take(&mut self.arrived) {
                 self.reply(&call);
             }
+        }
+    }
+
+    /// Answers all calls that wait for it with so many bytes.
+    pub(super) fn reply_briefly(&mut self, bytes: usize) {
+        for call in std::mem::take(&mut self.arrived) {
+            let message = Bytes::from(vec![0; bytes]);
+            self.endpoint.reply(call.serving, CallBytes::message(message));
         }
     }
 
