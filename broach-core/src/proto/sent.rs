@@ -118,6 +118,10 @@ impl Sent {
             return Err(NeverSent);
         }
         let mut report = AckReport::default();
+        let newest = self.packets.partition_point(|packet| packet.number < ack.largest);
+        let newest = self.packets.get(newest).filter(|packet| packet.number == ack.largest);
+        let newest = newest.filter(|packet| packet.fate != Fate::Acked);
+        report.sample = newest.map(|packet| now.since(packet.sent_at));
         self.acked_range(ack.largest - ack.below..ack.largest + 1, &mut report, &mut arrived);
         let mut bottom = ack.largest - ack.below;
         for pair in ack.ranges.chunks_exact(2) {
@@ -133,10 +137,6 @@ impl Sent {
         }
         if report.progress {
             self.largest_acked = self.largest_acked.max(Some(ack.largest));
-        }
-        let newest = self.packets.iter().rfind(|packet| packet.number == ack.largest);
-        if let Some(newest) = newest.filter(|_| report.sample.is_some()) {
-            report.sample = Some(now.since(newest.sent_at));
         }
         self.drop_front(now);
         Ok(report)
@@ -165,10 +165,6 @@ impl Sent {
             packet.fate = Fate::Acked;
             report.progress = true;
             report.ack_seen = report.ack_seen.max(packet.acked);
-            if packet.number + 1 == range.end {
-                // The caller looks up the time if this turns out to be the newest of all.
-                report.sample = report.sample.or(Some(Duration::ZERO));
-            }
             for frame in self.frames.range(frames) {
                 arrived(frame.clone());
             }
