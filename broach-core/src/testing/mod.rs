@@ -10,6 +10,7 @@ mod barriers;
 mod faults;
 mod history;
 mod network;
+mod queue;
 mod storm;
 mod trace_hash;
 mod world;
