@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::deadline::Time;
 use crate::ecn::Ecn;
 use crate::net::memory::Carried;
@@ -147,9 +149,26 @@ pub struct Struck {
     pub severed: u64,
 }
 
-/// One way through the network: draws what happens to each datagram.
+/// One way through a bad network: draws what happens to each datagram.
+///
+/// For programs that carry datagrams themselves, such as a relay between real processes;
+/// [`Network`](crate::testing::Network) has one for each pair of addresses.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use broach_core::testing::{Faults, Struck, Way};
+///
+/// let (mut way, mut struck) = (Way::from_seed(42), Struck::default());
+/// let mut faults = Faults::default();
+/// faults.duplicate = 1.0;
+/// let now = Duration::from_secs(1);
+/// let copies = way.pass(now, b"hello".as_slice().into(), &faults, &mut struck);
+/// assert_eq!(copies.len(), 2);
+/// assert!(copies.iter().all(|(arrives, _)| now < *arrives));
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Way {
+pub struct Way {
     rng: Rng,
     /// Whether a run of losses is going on.
     losing: bool,
@@ -159,6 +178,25 @@ pub(crate) struct Way {
 impl Way {
     pub(crate) fn new(rng: Rng) -> Self {
         Self { rng, losing: false, queue: Queue::default() }
+    }
+
+    /// A way on which everything that is drawn comes from the seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self::new(Rng::from_seed(seed))
+    }
+
+    /// When the copies of a datagram arrive that sets out now, and what of it. Times are counted
+    /// from any moment, always the same one, and `now` must not go back.
+    pub fn pass(
+        &mut self,
+        now: Duration,
+        datagram: Bytes,
+        faults: &Faults,
+        struck: &mut Struck,
+    ) -> Vec<(Duration, Bytes)> {
+        let datagram = Carried { ecn: Ecn::NotCapable, bytes: datagram };
+        let arrivals = self.carry(Time::ZERO + now, &datagram, faults, struck).into_iter();
+        arrivals.map(|(time, datagram)| (time.since(Time::ZERO), datagram.bytes)).collect()
     }
 
     /// When the copies of a datagram arrive, and what of it.
@@ -235,8 +273,6 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn carry(faults: &Faults, count: usize) -> (Struck, Vec<Vec<(Time, Carried)>>) {

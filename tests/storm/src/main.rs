@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p broach-storm -- --seeds 0..1000
 //! cargo run --release -p broach-storm -- --seeds 7..8 --calls 100000 --loss 0.1 --duplicate 0.05
-//! cargo run --release -p broach-storm -- --bytes 1000000 --calls 100 --rate-mbit 10 --mtu 1280
+//! cargo run --release -p broach-storm -- --bytes 1000000 --calls 100 --rate-mbit 10 --mtu 1232
 //! cargo run --release -p broach-storm -- --cluster --seeds 0..1000
 //! ```
 //!
@@ -74,9 +74,9 @@ struct Network {
     /// Milliseconds of waiting above which datagrams are marked with congestion experienced.
     #[arg(long)]
     mark_ms: Option<f64>,
-    /// Bytes of the largest packet that gets through, with the headers of IPv4 and UDP.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(28..))]
-    mtu: Option<u16>,
+    /// Bytes of the largest datagram that gets through; the narrowest path of IPv6 has 1232.
+    #[arg(long)]
+    mtu: Option<usize>,
     /// Seconds after which each server crashes and starts again, on average.
     #[arg(long)]
     crash_every: Option<f64>,
@@ -124,13 +124,10 @@ impl Cli {
         faults.bytes_per_second = rate.or(faults.bytes_per_second);
         faults.queue = network.queue_ms.map_or(faults.queue, millis);
         faults.mark_above = network.mark_ms.map(millis).or(faults.mark_above);
-        faults.mtu = network.mtu.map_or(faults.mtu, |mtu| usize::from(mtu) - HEADERS);
+        faults.mtu = network.mtu.unwrap_or(faults.mtu);
         storm
     }
 }
-
-/// Bytes of the headers of IPv4 and UDP.
-const HEADERS: usize = 28;
 
 /// What came of all seeds together.
 #[derive(Default)]
