@@ -75,6 +75,7 @@ mod code;
 pub mod codegen;
 pub mod config;
 mod deadline;
+mod ecn;
 mod errors;
 mod exchange;
 mod gossip;
@@ -119,6 +120,7 @@ pub mod picker {
 }
 
 pub use config::Security;
+pub use ecn::Ecn;
 pub use ids::{CallId, CallKey, ClusterHash, Instance, MethodId, PacketNumber, SessionId};
 pub use metadata::{Metadata, MetadataError};
 pub use net::{AddressError, AdvertiseError, BindError, Datagram, DatagramSocket, Datagrams};

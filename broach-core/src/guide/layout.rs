@@ -23,7 +23,7 @@
 //!  1   wire                 bytes <-> frames
 //!  0c  observe              what happens: events, counters, spans
 //!  0b  status method deadline config peer advert
-//!  0a  ids code metadata rng
+//!  0a  ids code ecn metadata rng
 //!  0   errors
 //! ```
 //!

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::gossip::Membership;
 use crate::net::driver::errno;
 use crate::net::socket::{DatagramSocket, Datagrams};
@@ -50,7 +51,13 @@ impl Outbox {
                     (to, bytes)
                 }
             };
-            let datagram = Datagrams { to, local_ip: None, contents: &bytes, size: bytes.len() };
+            let datagram = Datagrams {
+                to,
+                local_ip: None,
+                ecn: Ecn::NotCapable,
+                contents: &bytes,
+                size: bytes.len(),
+            };
             match self.socket.try_send(&datagram) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked_gossip = Some((to, bytes));
@@ -97,22 +104,22 @@ impl Outbox {
 
     /// Sends datagrams that begin at `start` of the buffer; tells whether there was room.
     fn send(&mut self, endpoint: &mut Endpoint, transmit: Transmit, start: usize) -> bool {
-        let Transmit { to, local_ip, sizes } = transmit;
+        let Transmit { to, local_ip, ecn, sizes } = transmit;
         let (mut done, mut start) = (0, start);
         while let Some(&size) = sizes.get(done) {
             let (count, bytes) = run(&sizes[done..], self.socket.max_segments());
             let contents = &self.buffer[start..start + bytes];
-            match self.socket.try_send(&Datagrams { to, local_ip, contents, size }) {
+            match self.socket.try_send(&Datagrams { to, local_ip, ecn, contents, size }) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let sizes = sizes[done..].to_vec();
-                    self.blocked = Some((Transmit { to, local_ip, sizes }, start));
+                    self.blocked = Some((Transmit { to, local_ip, ecn, sizes }, start));
                     return false;
                 }
                 // A network card may refuse many at once that it takes one by one.
                 Err(_) if 1 < count => {
                     for contents in contents.chunks(size) {
-                        let one = Datagrams { to, local_ip, contents, size: contents.len() };
+                        let one = Datagrams { to, local_ip, ecn, contents, size: contents.len() };
                         if let Err(error) = self.socket.try_send(&one) {
                             self.on_failed(endpoint, to, &error);
                         }

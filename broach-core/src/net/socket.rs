@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use crate::ecn::Ecn;
+
 /// A socket that carries datagrams.
 ///
 /// Datagrams may be lost, repeated and reordered; what arrives has the contents of something that
@@ -71,6 +73,8 @@ pub struct Datagram {
     pub local_ip: Option<IpAddr>,
     /// How long ago it arrived, as far as is known.
     pub waited: Duration,
+    /// What the network has written on it; [`Ecn::NotCapable`] if the socket cannot tell.
+    pub ecn: Ecn,
     /// What it holds.
     pub bytes: Bytes,
 }
@@ -83,6 +87,8 @@ pub struct Datagrams<'a> {
     pub to: SocketAddr,
     /// The address of this machine to send from, if it matters.
     pub local_ip: Option<IpAddr>,
+    /// What is written on each of them for the network. A socket that cannot do that leaves it out.
+    pub ecn: Ecn,
     /// One after the other.
     pub contents: &'a [u8],
     /// Their size; not 0.

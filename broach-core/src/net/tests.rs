@@ -5,12 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
+use crate::ecn::Ecn;
 use crate::net::TokioClock;
-use crate::net::memory::{Carrier, Hub};
+use crate::net::memory::{Carried, Carrier, Hub};
 use crate::net::socket::{Datagram, DatagramSocket, Datagrams};
 use crate::net::udp::UdpSocket;
 
@@ -25,8 +24,8 @@ impl Carrier for Straight {
         now: Time,
         _: SocketAddr,
         _: SocketAddr,
-        datagram: Bytes,
-    ) -> Vec<(Time, Bytes)> {
+        datagram: Carried,
+    ) -> Vec<(Time, Carried)> {
         vec![(now, datagram)]
     }
 }
@@ -75,6 +74,7 @@ of_every_socket! {
     what_is_sent_arrives_as_it_was
     the_last_of_several_may_be_smaller
     an_answer_finds_its_way_back
+    what_is_written_for_the_network_arrives
     receiving_waits_until_something_comes
     many_are_received_a_part_at_a_time
     nobody_there_is_no_error_that_lasts
@@ -110,10 +110,18 @@ async fn an_answer_finds_its_way_back([one, other]: Pair) {
     send(&*one, other.local_addr().unwrap(), b"question", 8).await;
     let question = receive(&*other, 1).await.remove(0);
     let contents = b"answer";
-    let local_ip = question.local_ip;
-    let answer = Datagrams { to: question.from, local_ip, contents, size: contents.len() };
+    let (local_ip, ecn) = (question.local_ip, Ecn::NotCapable);
+    let answer = Datagrams { to: question.from, local_ip, ecn, contents, size: contents.len() };
     other.try_send(&answer).unwrap();
     assert_eq!(receive(&*one, 1).await[0].bytes, &contents[..]);
+}
+
+async fn what_is_written_for_the_network_arrives([one, other]: Pair) {
+    let to = other.local_addr().unwrap();
+    for ecn in [Ecn::NotCapable, Ecn::Ect0, Ecn::Ect1, Ecn::Ce] {
+        one.try_send(&Datagrams { to, local_ip: None, ecn, contents: b"x", size: 1 }).unwrap();
+        assert_eq!(receive(&*other, 1).await[0].ecn, ecn);
+    }
 }
 
 async fn receiving_waits_until_something_comes([one, other]: Pair) {
@@ -146,7 +154,13 @@ async fn nobody_there_is_no_error_that_lasts([one, other]: Pair) {
     let gone = other.local_addr().unwrap();
     drop(other);
     // The operating system may well tell of it, on this or on the next operation.
-    let _ = one.try_send(&Datagrams { to: gone, local_ip: None, contents: b"x", size: 1 });
+    let _ = one.try_send(&Datagrams {
+        to: gone,
+        local_ip: None,
+        ecn: Ecn::NotCapable,
+        contents: b"x",
+        size: 1,
+    });
     let mut received = Vec::new();
     while let std::task::Poll::Ready(result) =
         futures::poll!(poll_fn(|cx| one.poll_receive(cx, &mut received)))
@@ -168,8 +182,8 @@ async fn a_socket_for_both_versions_of_ip_shows_ipv4_addresses_as_such() {
     let question = receive(&both, 1).await.remove(0);
     assert_eq!(question.from, four.local_addr().unwrap());
     assert_eq!(question.local_ip, Some([127, 0, 0, 1].into()));
-    let local_ip = question.local_ip;
-    both.try_send(&Datagrams { to: question.from, local_ip, contents: b"answer", size: 6 })
+    let (local_ip, ecn) = (question.local_ip, Ecn::NotCapable);
+    both.try_send(&Datagrams { to: question.from, local_ip, ecn, contents: b"answer", size: 6 })
         .unwrap();
     let answer = receive(&four, 1).await.remove(0);
     assert_eq!((answer.from, &answer.bytes[..]), (([127, 0, 0, 1], port).into(), &b"answer"[..]));
@@ -183,9 +197,10 @@ async fn an_answer_comes_from_the_address_that_was_asked() {
     let asked = SocketAddr::from(([127, 0, 0, 2], any.local_addr().unwrap().port()));
     send(&asks, asked, b"question", 8).await;
     let question = receive(&any, 1).await.remove(0);
-    let local_ip = question.local_ip;
+    let (local_ip, ecn) = (question.local_ip, Ecn::NotCapable);
     if local_ip.is_some() {
-        any.try_send(&Datagrams { to: question.from, local_ip, contents: b"a", size: 1 }).unwrap();
+        any.try_send(&Datagrams { to: question.from, local_ip, ecn, contents: b"a", size: 1 })
+            .unwrap();
         assert_eq!(receive(&asks, 1).await[0].from, asked);
     }
 }
@@ -205,7 +220,7 @@ async fn an_address_is_given_once() {
 }
 
 async fn send(socket: &dyn DatagramSocket, to: SocketAddr, contents: &[u8], size: usize) {
-    let datagrams = Datagrams { to, local_ip: None, contents, size };
+    let datagrams = Datagrams { to, local_ip: None, ecn: Ecn::NotCapable, contents, size };
     loop {
         match socket.try_send(&datagrams) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Transport;
+use crate::ecn::Ecn;
 use crate::net::readiness::Watched;
 use crate::net::socket::{Datagram, DatagramSocket, Datagrams};
 
@@ -91,12 +92,12 @@ impl DatagramSocket for UdpSocket {
     }
 
     fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
-        let Datagrams { to, local_ip, contents, size } = *datagrams;
+        let Datagrams { to, local_ip, ecn, contents, size } = *datagrams;
         // A socket that is bound to one address sends from that one anyway.
         let src_ip = local_ip.filter(|_| self.local.ip().is_unspecified());
         let transmit = Transmit {
             destination: self.mapped(to),
-            ecn: None,
+            ecn: codepoint(ecn),
             contents,
             segment_size: (size < contents.len()).then_some(size),
             src_ip: src_ip.map(|ip| self.mapped((ip, 0).into()).ip()),
@@ -129,15 +130,33 @@ fn split(buffer: &[u8], meta: &RecvMeta, received: &mut Vec<Datagram>) {
     let from = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
     let local_ip = meta.dst_ip.map(|ip| ip.to_canonical());
     let waited = meta.timestamp.map_or(Duration::ZERO, since);
+    let ecn = meta.ecn.map_or(Ecn::NotCapable, from_codepoint);
     // A copy of its own: a slice of the ring could not outlive the next turn.
     let all = Bytes::copy_from_slice(&buffer[..meta.len]);
     if meta.len <= meta.stride {
-        received.push(Datagram { from, local_ip, waited, bytes: all });
+        received.push(Datagram { from, local_ip, waited, ecn, bytes: all });
         return;
     }
     for start in (0..meta.len).step_by(meta.stride.max(1)) {
         let bytes = all.slice(start..meta.len.min(start + meta.stride));
-        received.push(Datagram { from, local_ip, waited, bytes });
+        received.push(Datagram { from, local_ip, waited, ecn, bytes });
+    }
+}
+
+const fn codepoint(ecn: Ecn) -> Option<EcnCodepoint> {
+    match ecn {
+        Ecn::NotCapable => None,
+        Ecn::Ect1 => Some(EcnCodepoint::Ect1),
+        Ecn::Ect0 => Some(EcnCodepoint::Ect0),
+        Ecn::Ce => Some(EcnCodepoint::Ce),
+    }
+}
+
+const fn from_codepoint(codepoint: EcnCodepoint) -> Ecn {
+    match codepoint {
+        EcnCodepoint::Ect1 => Ecn::Ect1,
+        EcnCodepoint::Ect0 => Ecn::Ect0,
+        EcnCodepoint::Ce => Ecn::Ce,
     }
 }
 

@@ -303,6 +303,7 @@ impl Node {
         let clock = &self.handle.shared().clock;
         let over = clock.now() + self.drain_timeout;
         self.cluster.change_facts(|facts| facts.draining = true);
+        self.handle.go_away();
         if self.cluster.is_known_to_others() {
             let moved = clock.now() + MOVING.min(self.drain_timeout / 2);
             clock.sleep_until(moved).await;

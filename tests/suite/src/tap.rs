@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use broach_core::{Datagram, DatagramSocket, Datagrams};
+use broach_core::{Datagram, DatagramSocket, Datagrams, Ecn};
 
 /// A socket around another one. Clones are the same socket: a node gets one, and the test keeps
 /// another to see what goes through.
@@ -78,7 +78,13 @@ impl Tap {
     ///
     /// If the socket does not take it.
     pub fn inject(&self, to: SocketAddr, bytes: &[u8]) {
-        let one = Datagrams { to, local_ip: None, contents: bytes, size: bytes.len().max(1) };
+        let one = Datagrams {
+            to,
+            local_ip: None,
+            ecn: Ecn::NotCapable,
+            contents: bytes,
+            size: bytes.len().max(1),
+        };
         self.0.socket.try_send(&one).expect("sockets of tests have room");
     }
 }
@@ -104,12 +110,12 @@ impl DatagramSocket for Tap {
     }
 
     fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
-        let Datagrams { to, local_ip, contents, size } = *datagrams;
+        let Datagrams { to, local_ip, ecn, contents, size } = *datagrams;
         for contents in contents.chunks(size) {
             let tapped = Tapped { sent: true, peer: to, bytes: contents.to_vec() };
             let mut passes = self.0.passes.lock().unwrap_or_else(PoisonError::into_inner);
             if passes(&tapped) {
-                self.0.socket.try_send(&Datagrams { to, local_ip, contents, size })?;
+                self.0.socket.try_send(&Datagrams { to, local_ip, ecn, contents, size })?;
             }
             self.0.log().push(tapped);
         }

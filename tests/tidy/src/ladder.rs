@@ -7,7 +7,7 @@ use crate::sources::{Source, sources};
 /// The rungs from the bottom up; see `broach_core::guide::layout`.
 const LADDER: &[&[&str]] = &[
     &["errors"],
-    &["ids", "code", "metadata", "rng"],
+    &["ids", "code", "ecn", "metadata", "rng"],
     &["status", "method", "deadline", "config", "peer"],
     &["observe"],
     &["wire"],

@@ -16,8 +16,9 @@ use rustc_hash::FxHasher;
 
 use crate::deadline::{Stopped, Time};
 use crate::ids::{ClusterHash, Instance, SessionId};
+use crate::net::memory::Carried;
 use crate::observe::Observe;
-use crate::proto::{Endpoint, Identity, Received, Ticket};
+use crate::proto::{Endpoint, Identity, Received, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::testing::faults::Way;
 use crate::testing::{Faults, History, Report, Storm, Struck};
@@ -48,7 +49,7 @@ pub(crate) struct World {
 /// the same number.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Happening {
-    Arrive { to: SocketAddr, from: SocketAddr, bytes: Bytes },
+    Arrive { to: SocketAddr, from: SocketAddr, datagram: Carried },
     Timer { node: usize },
     Finish { node: usize, life: u64, serving: (u64, u64), reply: Bytes },
     Make { node: usize, life: u64 },
@@ -56,6 +57,7 @@ enum Happening {
     Crash { node: usize },
     Pause { node: usize },
     Resume { node: usize },
+    Weather { number: usize },
 }
 
 struct Node {
@@ -68,7 +70,7 @@ struct Node {
     /// Where its timer is set.
     timer: Option<Time>,
     paused: bool,
-    inbox: VecDeque<(Time, SocketAddr, Bytes)>,
+    inbox: VecDeque<(Time, SocketAddr, Carried)>,
     calls: BTreeMap<Ticket, (u64, SessionId)>,
     handlers: BTreeSet<(u64, u64)>,
 }
@@ -112,6 +114,10 @@ impl World {
             world.plan(crash, Happening::Crash { node: index });
             world.plan(pause, Happening::Pause { node: index });
         }
+        for number in 0..world.storm.later.len() {
+            let wait = world.storm.later[number].0;
+            world.after(wait, Happening::Weather { number });
+        }
         for node in 0..world.storm.clients {
             for _ in 0..world.storm.in_flight {
                 world.after(Duration::ZERO, Happening::Make { node, life: 0 });
@@ -125,6 +131,7 @@ impl World {
         while self.next_token < self.storm.calls && self.step() {}
         // Liveness: without faults, everything that is under way comes to its end.
         self.storm.faults = Faults { delay: self.storm.faults.delay, ..Faults::default() };
+        self.storm.later.clear();
         (self.storm.server_crash_every, self.storm.client_crash_every) = (None, None);
         (self.storm.pause_every, self.storm.forged) = (None, 0.0);
         let busy = |node: &Node| !node.calls.is_empty();
@@ -183,7 +190,7 @@ impl World {
         }
         self.now = self.now.max(time);
         match happening {
-            Happening::Arrive { to, from, bytes } => self.arrive(to, from, bytes),
+            Happening::Arrive { to, from, datagram } => self.arrive(to, from, datagram),
             Happening::Timer { node } => {
                 if self.nodes[node].timer == Some(time) {
                     self.nodes[node].timer = None;
@@ -212,6 +219,11 @@ impl World {
                 self.nodes[node].paused = false;
                 self.plan(self.storm.pause_every, Happening::Pause { node });
                 self.turn(node);
+            }
+            Happening::Weather { number } => {
+                if let Some((_, faults)) = self.storm.later.get(number) {
+                    self.storm.faults = faults.clone();
+                }
             }
         }
         true
@@ -286,16 +298,18 @@ impl World {
     }
 
     /// A datagram reaches an address.
-    fn arrive(&mut self, to: SocketAddr, from: SocketAddr, bytes: Bytes) {
+    fn arrive(&mut self, to: SocketAddr, from: SocketAddr, datagram: Carried) {
         self.trace.write_u64(self.now.as_nanos());
-        self.trace.write(&bytes);
+        self.trace.write(&datagram.bytes);
         let Some(&index) = self.by_addr.get(&to) else { return };
         if !self.by_addr.contains_key(&from) {
-            self.forged.entry(from).or_default().from_it += bytes.len() as u64;
+            self.forged.entry(from).or_default().from_it += datagram.bytes.len() as u64;
         }
         let node = &mut self.nodes[index];
         if node.inbox.len() < self.storm.receive_buffer {
-            node.inbox.push_back((self.now, from, bytes));
+            node.inbox.push_back((self.now, from, datagram));
+        } else {
+            self.struck.unread += 1;
         }
         self.turn(index);
     }
@@ -307,9 +321,9 @@ impl World {
             return;
         }
         let now = node.clock.local(self.now);
-        while let Some((arrived, from, bytes)) = node.inbox.pop_front() {
+        while let Some((arrived, from, Carried { ecn, bytes })) = node.inbox.pop_front() {
             let arrived = node.clock.local(arrived);
-            let received = Received { from, local_ip: None, arrived, bytes };
+            let received = Received { from, local_ip: None, arrived, ecn, bytes };
             node.endpoint.handle_datagram(now, received);
         }
         if node.endpoint.poll_timeout(now).is_some_and(|due| due <= now) {
@@ -326,8 +340,10 @@ impl World {
             };
             let all = Bytes::copy_from_slice(&self.buffer);
             let (from, mut start) = (node.addr, 0);
-            for size in transmit.sizes {
-                self.send(from, transmit.to, all.slice(start..start + size));
+            let Transmit { to, ecn, sizes, .. } = transmit;
+            for size in sizes {
+                let bytes = all.slice(start..start + size);
+                self.send(from, to, Carried { ecn, bytes });
                 start += size;
             }
         }
@@ -340,22 +356,21 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, datagram: Carried) {
         if !self.by_addr.contains_key(&to) {
             // Counted here and not on arrival: that the network repeats it is not the node's doing.
-            self.forged.entry(to).or_default().to_it += bytes.len() as u64;
+            self.forged.entry(to).or_default().to_it += datagram.bytes.len() as u64;
         }
         let rng = &mut self.rng;
         let way = self.ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
-        let arrivals = way.carry(self.now, &bytes, &self.storm.faults, &mut self.struck);
+        let arrivals = way.carry(self.now, &datagram, &self.storm.faults, &mut self.struck);
         if self.rng.chance(self.storm.forged) {
             let forged = SocketAddr::from(([192, 0, 2, self.rng.below(200) as u8], 9));
-            let bytes = bytes.clone();
-            self.after(Duration::from_millis(1), Happening::Arrive { to, from: forged, bytes });
+            self.after(Duration::from_millis(1), Happening::Arrive { to, from: forged, datagram });
         }
-        for (time, bytes) in arrivals {
+        for (time, datagram) in arrivals {
             let wait = time.since(self.now);
-            self.after(wait, Happening::Arrive { to, from, bytes });
+            self.after(wait, Happening::Arrive { to, from, datagram });
         }
     }
 

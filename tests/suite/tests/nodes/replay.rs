@@ -1,7 +1,7 @@
 //! Every datagram of a run, sent again: at once, much later, to another life, from elsewhere.
 
 use broach_core::observe::DropReason;
-use broach_core::{Channel, DatagramSocket, Datagrams, Node};
+use broach_core::{Channel, DatagramSocket, Datagrams, Ecn, Node};
 use broach_tests::broach::testing::v1::ProbeClient;
 use broach_tests::requests::{call_in_the_end, echo, echo_bytes, good_call, sleep};
 use broach_tests::{Probe, Tap, World, millis, secs};
@@ -193,6 +193,7 @@ async fn calls(channel: &Channel) {
 
 fn send(socket: &impl DatagramSocket, bytes: &[u8]) {
     let to = World::addr(1);
-    let one = Datagrams { to, local_ip: None, contents: bytes, size: bytes.len() };
+    let one =
+        Datagrams { to, local_ip: None, ecn: Ecn::NotCapable, contents: bytes, size: bytes.len() };
     socket.try_send(&one).unwrap();
 }
