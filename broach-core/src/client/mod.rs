@@ -7,7 +7,10 @@ mod channel;
 mod in_process;
 mod lookup;
 mod remote;
+mod replies;
 mod reply;
+mod requests;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod trial;

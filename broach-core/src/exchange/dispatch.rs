@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use pin_project_lite::pin_project;
 use prost::Message;
 
 use crate::code::Outcome;
-use crate::exchange::body::{decode_request, encode};
-use crate::exchange::stream::{Feed, channel};
+use crate::exchange::body::decode_request;
+use crate::exchange::pump::Held;
+use crate::exchange::queue::Queue;
+use crate::exchange::stream::replies;
 use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender};
 use crate::method::{MethodSpec, ServiceSpec};
 use crate::status::Status;
@@ -85,9 +88,9 @@ impl Inbound {
         Box::pin(async move {
             let (cx, body) = Context::of(self.request);
             let request = one(cx.method(), body)?;
-            let (sender, feed) = channel(REPLIES_AHEAD);
+            let (sender, queue) = replies();
             let handler = handler(cx.clone(), request, sender);
-            stream_out(cx, handler, feed).await
+            stream_out(cx, handler, queue).await
         })
     }
 
@@ -115,9 +118,9 @@ impl Inbound {
         Box::pin(async move {
             let (cx, body) = Context::of(self.request);
             let requests = many(&cx, body);
-            let (sender, feed) = channel(REPLIES_AHEAD);
+            let (sender, queue) = replies();
             let handler = handler(cx.clone(), requests, sender);
-            stream_out(cx, handler, feed).await
+            stream_out(cx, handler, queue).await
         })
     }
 
@@ -131,16 +134,6 @@ impl Inbound {
 pub fn unimplemented(method: &MethodSpec) -> Status {
     Status::unimplemented(format!("{} is not implemented here", method.full_name()))
         .with_outcome(Outcome::NotExecuted)
-}
-
-/// Why a stream does not go over the network.
-pub(crate) fn no_streams(method: &MethodSpec) -> Status {
-    Status::unimplemented(format!(
-        "{} is {}: only unary calls go over the network so far",
-        method.full_name(),
-        method.shape()
-    ))
-    .with_outcome(Outcome::NotExecuted)
 }
 
 /// The request's one message.
@@ -209,34 +202,35 @@ fn returned(cx: &Context, status: Status) -> Status {
 
 /// Runs a handler until its first reply, so that its metadata and an early error are known, and
 /// then as its replies are read.
-async fn stream_out<M, F>(cx: Context, handler: F, feed: Feed<M>) -> Result<Reply, Status>
+async fn stream_out<F>(cx: Context, handler: F, queue: Arc<Queue<Bytes>>) -> Result<Reply, Status>
 where
-    M: Message + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let handler = Some(Box::pin(handler));
-    let replies = Replies { cx: cx.clone(), handler, feed, failed: None };
-    let mut replies = Box::pin(replies.peekable());
-    if let Some(Err(status)) = replies.as_mut().peek().await {
-        return Err(returned(&cx, status.clone()));
-    }
-    let mut reply = Reply::new(Body::Stream(replies));
+    let mut replies = Replies { cx: cx.clone(), handler, queue, first: None, failed: None };
+    let first = match replies.next().await {
+        Some(Err(status)) => return Err(returned(&cx, status)),
+        first => first,
+    };
+    replies.first = Some(first);
+    let mut reply = Reply::new(Body::Stream(Box::pin(replies)));
     reply.metadata = cx.take_reply_metadata();
     Ok(reply)
 }
 
-/// The replies of a handler, which runs only while they are asked for.
-struct Replies<M, H> {
+/// The replies of a handler, which runs only while somebody polls them.
+struct Replies<H> {
     cx: Context,
     /// `None` once the handler has returned.
     handler: Option<H>,
-    feed: Feed<M>,
+    queue: Arc<Queue<Bytes>>,
+    /// What had to be known before there was a reply: its first message, or that it has none.
+    first: Option<Option<Result<Bytes, Status>>>,
     failed: Option<Status>,
 }
 
-impl<M, H> Stream for Replies<M, H>
+impl<H> Stream for Replies<H>
 where
-    M: Message,
     H: Future<Output = Result<(), Status>> + Unpin,
 {
     type Item = Result<Bytes, Status>;
@@ -246,7 +240,21 @@ where
         cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let asked = Held::take();
+        if !asked.held
+            && let Some(first) = this.first.take()
+        {
+            return Poll::Ready(first);
+        }
+        // What is there goes first: the handler is polled once for many messages.
+        if !asked.held
+            && !this.queue.is_empty()
+            && let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx)
+        {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         if let Some(handler) = &mut this.handler {
+            this.queue.on_reader_awake();
             match this.cx.enter(|| Pin::new(handler).poll(cx)) {
                 Poll::Ready(result) => {
                     this.handler = None;
@@ -255,10 +263,13 @@ where
                 Poll::Pending => {}
             }
         }
+        if asked.held {
+            return Poll::Pending;
+        }
         // What the handler sent before it returned comes before its status. Without a handler
         // there is no sender either, and the queue ends.
-        match this.feed.poll_next_unpin(cx) {
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(encode(&message)))),
+        match this.queue.poll_next_of_own(cx) {
+            Poll::Ready(Some(bytes)) => Poll::Ready(Some(Ok(bytes))),
             Poll::Ready(None) if this.handler.is_none() => Poll::Ready(this.failed.take().map(Err)),
             // A handler may drop its sender and go on with other work.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -266,11 +277,14 @@ where
     }
 }
 
-impl<M, H> fmt::Debug for Replies<M, H> {
+impl<H> Drop for Replies<H> {
+    fn drop(&mut self) {
+        self.queue.on_reader_gone();
+    }
+}
+
+impl<H> fmt::Debug for Replies<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replies").finish_non_exhaustive()
     }
 }
-
-/// How many replies a handler may be ahead of what is read of them.
-const REPLIES_AHEAD: usize = 16;
