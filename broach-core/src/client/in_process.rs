@@ -57,7 +57,8 @@ impl Transport for InProcess {
                 let elapsed = clock.now().since(now);
                 let messages = go_on(messages, &clock, deadline, span);
                 let under_way = attempt.map(UnderWay::in_process);
-                let body = Body::Stream(Box::pin(Attempted { messages, under_way }));
+                let attempted = Attempted { messages, under_way, deadline, clock };
+                let body = Body::Stream(Box::pin(attempted));
                 return Ok(Reply { elapsed: Some(elapsed), metadata, ..Reply::new(body) });
             }
             let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);

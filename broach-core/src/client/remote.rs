@@ -369,7 +369,9 @@ impl Inner {
             let (peer_addr, target) = (Some(addr), Some(target));
             let under_way =
                 UnderWay { scope, failed: failed.clone(), peer: peer_addr, target, call };
-            let attempted = Attempted { messages, under_way: Some(under_way) };
+            let clock = Arc::clone(&self.handle.shared().clock);
+            let (under_way, deadline) = (Some(under_way), trial.deadline);
+            let attempted = Attempted { messages, under_way, deadline, clock };
             let body = Body::Stream(Box::pin(attempted));
             return Ok(Reply {
                 metadata,

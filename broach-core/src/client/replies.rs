@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
 use crate::code::{Code, Outcome};
+use crate::deadline::{Clock, Deadline};
 use crate::exchange::Messages;
 use crate::observe::{AttemptScope, CallScope};
 use crate::routing::InFlight;
@@ -19,6 +20,8 @@ use crate::status::{Attempt, Status};
 pub(super) struct Attempted {
     pub(super) messages: Messages,
     pub(super) under_way: Option<UnderWay>,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What ends with an attempt.
@@ -54,6 +57,18 @@ impl UnderWay {
             self.failed.push(attempt);
             status.with_attempts(self.failed)
         })
+    }
+}
+
+impl Drop for Attempted {
+    /// Whoever reads may have seen that the time is over before this has.
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        let expired = self.deadline.is_some_and(|deadline| deadline.remaining(now).is_none());
+        if expired && let Some(under_way) = self.under_way.take() {
+            let status = Status::deadline_exceeded("the stream's deadline has passed");
+            let _ = under_way.end(Err(status.with_outcome(Outcome::Unknown)));
+        }
     }
 }
 

@@ -171,21 +171,15 @@ impl Stream for Watched {
         };
         let end = match next {
             Some(Ok(message)) => return Poll::Ready(Some(Ok(message))),
-            Some(Err(status)) => {
-                let status = match this.limit {
-                    Some(limit) => limit.explain(status),
-                    None => status,
-                };
-                this.scope.end(status.code(), status.outcome());
-                Some(Err(status))
-            }
-            None => {
-                this.scope.end(Code::Ok, Outcome::Executed);
-                None
-            }
+            Some(Err(status)) => Err(match this.limit {
+                Some(limit) => limit.explain(status),
+                None => status,
+            }),
+            None => Ok(()),
         };
-        // The call ends now, and not when the receiver is dropped.
+        // The call ends now, and not when the receiver is dropped; its attempt before it.
         this.messages = futures::stream::empty().boxed();
-        Poll::Ready(end)
+        self::end(&this.scope, &end);
+        Poll::Ready(end.err().map(Err))
     }
 }

@@ -195,7 +195,7 @@ impl Outlet for Outbox {
         Ok(())
     }
 
-    fn flush(&mut self) {
-        self.writer.flush();
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.writer.flush(cx).inspect_err(|_| self.over = true)
     }
 }

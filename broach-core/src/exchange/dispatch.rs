@@ -1,6 +1,8 @@
 //! From an encoded request to a handler and back: what generated servers are made of.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -207,7 +209,7 @@ where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let handler = Some(Box::pin(handler));
-    let mut replies = Replies { cx: cx.clone(), handler, queue, first: None, failed: None };
+    let mut replies = Replies { cx: cx.clone(), handler, queue, first: None, end: None };
     let first = match replies.next().await {
         Some(Err(status)) => return Err(returned(&cx, status)),
         first => first,
@@ -226,7 +228,14 @@ struct Replies<H> {
     queue: Arc<Queue<Bytes>>,
     /// What had to be known before there was a reply: its first message, or that it has none.
     first: Option<Option<Result<Bytes, Status>>>,
-    failed: Option<Status>,
+    end: Option<End>,
+}
+
+/// How a handler ended.
+enum End {
+    Well,
+    Failed(Status),
+    Panicked(Box<dyn Any + Send>),
 }
 
 impl<H> Stream for Replies<H>
@@ -255,24 +264,32 @@ where
         }
         if let Some(handler) = &mut this.handler {
             this.queue.on_reader_awake();
-            match this.cx.enter(|| Pin::new(handler).poll(cx)) {
-                Poll::Ready(result) => {
-                    this.handler = None;
-                    this.failed = result.err().map(Status::of_handler);
-                }
-                Poll::Pending => {}
+            // Also if it panics, what it has sent before comes before.
+            let polled =
+                catch_unwind(AssertUnwindSafe(|| this.cx.enter(|| Pin::new(handler).poll(cx))));
+            this.end = match polled {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(Ok(()))) => Some(End::Well),
+                Ok(Poll::Ready(Err(status))) => Some(End::Failed(status.of_handler())),
+                Err(panic) => Some(End::Panicked(panic)),
+            };
+            if this.end.is_some() {
+                this.handler = None;
             }
         }
         if asked.held {
             return Poll::Pending;
         }
-        // What the handler sent before it returned comes before its status. Without a handler
-        // there is no sender either, and the queue ends.
-        match this.queue.poll_next_of_own(cx) {
-            Poll::Ready(Some(bytes)) => Poll::Ready(Some(Ok(bytes))),
-            Poll::Ready(None) if this.handler.is_none() => Poll::Ready(this.failed.take().map(Err)),
-            // A handler may drop its sender and go on with other work.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        if let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx) {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        // It ends with the handler, whoever holds the sender now; but not with the sender, which
+        // the handler may drop to go on with other work.
+        match this.end.take() {
+            None if this.handler.is_some() => Poll::Pending,
+            None | Some(End::Well) => Poll::Ready(None),
+            Some(End::Failed(status)) => Poll::Ready(Some(Err(status))),
+            Some(End::Panicked(panic)) => resume_unwind(panic),
         }
     }
 }

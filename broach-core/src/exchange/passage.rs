@@ -61,7 +61,10 @@ impl Outlet for Entrance {
         Ok(())
     }
 
-    fn flush(&mut self) {}
+    fn flush(&mut self, _: &mut Context<'_>) -> Result<(), Status> {
+        // Its task ends with the reader.
+        Ok(())
+    }
 }
 
 impl Drop for Entrance {

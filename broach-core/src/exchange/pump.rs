@@ -25,8 +25,12 @@ pub(crate) trait Outlet {
     /// If the message must not go there.
     fn put(&mut self, message: Bytes) -> Result<(), Status>;
 
-    /// No more come for now.
-    fn flush(&mut self);
+    /// No more come for now: what is there goes on, and the task is woken when the call ends.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status>;
 }
 
 /// Moves the messages of a stream to an outlet.
@@ -64,7 +68,7 @@ impl Pump {
             };
             match next {
                 Poll::Pending => {
-                    outlet.flush();
+                    outlet.flush(cx)?;
                     return Poll::Pending;
                 }
                 Poll::Ready(Some(message)) if has_room => outlet.put(message?)?,
@@ -73,7 +77,7 @@ impl Pump {
             }
         }
         // Others have their turn.
-        outlet.flush();
+        outlet.flush(cx)?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -141,8 +145,9 @@ mod tests {
             Ok(())
         }
 
-        fn flush(&mut self) {
+        fn flush(&mut self, _: &mut Context<'_>) -> Result<(), Status> {
             self.flushed += 1;
+            Ok(())
         }
     }
 

@@ -59,7 +59,10 @@ struct State {
     consumed: usize,
     /// The driver knows that there is something to look at here.
     told: bool,
+    /// Waits for room.
     writer: Option<Waker>,
+    /// Waits for something to write, or the end of the call.
+    idle_writer: Option<Waker>,
     reader: Option<Waker>,
 }
 
@@ -90,6 +93,7 @@ impl Flow {
             // As long as the driver has not begun, it is about to look.
             told: true,
             writer: None,
+            idle_writer: None,
             reader: None,
         };
         Self { inbox, consumed_step, state: Mutex::new(state) }
@@ -205,6 +209,7 @@ impl State {
         }
         wakers.extend(self.reader.take());
         wakers.extend(self.writer.take());
+        wakers.extend(self.idle_writer.take());
     }
 
     fn set_room(&mut self, room: usize, wakers: &mut Vec<Waker>) {
@@ -322,12 +327,21 @@ impl Writer {
         }
     }
 
-    /// Lets go out what is there.
-    pub(crate) fn flush(&self) {
-        let state = self.flow.lock();
+    /// Lets go out what is there. The task is woken when the call ends.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended: what it ended with.
+    pub(crate) fn flush(&self, cx: &mut Context<'_>) -> Result<(), Status> {
+        let mut state = self.flow.lock();
+        if let Some(status) = &state.over {
+            return Err(status.clone());
+        }
+        keep(&mut state.idle_writer, cx);
         if !state.out.is_empty() {
             self.flow.tell(state);
         }
+        Ok(())
     }
 
     /// Nothing comes after what is there.

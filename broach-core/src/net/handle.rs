@@ -104,7 +104,7 @@ impl Handle {
         if let Err(refused) = self.push(Command::OpenStream { to, call, flow }) {
             reader.flow.end(Ended::without_reply(refused));
         }
-        Stream { reader, ticket, inbox: Arc::clone(&self.0.inbox) }
+        Stream { reader, ticket, handle: self.clone() }
     }
 
     /// Does something beside a call, in the runtime of the driver.
@@ -191,13 +191,14 @@ impl Drop for Inner {
 pub(crate) struct Stream {
     pub(crate) reader: Reader,
     ticket: Ticket,
-    inbox: Arc<Inbox>,
+    /// The driver goes on as long as there are streams, too.
+    handle: Handle,
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.reader.flow.abandon() {
-            self.inbox.push(Command::Cancel(self.ticket));
+            self.handle.0.inbox.push(Command::Cancel(self.ticket));
         }
     }
 }

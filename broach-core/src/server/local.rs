@@ -267,8 +267,8 @@ impl Outlet for Replies {
         self.entrance.put(message)
     }
 
-    fn flush(&mut self) {
-        self.entrance.flush();
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.entrance.flush(cx)
     }
 }
 

@@ -101,8 +101,8 @@ impl Outlet for Replies {
         Ok(())
     }
 
-    fn flush(&mut self) {
-        self.writer.flush();
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.writer.flush(cx).inspect_err(|_| self.gone = true)
     }
 }
 

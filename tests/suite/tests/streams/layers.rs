@@ -99,10 +99,10 @@ async fn a_layer_that_refuses_or_answers_ends_the_call() {
         let items = [item(1), item(2)].map(|item| Ok(item.encode_to_vec().into()));
         Body::Stream(Box::pin(futures::stream::iter(items)))
     };
-    let client = DialogClient::new(answer(one));
-    assert_eq!(all(client.tell(item(0)).await.unwrap()).await, [Ok(7)]);
-    let client = DialogClient::new(answer(many));
-    assert_eq!(all(client.tell(item(0)).await.unwrap()).await, [Ok(1), Ok(2)]);
+    let call = DialogClient::new(answer(one)).tell(item(0));
+    assert_eq!(all(call.await.unwrap()).await, [Ok(7)]);
+    let call = DialogClient::new(answer(many)).tell(item(0));
+    assert_eq!(all(call.await.unwrap()).await, [Ok(1), Ok(2)]);
     world.end((node, channel, client)).await;
 }
 

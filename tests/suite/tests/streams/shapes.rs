@@ -1,8 +1,9 @@
 //! All shapes, all ways: what goes in comes out, in order, and the same everywhere.
 
-use broach_core::{Code, Outcome, Status, stream};
+use broach_core::method::{Idempotency, MethodSpec, Shape};
+use broach_core::{Code, MethodId, Outcome, Status, stream};
 use broach_tests::broach::testing::v1::Item;
-use broach_tests::{Dialog, millis};
+use broach_tests::{Dialog, Probe, World, millis};
 use futures::{FutureExt, StreamExt};
 
 use crate::stage::{Stage, Way, all, echo, item};
@@ -166,12 +167,54 @@ async fn a_response_says_who_answered_and_what_was_tried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_method_called_in_another_shape_is_refused_and_told_both() {
+    let world = World::new(1);
+    let dialog = echo();
+    let node = world.node(1).serve(dialog.server()).serve(Probe::new().server());
+    let node = node.start().await.unwrap();
+    let channel = world.channel(2, 1).await;
+    let shapes = [
+        ("Probe/Echo", Shape::Unary),
+        ("Dialog/Tell", Shape::ServerStreaming),
+        ("Dialog/Ask", Shape::ClientStreaming),
+        ("Dialog/Talk", Shape::Bidirectional),
+    ];
+    let pairs = shapes.iter().flat_map(|method| shapes.iter().map(move |other| (method, other.1)));
+    for ((name, own), called) in pairs.filter(|((_, own), called)| own != called) {
+        let name: &'static str = format!("broach.testing.v1.{name}").leak();
+        let id = MethodId::of(name).0;
+        let method = MethodSpec::new(name, id, called, Idempotency::None);
+        let method: &'static MethodSpec = Box::leak(Box::new(method));
+        let requests = futures::stream::iter((0..3).map(item));
+        let result = match called {
+            Shape::Unary => channel.unary::<_, Item>(method, item(1)).await.map(drop),
+            Shape::ServerStreaming => {
+                channel.server_streaming::<_, Item>(method, item(1)).await.map(drop)
+            }
+            Shape::ClientStreaming => {
+                channel.client_streaming::<_, Item>(method, requests).await.map(drop)
+            }
+            Shape::Bidirectional => {
+                channel.bidirectional::<_, Item>(method, requests).await.map(drop)
+            }
+        };
+        let status = result.unwrap_err();
+        let expected = (Code::Unimplemented, Outcome::NotExecuted);
+        assert_eq!((status.code(), status.outcome()), expected, "{status}");
+        let says = format!("{name} is {own}: it was called as if it were {called}; perhaps");
+        assert!(status.message().starts_with(&says), "{status}");
+    }
+    assert_eq!(dialog.started(), 0);
+    world.end((node, channel)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_method_that_is_left_out_is_unimplemented() {
     struct Old;
 
     impl broach_tests::broach::testing::v1::Dialog for Old {}
 
-    let world = broach_tests::World::new(1);
+    let world = World::new(1);
     let server = broach_tests::broach::testing::v1::DialogServer::new(Old);
     let node = world.node(1).serve(server).start().await.unwrap();
     let channel = world.channel(2, 1).await;
