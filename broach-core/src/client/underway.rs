@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::task::coop::poll_proceed;
 
+use crate::client::streaming::Streaming;
 use crate::code::Outcome;
 use crate::config::SizeLimits;
 use crate::deadline::{Clock, Deadline, Sleep};
@@ -21,6 +22,8 @@ use crate::status::Status;
 pub(super) enum Underway {
     /// At another node.
     Away { sent: Sent, limits: SizeLimits },
+    /// The same for a call that streams.
+    Streaming(Box<Streaming>),
     /// At this node itself.
     Here(Here),
 }
@@ -83,6 +86,7 @@ impl Future for Underway {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
         match &mut *self {
             Self::Here(here) => here.poll_end(cx),
+            Self::Streaming(streaming) => streaming.poll_end(cx),
             Self::Away { sent, limits } => {
                 let Ended { peer, condition, request, result } =
                     futures::ready!(sent.poll_unpin(cx));

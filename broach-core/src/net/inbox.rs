@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::code::Outcome;
 use crate::ids::MethodId;
+use crate::net::flow::Flow;
 use crate::net::gossiper::Update;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, Condition, NewCall, Serving, Ticket};
@@ -50,6 +51,10 @@ pub(super) fn stopped() -> Status {
 pub(super) enum Command {
     /// Make a call.
     Open { to: SocketAddr, call: NewCall, waiter: oneshot::Sender<Ended> },
+    /// Make a call that streams. If it streams its requests, the first are in the flow.
+    OpenStream { to: SocketAddr, call: NewCall, flow: Arc<Flow> },
+    /// Look at this flow: there is something in it.
+    Flow(Arc<Flow>),
     /// Nobody waits for this call any more.
     Cancel(Ticket),
     /// A handler has ended. How long its first poll took, if that was measured.
@@ -140,8 +145,12 @@ impl Inbox {
         // To tell somebody may wake tasks that come back here.
         drop(commands);
         for command in left {
-            if let Command::Open { waiter, .. } = command {
-                let _ = waiter.send(Ended::never_begun());
+            match command {
+                Command::Open { waiter, .. } => {
+                    let _ = waiter.send(Ended::never_begun());
+                }
+                Command::OpenStream { flow, .. } => flow.end(Ended::never_begun()),
+                _ => {}
             }
         }
     }

@@ -46,6 +46,11 @@ impl CallBytes {
         Self::with_metadata(0, head, Bytes::new())
     }
 
+    /// Whole records, of a call that streams its requests.
+    pub(crate) const fn records(records: Bytes) -> Self {
+        Self { head: Head::Long { bytes: records, metadata: 0 }, body: Bytes::new() }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }

@@ -188,6 +188,11 @@ impl Endpoint {
         self.touch(index);
     }
 
+    /// The node at the other end of a session, if it is known.
+    pub(crate) fn peer(&self, session: SessionId) -> Option<Peer> {
+        self.sessions[*self.by_id.get(&session)?].peer_node()
+    }
+
     /// The operating system did not take a datagram. It counts as sent, and is lost; those who wait
     /// for what it was to bring are told why if nothing else comes.
     pub(crate) fn on_send_failed(&mut self, to: SocketAddr, errno: i32) {
