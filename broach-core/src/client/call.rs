@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 
 use crate::client::Channel;
-use crate::client::reply::{Envelope, Open};
+use crate::client::reply::{Envelope, Open, TimeLimit};
 use crate::code::Outcome;
 use crate::deadline::Deadline;
 use crate::exchange::{Body, Context, Reply, Request};
@@ -62,9 +62,7 @@ enum State<Req, Rep> {
 struct Running<Rep> {
     replying: BoxFuture<'static, Result<Reply, Status>>,
     open: Open<Rep>,
-    deadline: Option<Deadline>,
-    /// How long the call may take, and who says so.
-    time: Option<(Duration, &'static str)>,
+    limit: Option<TimeLimit>,
     scope: Arc<CallScope>,
 }
 
@@ -219,21 +217,11 @@ impl<Rep> Running<Rep> {
         let span = self.scope.span();
         let _inside = (!span.is_disabled()).then(|| span.enter());
         let result = futures::ready!(self.replying.poll_unpin(cx));
-        let result = result.map_err(|status| self.explained(status));
-        Poll::Ready((self.open)(&self.scope, self.deadline, result))
-    }
-}
-
-impl<Rep> Running<Rep> {
-    /// A status that says where the deadline came from, if that has passed here.
-    fn explained(&self, status: Status) -> Status {
-        match self.time {
-            Some((time, whose)) if status.is_own_deadline() => {
-                let text = format!("{}; the call had {time:?} ({whose})", status.message());
-                status.with_message(text)
-            }
-            _ => status,
-        }
+        let result = result.map_err(|status| match self.limit {
+            Some(limit) => limit.explain(status),
+            None => status,
+        });
+        Poll::Ready((self.open)(&self.scope, self.limit, result))
     }
 }
 
@@ -266,13 +254,16 @@ impl<Req, Rep> Idle<Req, Rep> {
             time = Some((channel.config().timeout, "client.timeout"));
         }
         let now = channel.clock().now();
-        let deadline = time.map(|(time, _)| Deadline::after(now, time));
-        request.deadline = deadline;
+        let limit = time.map(|(time, whose)| {
+            let deadline = Deadline::after(now, time);
+            TimeLimit { deadline, time, whose }
+        });
+        request.deadline = limit.map(|limit| limit.deadline);
         let (observe, target) = (channel.observe(), channel.target());
         let scope = CallScope::start(observe, &request.method, target, now, request.trace);
         let scope = Arc::new(scope);
         request.scope = Some(Arc::clone(&scope));
-        Ok(Running { replying: channel.invoke(request), open, deadline, time, scope })
+        Ok(Running { replying: channel.invoke(request), open, limit, scope })
     }
 }
 

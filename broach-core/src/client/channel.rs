@@ -140,7 +140,7 @@ impl Channel {
     }
 
     /// Calls a unary method by its name, with an encoded request and an encoded reply: for
-    /// programs without generated code.
+    /// programs without generated code. Methods that stream cannot be called so.
     ///
     /// A name that is not of the form `package.Service/Method` makes the call fail with
     /// `INVALID_ARGUMENT`.

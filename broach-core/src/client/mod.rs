@@ -1,5 +1,6 @@
 //! Making calls: from a typed request to an attempt at a node, and back.
 
+mod attempted;
 mod budget;
 mod builder;
 mod call;
@@ -8,6 +9,8 @@ mod in_process;
 mod lookup;
 mod remote;
 mod reply;
+mod requests;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -10,24 +10,25 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::client::attempted::{Attempted, UnderWay};
 use crate::client::budget::RetryBudget;
 use crate::client::channel::Transport;
 use crate::client::lookup::Lookups;
+use crate::client::streaming::{Sending, Streaming};
 use crate::client::trial::{Failed, Next, Trial};
 use crate::client::underway::{End, Here, Underway};
 use crate::client::vacancy::{Vacancy, Waited, WaitingPlace};
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::deadline::{Sleep, Time};
-use crate::exchange::{Body, Local, Reply, Request, code_of, no_streams};
+use crate::exchange::{Body, Local, Reply, Request, code_of, metadata_record, streams_of};
 use crate::ids::Instance;
-use crate::method::Shape;
-use crate::net::Handle;
-use crate::observe::{AttemptScope, CallScope};
+use crate::net::{Handle, Outbound};
+use crate::observe::{AttemptScope, CallScope, TraceContext};
 use crate::peer::Peer;
-use crate::proto::CallBytes;
+use crate::proto::{CallBytes, Condition};
 use crate::rng::Rng;
-use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking};
+use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking, Target};
 use crate::status::{Attempt, Status};
 
 /// Makes calls to the nodes of a directory.
@@ -150,19 +151,19 @@ impl RemoteCall {
             self.state = match &mut self.state {
                 State::Ready(now) => {
                     let now = *now;
-                    match self.begin(now) {
+                    match self.begin(now, cx) {
                         Ok(state) => state,
                         Err(status) => return Poll::Ready(Err(self.trial.failed(status))),
                     }
                 }
                 State::Trying(trying) => {
                     let end = futures::ready!(trying.underway.poll_unpin(cx));
-                    let failed = match self.inner.settle(&mut self.trial, trying, end) {
+                    let mut failed = match self.settle(end) {
                         Ok(reply) => return Poll::Ready(Ok(reply)),
                         Err(failed) => failed,
                     };
                     let now = self.now();
-                    match self.inner.next(now, &self.trial, &failed) {
+                    match self.inner.next(now, &self.trial, &mut failed) {
                         Some(Next::Elsewhere) => State::Ready(now),
                         Some(Next::Again(wait)) => {
                             self.trial.begin_round();
@@ -187,7 +188,7 @@ impl RemoteCall {
     }
 
     /// Begins the next attempt, if there is somebody to make it at.
-    fn begin(&mut self, now: Time) -> Result<State, Status> {
+    fn begin(&mut self, now: Time, cx: &mut Context<'_>) -> Result<State, Status> {
         let Self { inner, trial, waits, .. } = self;
         if let Some(status) = trial.expired(now) {
             // If it has found nobody until now, that says more.
@@ -196,7 +197,7 @@ impl RemoteCall {
         match inner.choose(now, trial)? {
             Choice::Chosen(chosen) => {
                 *waits = None;
-                Ok(State::Trying(inner.start(now, trial, chosen)))
+                Ok(State::Trying(inner.start(now, trial, chosen, cx)))
             }
             Choice::Nobody { .. } if inner.directory.is_closed() => {
                 let status = Status::unavailable("this node has stopped");
@@ -215,6 +216,16 @@ impl RemoteCall {
         }
     }
 
+    /// Takes in how the attempt under way ended, or that its reply has begun.
+    fn settle(&mut self, end: End) -> Result<Reply, Failed> {
+        let State::Trying(trying) = std::mem::replace(&mut self.state, State::Ready(Time::ZERO))
+        else {
+            unreachable!("what has ended was under way a moment ago");
+        };
+        let call = self.forwarded.then(|| Arc::clone(&self.trial.scope));
+        self.inner.settle(&mut self.trial, trying, end, call)
+    }
+
     fn now(&self) -> Time {
         self.inner.handle.shared().clock.now()
     }
@@ -227,7 +238,9 @@ impl Future for RemoteCall {
         let result = futures::ready!(self.poll_reply(cx));
         // What is left of it must not count as a call that nobody waited for.
         self.state = State::Ready(Time::ZERO);
-        if self.forwarded {
+        // The messages of a reply that streams take care of it themselves.
+        let streams = |reply: &Reply| matches!(reply.body, Body::Stream(_));
+        if self.forwarded && !result.as_ref().is_ok_and(streams) {
             let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
             self.trial.scope.end(code_of(&result), outcome);
         }
@@ -249,16 +262,18 @@ impl Inner {
     /// Checks what can be checked before anything is sent.
     fn check(&self, request: &Request) -> Result<(), Status> {
         let (config, method) = (&self.handle.shared().config, &request.method);
-        let Body::Message(message) = &request.body else {
-            return Err(no_streams(method));
-        };
-        if method.shape() != Shape::Unary {
-            return Err(no_streams(method));
-        }
         let name = method.full_name();
+        let bytes = match &request.body {
+            Body::Message(message) => message.len(),
+            Body::Stream(_) if streams_of(method.shape()).requests => 0,
+            Body::Stream(_) => {
+                let text = format!("{name} takes one request, but a stream of them was given");
+                return Err(Status::internal(text).with_outcome(Outcome::NotExecuted));
+            }
+        };
         let what = format_args!("the request of {name}");
         let metadata = request.metadata.bytes();
-        match config.size_limits().exceeded(message.len(), metadata, what, "this node") {
+        match config.size_limits().exceeded(bytes, metadata, what, "this node") {
             Some(text) => Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted)),
             None => Ok(()),
         }
@@ -272,7 +287,7 @@ impl Inner {
     }
 
     /// Begins an attempt.
-    fn start(&self, now: Time, trial: &mut Trial, chosen: Chosen) -> Trying {
+    fn start(&self, now: Time, trial: &mut Trial, chosen: Chosen, cx: &mut Context<'_>) -> Trying {
         let member = &chosen.target.member;
         let (scope, trace) = trial.scope.attempt(now, Some(member.addr()));
         let shared = self.handle.shared();
@@ -286,29 +301,94 @@ impl Inner {
             _ => {
                 let attempts_max = self.config.attempts_max as usize;
                 let outbound = trial.outbound(trace, &chosen, attempts_max);
-                let limits = shared.config.size_limits();
-                Underway::Away { sent: self.handle.call(now, outbound), limits }
+                if outbound.streams.any() {
+                    let target = Arc::clone(&chosen.target);
+                    Underway::Streaming(self.stream(now, trial, outbound, target, trace, cx))
+                } else {
+                    let limits = shared.config.size_limits();
+                    Underway::Away { sent: self.handle.call(now, outbound), limits }
+                }
             }
         };
         Trying { underway, scope, target: chosen.target, begun: now }
     }
 
-    /// Takes in how an attempt ended.
-    fn settle(&self, trial: &mut Trial, trying: &mut Trying, end: End) -> Result<Reply, Failed> {
-        let Trying { underway, scope, target, begun } = trying;
-        let End { peer, silent, answered, request, result } = end;
-        if matches!(underway, Underway::Away { .. }) {
+    /// Makes an attempt of a call that streams at another node. Its requests flow whether or not
+    /// the call is polled; those that are there already go along with its beginning.
+    fn stream(
+        &self,
+        now: Time,
+        trial: &Trial,
+        outbound: Outbound,
+        target: Arc<Target>,
+        trace: Option<TraceContext>,
+        cx: &mut Context<'_>,
+    ) -> Box<Streaming> {
+        let limits = self.handle.shared().config.size_limits();
+        let many = outbound.streams.replies;
+        let (reader, writer) = self.handle.flow();
+        let mut sending = trial.requests.as_ref().map(|requests| {
+            writer.put_records(&metadata_record(&trial.metadata, trace));
+            let method = trial.scope.method().clone();
+            Sending::new(requests.begin_attempt(), writer, method, limits)
+        });
+        sending.take_if(|sending| sending.poll_unpin(cx).is_ready());
+        let stream = self.handle.open(now, outbound, reader);
+        if let Some(sending) = sending {
+            self.handle.spawn(sending);
+        }
+        let clock = Arc::clone(&self.handle.shared().clock);
+        Box::new(Streaming::new(stream, target, clock, limits, many))
+    }
+
+    /// Takes in how an attempt ended, or that its reply has begun; `call` is ended with the stream
+    /// of replies then.
+    fn settle(
+        &self,
+        trial: &mut Trial,
+        trying: Trying,
+        end: End,
+        call: Option<Arc<CallScope>>,
+    ) -> Result<Reply, Failed> {
+        let Trying { underway, mut scope, target, begun } = trying;
+        let End { peer, condition, answered, request, result } = end;
+        if !matches!(underway, Underway::Here(_)) && trial.requests.is_none() {
             trial.message = request.map(CallBytes::into_message);
         }
         let addr = target.member.addr();
         let result = result.map_err(|status| named(status, addr, trial.scope.method().full_name()));
+        if let Ok(Reply { body: Body::Stream(messages), metadata, .. }) = result {
+            let now = self.handle.shared().clock.now();
+            let elapsed = now.since(begun);
+            target.live.standing.on_answer();
+            target.on_reply(now, elapsed);
+            if let Some(requests) = &trial.requests {
+                requests.on_answer();
+            }
+            let failed = std::mem::take(&mut trial.attempts);
+            let (peer_addr, target) = (Some(addr), Some(target));
+            let under_way =
+                UnderWay { scope, failed: failed.clone(), peer: peer_addr, target, call };
+            let clock = Arc::clone(&self.handle.shared().clock);
+            let (under_way, deadline) = (Some(under_way), trial.deadline);
+            let attempted = Attempted { messages, under_way, deadline, clock };
+            let body = Body::Stream(Box::pin(attempted));
+            return Ok(Reply {
+                metadata,
+                peer,
+                failed,
+                elapsed: Some(elapsed),
+                ..Reply::new(body)
+            });
+        }
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = scope.end(code_of(&result), outcome);
-        let now = *begun + elapsed;
-        if silent {
-            target.live.standing.on_silent(now);
-        } else if answered {
-            target.live.standing.on_answer();
+        let now = begun + elapsed;
+        match condition {
+            Condition::Silent => target.live.standing.on_silent(now),
+            Condition::Leaving => target.on_leaving(now),
+            Condition::Well if answered => target.live.standing.on_answer(),
+            Condition::Well => {}
         }
         match result {
             Ok(reply) => {
@@ -322,7 +402,7 @@ impl Inner {
                     target.on_leaving(now);
                 }
                 let attempt = Attempt::new(Some(addr), elapsed, Err(&status));
-                trial.on_failure(target, attempt, self.is_free(&status));
+                trial.on_failure(&target, attempt, self.is_free(&status));
                 Err(Failed { status, answered })
             }
         }

@@ -20,9 +20,30 @@ use crate::status::{Attempt, Status};
 
 /// Makes what the caller awaits out of the reply.
 pub(super) type Open<Rep> =
-    fn(&Arc<CallScope>, Option<Deadline>, Result<Reply, Status>) -> Opened<Rep>;
+    fn(&Arc<CallScope>, Option<TimeLimit>, Result<Reply, Status>) -> Opened<Rep>;
 
 type Opened<Rep> = Result<(Rep, Envelope), Status>;
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimit {
+    pub(super) deadline: Deadline,
+    pub(super) time: Duration,
+    /// Who says so.
+    pub(super) whose: &'static str,
+}
+
+impl TimeLimit {
+    /// A status that says where the deadline came from, if that has passed here.
+    pub(super) fn explain(self, status: Status) -> Status {
+        if !status.is_own_deadline() {
+            return status;
+        }
+        let Self { time, whose, .. } = self;
+        let text = format!("{}; the call had {time:?} ({whose})", status.message());
+        status.with_message(text)
+    }
+}
 
 /// What came with a reply's message.
 pub(super) struct Envelope {
@@ -57,7 +78,7 @@ impl Envelope {
 /// One message, decoded. The call ends here.
 pub(super) fn one<M: Message + Default>(
     scope: &Arc<CallScope>,
-    _: Option<Deadline>,
+    _: Option<TimeLimit>,
     result: Result<Reply, Status>,
 ) -> Opened<M> {
     let result = result.and_then(|reply| {
@@ -74,7 +95,7 @@ pub(super) fn one<M: Message + Default>(
 /// One message as it came. The call ends here.
 pub(super) fn raw(
     scope: &Arc<CallScope>,
-    _: Option<Deadline>,
+    _: Option<TimeLimit>,
     result: Result<Reply, Status>,
 ) -> Opened<Bytes> {
     let result = result.and_then(|reply| message(scope.method(), reply));
@@ -85,17 +106,15 @@ pub(super) fn raw(
 /// A receiver of messages. The call ends with the stream, or at its deadline.
 pub(super) fn many<M: Message + Default + 'static>(
     scope: &Arc<CallScope>,
-    deadline: Option<Deadline>,
+    limit: Option<TimeLimit>,
     result: Result<Reply, Status>,
 ) -> Opened<Receiver<M>> {
     let reply = result.inspect_err(|status| scope.end(status.code(), status.outcome()))?;
     let (body, envelope) = split(reply);
-    let messages = match body {
-        Body::Message(bytes) => futures::stream::once(async { Ok(bytes) }).boxed(),
-        Body::Stream(messages) => messages,
-    };
-    let sleep = deadline.map(|deadline| scope.clock().sleep_until(deadline.time()));
-    let watched = Watched { messages, sleep, scope: Arc::clone(scope) };
+    let sleep = limit.map(|limit| scope.clock().sleep_until(limit.deadline.time()));
+    let scope = Arc::clone(scope);
+    let watched =
+        Watched { messages: body.into_messages(), limit, sleep, scope: Arc::clone(&scope) };
     let method = scope.method().clone();
     let decoded = watched.map(move |bytes| decode_reply(&method, bytes?));
     Ok((Receiver::new(decoded, envelope.metadata.clone()), envelope))
@@ -127,6 +146,7 @@ fn end<T>(scope: &CallScope, result: &Result<T, Status>) {
 /// The messages of a streaming reply, under the eyes of the call's scope and deadline.
 struct Watched {
     messages: Messages,
+    limit: Option<TimeLimit>,
     sleep: Option<Sleep>,
     scope: Arc<CallScope>,
 }
@@ -149,11 +169,17 @@ impl Stream for Watched {
             }
             Poll::Ready(next) => next,
         };
-        match &next {
-            None => this.scope.end(Code::Ok, Outcome::Executed),
-            Some(Ok(_)) => {}
-            Some(Err(status)) => this.scope.end(status.code(), status.outcome()),
-        }
-        Poll::Ready(next)
+        let end = match next {
+            Some(Ok(message)) => return Poll::Ready(Some(Ok(message))),
+            Some(Err(status)) => Err(match this.limit {
+                Some(limit) => limit.explain(status),
+                None => status,
+            }),
+            None => Ok(()),
+        };
+        // The call ends now, and not when the receiver is dropped; its attempt before it.
+        this.messages = futures::stream::empty().boxed();
+        self::end(&this.scope, &end);
+        Poll::Ready(end.err().map(Err))
     }
 }

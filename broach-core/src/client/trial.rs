@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::client::remote::Inner;
+use crate::client::requests::{Bound, Requests};
 use crate::code::{Code, Outcome};
 use crate::deadline::{Deadline, Time};
-use crate::exchange::Body;
-use crate::exchange::{Request, message_bytes};
+use crate::exchange::{Body, Request, message_bytes, streams_of};
 use crate::metadata::Metadata;
 use crate::net::Outbound;
 use crate::observe::{CallScope, TraceContext};
+use crate::proto::CallBytes;
 use crate::routing::{Chosen, Picker, Target};
 use crate::status::{Attempt, Status};
 use crate::wire::Open;
@@ -22,6 +23,8 @@ pub(super) struct Trial {
     pub(super) scope: Arc<CallScope>,
     /// Taken while an attempt at another node is under way; comes back with its end.
     pub(super) message: Option<Bytes>,
+    /// In its place, if the call streams them.
+    pub(super) requests: Option<Requests>,
     pub(super) metadata: Metadata,
     pub(super) deadline: Option<Deadline>,
     pub(super) idempotent: bool,
@@ -53,14 +56,17 @@ pub(super) enum Next {
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request) -> Self {
         let Request { metadata, deadline, body, idempotent, retried, picker, .. } = request;
-        let message = match body {
-            Body::Message(message) => Some(message),
-            Body::Stream(_) => None,
+        let (message, requests) = match body {
+            Body::Message(message) if !streams_of(scope.method().shape()).requests => {
+                (Some(message), None)
+            }
+            body => (None, Some(Requests::new(body.into_messages()))),
         };
         let (attempts, tried) = (Vec::new(), Vec::new());
         Self {
             scope,
             message,
+            requests,
             metadata,
             deadline,
             idempotent,
@@ -96,7 +102,10 @@ impl Trial {
         chosen: &Chosen,
         attempts_max: usize,
     ) -> Outbound {
-        let message = self.message.take().unwrap_or_default();
+        let bytes = match (&self.requests, self.message.take()) {
+            (None, Some(message)) => message_bytes(&self.metadata, trace, message),
+            _ => CallBytes::default(),
+        };
         let idempotent = if self.idempotent { Open::IDEMPOTENT } else { 0 };
         let retry = if self.is_retry() { Open::RETRY } else { 0 };
         let last = attempts_max <= self.counted + 1;
@@ -105,14 +114,18 @@ impl Trial {
             method: self.scope.method().id(),
             flags: idempotent | retry,
             deadline: self.deadline.map(Deadline::time),
-            bytes: message_bytes(&self.metadata, trace, message),
+            streams: streams_of(self.scope.method().shape()),
+            bytes,
             yields: !last && !self.retried && !chosen.alone,
         }
     }
 
     /// What goes to this node's own services for the next attempt.
     pub(super) fn request(&self, trace: Option<TraceContext>) -> Request {
-        let message = Body::Message(self.message.clone().unwrap_or_default());
+        let message = match &self.requests {
+            Some(requests) => Body::Stream(requests.begin_attempt()),
+            None => Body::Message(self.message.clone().unwrap_or_default()),
+        };
         let (method, clock) = (self.scope.method().clone(), Arc::clone(self.scope.clock()));
         let mut request = Request::new(method, message, clock);
         request.metadata = self.metadata.clone();
@@ -139,13 +152,27 @@ impl Trial {
 
 impl Inner {
     /// Whether and where a call is tried again.
-    pub(super) fn next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
+    pub(super) fn next(&self, now: Time, trial: &Trial, failed: &mut Failed) -> Option<Next> {
+        let next = self.would_be_next(now, trial, failed)?;
+        if let Some(bound) = trial.requests.as_ref().and_then(Requests::bound) {
+            if bound == Bound::TooMuch {
+                failed.status = too_much(failed.status.clone());
+            }
+            return None;
+        }
+        // A node that shuts down is part of every life and costs next to nothing, and each is tried
+        // once at the most: so it need not be paid for.
+        (self.is_free(&failed.status) || self.budget.take(now)).then_some(next)
+    }
+
+    /// The same, whatever it costs.
+    fn would_be_next(&self, now: Time, trial: &Trial, failed: &Failed) -> Option<Next> {
         let Failed { status, answered } = failed;
         // Someone further up tries again already; if everyone did, one failure would become many
         // calls. And without its message a call cannot be made again.
         if trial.retried
             || self.config.attempts_max as usize <= trial.counted
-            || trial.message.is_none()
+            || trial.message.is_none() && trial.requests.is_none()
         {
             return None;
         }
@@ -153,15 +180,13 @@ impl Inner {
         if trial.deadline.is_some_and(over) {
             return None;
         }
-        // Such a refusal is part of every shutdown and costs next to nothing, and each node that is
-        // shutting down is tried once at the most: so it need not be paid for.
         let service = trial.scope.method().service();
         let elsewhere = self.directory.look().has_others(service, &trial.tried);
         if self.is_free(status) {
             // Those that were tried before and did not shut down are who is left.
             return Some(if elsewhere { Next::Elsewhere } else { Next::Again(Duration::ZERO) });
         }
-        let next = match (status.outcome(), status.code()) {
+        Some(match (status.outcome(), status.code()) {
             // What this node lacks another may have.
             (Outcome::NotExecuted, Code::Unimplemented | Code::FailedPrecondition) if elsewhere => {
                 Next::Elsewhere
@@ -181,8 +206,7 @@ impl Inner {
                 Next::Again(self.back_off(trial, status).max(BACK_OFF_MIN))
             }
             _ => return None,
-        };
-        self.budget.take(now).then_some(next)
+        })
     }
 
     /// Whether an attempt that ended like this does not count: the node was shutting down, and the
@@ -204,6 +228,16 @@ impl Inner {
         let fraction = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fraction();
         asked.max(most.min(BACK_OFF_MAX).mul_f64(fraction))
     }
+}
+
+/// Why a call that streams its requests is not tried again, though others would be.
+fn too_much(status: Status) -> Status {
+    let text = format!(
+        "{}; the call was not tried again because more of its requests had been sent than are kept \
+         for that (32 KiB)",
+        status.message()
+    );
+    status.with_message(text)
 }
 
 /// Waits before another try at the same node: random, up to these, doubled each time.

@@ -80,6 +80,12 @@ pub struct Transport {
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
     /// this, new calls are refused. Default: 256 MiB.
     pub reply_bytes_max: usize,
+    /// Bytes of a stream that the sending side holds until they have arrived; whoever sends more
+    /// waits. Default: 256 KiB.
+    pub stream_send_bytes: usize,
+    /// Bytes of a stream that the receiving side lets be under way or unread; the sending side
+    /// waits for the rest. A record that is larger is let through all the same. Default: 256 KiB.
+    pub stream_window_bytes: usize,
     /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
     /// How long an acknowledgement waits for something to travel with. Default: 5 ms.
@@ -133,6 +139,8 @@ impl Default for Transport {
             reassembly_bytes_per_session_max: 64 << 20,
             reassembly_bytes_max: 256 << 20,
             reply_bytes_max: 256 << 20,
+            stream_send_bytes: 256 << 10,
+            stream_window_bytes: 256 << 10,
             token_lifetime: Duration::from_secs(600),
             max_ack_delay: Duration::from_millis(5),
             initial_rtt: Duration::from_millis(20),
@@ -197,6 +205,8 @@ impl Transport {
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
+        above_zero("transport.stream_send_bytes", self.stream_send_bytes)?;
+        above_zero("transport.stream_window_bytes", self.stream_window_bytes)?;
         let at_least =
             |field, holds, other| check(field, holds, || format!("must not be below {other}"));
         at_least(

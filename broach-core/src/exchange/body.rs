@@ -28,6 +28,14 @@ impl Body {
         Self::Message(encode(message))
     }
 
+    /// The messages, of which there may be one.
+    pub(crate) fn into_messages(self) -> Messages {
+        match self {
+            Self::Message(bytes) => Box::pin(futures::stream::once(std::future::ready(Ok(bytes)))),
+            Self::Stream(messages) => messages,
+        }
+    }
+
     /// The one message, if it is one.
     pub const fn as_message(&self) -> Option<&Bytes> {
         match self {
@@ -45,6 +53,35 @@ impl fmt::Debug for Body {
         }
     }
 }
+
+/// Encodes messages one after the other, small ones into memory that they share.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    buffer: BytesMut,
+}
+
+impl Encoder {
+    pub(crate) fn encode<M: Message>(&mut self, message: &M) -> Bytes {
+        let len = message.encoded_len();
+        if SHARED_MAX < len {
+            return encode(message);
+        }
+        if self.buffer.capacity() < len {
+            self.buffer = BytesMut::with_capacity(SHARED_BYTES);
+        }
+        message
+            .encode(&mut self.buffer)
+            .expect("a BytesMut grows as needed, so encoding into one cannot fail");
+        self.buffer.split().freeze()
+    }
+}
+
+/// Messages that are larger have memory of their own: whoever keeps one message should not keep
+/// much more than that.
+const SHARED_MAX: usize = 1 << 10;
+
+/// How much memory small ones share.
+const SHARED_BYTES: usize = 4 << 10;
 
 /// Encodes a message into a buffer of exactly its size.
 pub(crate) fn encode<M: Message>(message: &M) -> Bytes {

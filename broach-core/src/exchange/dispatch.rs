@@ -1,7 +1,10 @@
 //! From an encoded request to a handler and back: what generated servers are made of.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -10,8 +13,10 @@ use pin_project_lite::pin_project;
 use prost::Message;
 
 use crate::code::Outcome;
-use crate::exchange::body::{decode_request, encode};
-use crate::exchange::stream::{Feed, channel};
+use crate::exchange::body::decode_request;
+use crate::exchange::pump::Held;
+use crate::exchange::queue::Queue;
+use crate::exchange::stream::replies;
 use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender};
 use crate::method::{MethodSpec, ServiceSpec};
 use crate::status::Status;
@@ -85,9 +90,9 @@ impl Inbound {
         Box::pin(async move {
             let (cx, body) = Context::of(self.request);
             let request = one(cx.method(), body)?;
-            let (sender, feed) = channel(REPLIES_AHEAD);
+            let (sender, queue) = replies();
             let handler = handler(cx.clone(), request, sender);
-            stream_out(cx, handler, feed).await
+            stream_out(cx, handler, queue).await
         })
     }
 
@@ -115,9 +120,9 @@ impl Inbound {
         Box::pin(async move {
             let (cx, body) = Context::of(self.request);
             let requests = many(&cx, body);
-            let (sender, feed) = channel(REPLIES_AHEAD);
+            let (sender, queue) = replies();
             let handler = handler(cx.clone(), requests, sender);
-            stream_out(cx, handler, feed).await
+            stream_out(cx, handler, queue).await
         })
     }
 
@@ -131,16 +136,6 @@ impl Inbound {
 pub fn unimplemented(method: &MethodSpec) -> Status {
     Status::unimplemented(format!("{} is not implemented here", method.full_name()))
         .with_outcome(Outcome::NotExecuted)
-}
-
-/// Why a stream does not go over the network.
-pub(crate) fn no_streams(method: &MethodSpec) -> Status {
-    Status::unimplemented(format!(
-        "{} is {}: only unary calls go over the network so far",
-        method.full_name(),
-        method.shape()
-    ))
-    .with_outcome(Outcome::NotExecuted)
 }
 
 /// The request's one message.
@@ -209,34 +204,42 @@ fn returned(cx: &Context, status: Status) -> Status {
 
 /// Runs a handler until its first reply, so that its metadata and an early error are known, and
 /// then as its replies are read.
-async fn stream_out<M, F>(cx: Context, handler: F, feed: Feed<M>) -> Result<Reply, Status>
+async fn stream_out<F>(cx: Context, handler: F, queue: Arc<Queue<Bytes>>) -> Result<Reply, Status>
 where
-    M: Message + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let handler = Some(Box::pin(handler));
-    let replies = Replies { cx: cx.clone(), handler, feed, failed: None };
-    let mut replies = Box::pin(replies.peekable());
-    if let Some(Err(status)) = replies.as_mut().peek().await {
-        return Err(returned(&cx, status.clone()));
-    }
-    let mut reply = Reply::new(Body::Stream(replies));
+    let mut replies = Replies { cx: cx.clone(), handler, queue, first: None, end: None };
+    let first = match replies.next().await {
+        Some(Err(status)) => return Err(returned(&cx, status)),
+        first => first,
+    };
+    replies.first = Some(first);
+    let mut reply = Reply::new(Body::Stream(Box::pin(replies)));
     reply.metadata = cx.take_reply_metadata();
     Ok(reply)
 }
 
-/// The replies of a handler, which runs only while they are asked for.
-struct Replies<M, H> {
+/// The replies of a handler, which runs only while somebody polls them.
+struct Replies<H> {
     cx: Context,
     /// `None` once the handler has returned.
     handler: Option<H>,
-    feed: Feed<M>,
-    failed: Option<Status>,
+    queue: Arc<Queue<Bytes>>,
+    /// What had to be known before there was a reply: its first message, or that it has none.
+    first: Option<Option<Result<Bytes, Status>>>,
+    end: Option<End>,
 }
 
-impl<M, H> Stream for Replies<M, H>
+/// How a handler ended.
+enum End {
+    Well,
+    Failed(Status),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<H> Stream for Replies<H>
 where
-    M: Message,
     H: Future<Output = Result<(), Status>> + Unpin,
 {
     type Item = Result<Bytes, Status>;
@@ -246,31 +249,59 @@ where
         cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let asked = Held::take();
+        if !asked.held
+            && let Some(first) = this.first.take()
+        {
+            return Poll::Ready(first);
+        }
+        // What is there goes first: the handler is polled once for many messages.
+        if !asked.held
+            && !this.queue.is_empty()
+            && let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx)
+        {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         if let Some(handler) = &mut this.handler {
-            match this.cx.enter(|| Pin::new(handler).poll(cx)) {
-                Poll::Ready(result) => {
-                    this.handler = None;
-                    this.failed = result.err().map(Status::of_handler);
-                }
-                Poll::Pending => {}
+            this.queue.on_reader_awake();
+            // Also if it panics, what it has sent before comes before.
+            let polled =
+                catch_unwind(AssertUnwindSafe(|| this.cx.enter(|| Pin::new(handler).poll(cx))));
+            this.end = match polled {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(Ok(()))) => Some(End::Well),
+                Ok(Poll::Ready(Err(status))) => Some(End::Failed(status.of_handler())),
+                Err(panic) => Some(End::Panicked(panic)),
+            };
+            if this.end.is_some() {
+                this.handler = None;
             }
         }
-        // What the handler sent before it returned comes before its status. Without a handler
-        // there is no sender either, and the queue ends.
-        match this.feed.poll_next_unpin(cx) {
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(encode(&message)))),
-            Poll::Ready(None) if this.handler.is_none() => Poll::Ready(this.failed.take().map(Err)),
-            // A handler may drop its sender and go on with other work.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        if asked.held {
+            return Poll::Pending;
+        }
+        if let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx) {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        // It ends with the handler, whoever holds the sender now; but not with the sender, which
+        // the handler may drop to go on with other work.
+        match this.end.take() {
+            None if this.handler.is_some() => Poll::Pending,
+            None | Some(End::Well) => Poll::Ready(None),
+            Some(End::Failed(status)) => Poll::Ready(Some(Err(status))),
+            Some(End::Panicked(panic)) => resume_unwind(panic),
         }
     }
 }
 
-impl<M, H> fmt::Debug for Replies<M, H> {
+impl<H> Drop for Replies<H> {
+    fn drop(&mut self) {
+        self.queue.on_reader_gone();
+    }
+}
+
+impl<H> fmt::Debug for Replies<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replies").finish_non_exhaustive()
     }
 }
-
-/// How many replies a handler may be ahead of what is read of them.
-const REPLIES_AHEAD: usize = 16;

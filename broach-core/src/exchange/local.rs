@@ -12,7 +12,8 @@ use crate::status::Status;
 /// the call had come over the network. Layers apply, and limits; the handler is counted and has its
 /// span; a panic becomes `INTERNAL`.
 pub(crate) trait Local: fmt::Debug + Send + Sync {
-    /// Makes a unary call; `own` is the node itself. Dropping the future stops the handler. The
-    /// handler is not stopped at the call's deadline; that is up to the caller.
+    /// Makes a call; `own` is the node itself. Dropping the future stops the handler, and so does
+    /// dropping the messages of a reply that streams. Up to its reply the handler is not stopped at
+    /// the call's deadline; that is up to the caller.
     fn call(&self, own: Peer, request: Request) -> BoxFuture<'static, Result<Reply, Status>>;
 }

@@ -13,16 +13,25 @@ mod context;
 mod dispatch;
 mod local;
 mod parts;
+mod passage;
+mod pump;
+mod queue;
 mod records;
+mod shapes;
 mod stream;
 
 pub(crate) use body::decode_reply;
 pub use body::{Body, Messages};
 pub use context::Context;
-pub(crate) use dispatch::no_streams;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
 pub(crate) use local::Local;
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};
-pub(crate) use records::{RequestRecords, message_bytes, read_reply, read_request, status_bytes};
+pub(crate) use passage::{Entrance, Exit, passage};
+pub(crate) use pump::{Outlet, Pump};
+pub(crate) use records::{
+    RequestRecords, message_bytes, metadata_record, read_reply, read_reply_metadata, read_request,
+    read_request_metadata, read_status, status_bytes, status_record,
+};
+pub(crate) use shapes::{check_shape, streams_of};
 pub use stream::{Feed, Receiver, Sender, channel};

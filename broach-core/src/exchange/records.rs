@@ -11,7 +11,7 @@ use crate::proto::CallBytes;
 use crate::status::{Detail, Status};
 use crate::wire::{
     Record, RecordKind, metadata_from_wire, metadata_to_wire, put_record, put_record_head,
-    status_from_wire,
+    status_from_wire, status_to_wire,
 };
 
 /// What a unary request says, apart from its method and deadline.
@@ -37,7 +37,68 @@ pub(crate) fn message_bytes(
 
 /// The bytes of a status. What is more than one of the sides takes is left out, and the text says
 /// so: the code and the outcome have to arrive.
-pub(crate) fn status_bytes(mut status: Status, limits: [(SizeLimits, &str); 2]) -> CallBytes {
+pub(crate) fn status_bytes(status: Status, limits: [(SizeLimits, &str); 2]) -> CallBytes {
+    CallBytes::status(&fitted(status, limits))
+}
+
+/// The record at the end of a stream of replies that has failed; like [`status_bytes`].
+pub(crate) fn status_record(status: Status, limits: [(SizeLimits, &str); 2]) -> Vec<u8> {
+    let mut record = Vec::new();
+    put_record(&mut record, RecordKind::Status, &status_to_wire(&fitted(status, limits)));
+    record
+}
+
+/// The record that a stream begins with: it is there also if there is nothing to say.
+pub(crate) fn metadata_record(metadata: &Metadata, trace: Option<TraceContext>) -> Vec<u8> {
+    let mut record = Vec::new();
+    let wire = metadata_to_wire(metadata, trace).unwrap_or_default();
+    put_record(&mut record, RecordKind::Metadata, &wire);
+    record
+}
+
+/// Reads what a stream of requests begins with, from the content of its first record.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` if it is no metadata, `RESOURCE_EXHAUSTED` if it exceeds this node's limits.
+pub(crate) fn read_request_metadata(
+    bytes: Bytes,
+    limits: SizeLimits,
+) -> Result<(Metadata, Option<TraceContext>), Status> {
+    let (metadata, trace) = metadata_from_wire(bytes).map_err(|_: DropReason| {
+        let text = "the stream of requests does not begin with metadata";
+        Status::invalid_argument(text).with_outcome(Outcome::NotExecuted)
+    })?;
+    match limits.exceeded(0, metadata.bytes(), "the request", "the serving node") {
+        Some(text) => Err(Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted)),
+        None => Ok((metadata, trace)),
+    }
+}
+
+/// Reads what a stream of replies begins with, from the content of its first record.
+///
+/// # Errors
+///
+/// `INTERNAL` if it is no metadata, `RESOURCE_EXHAUSTED` if it exceeds this node's limits.
+pub(crate) fn read_reply_metadata(bytes: Bytes, limits: SizeLimits) -> Result<Metadata, Status> {
+    let (metadata, _) = metadata_from_wire(bytes).map_err(|_: DropReason| {
+        Status::internal("the stream of replies does not begin with metadata")
+    })?;
+    match limits.exceeded(0, metadata.bytes(), "the reply", "the caller") {
+        Some(text) => Err(Status::resource_exhausted(text)),
+        None => Ok(metadata),
+    }
+}
+
+/// Reads the status that a stream of replies ends with; `INTERNAL` if it is none.
+pub(crate) fn read_status(bytes: Bytes) -> Status {
+    status_from_wire(bytes).unwrap_or_else(|_: DropReason| {
+        Status::internal("the stream of replies ends with a status that does not decode")
+    })
+}
+
+/// A status that both sides take.
+fn fitted(mut status: Status, limits: [(SizeLimits, &str); 2]) -> Status {
     for (limits, whose) in limits {
         let limits = SizeLimits { message: limits.message.max(STATUS_BYTES_MAX), ..limits };
         let detail = |detail: &Detail| detail.type_url.len() + detail.value.len();
@@ -52,7 +113,7 @@ pub(crate) fn status_bytes(mut status: Status, limits: [(SizeLimits, &str); 2]) 
             status = status.with_metadata(Metadata::new()).with_message(text);
         }
     }
-    CallBytes::status(&status)
+    status
 }
 
 /// A status may have this many bytes where messages may have less.

@@ -1,20 +1,30 @@
 //! Streams of messages: what a handler reads from and writes to, and what a caller feeds by hand.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use futures::channel::mpsc;
-use futures::{SinkExt, Stream, StreamExt};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use prost::Message;
 
+use crate::exchange::body::Encoder;
+use crate::exchange::queue::Queue;
 use crate::metadata::Metadata;
 use crate::status::Status;
 
 /// Where a handler puts its replies, or a caller its requests, one after the other.
 ///
 /// The stream ends when the sender is dropped: for a handler, when it returns.
-pub struct Sender<T> {
-    queue: mpsc::Sender<T>,
+pub struct Sender<T>(To<T>);
+
+enum To<T> {
+    /// A [`Feed`].
+    Feed(Arc<Queue<T>>),
+    /// Whoever sends on the replies of a handler.
+    Replies { queue: Arc<Queue<Bytes>>, encode: fn(&T, &mut Encoder) -> Bytes, encoder: Encoder },
 }
 
 /// The messages that come in: the requests of a handler, or the replies of a call.
@@ -28,7 +38,7 @@ pub struct Receiver<T> {
 
 /// The messages put into a [`Sender`] made by [`channel`], in order.
 pub struct Feed<T> {
-    queue: mpsc::Receiver<T>,
+    queue: Arc<Queue<T>>,
 }
 
 /// A sender and the stream that it feeds, which holds up to `capacity` messages (at least 1)
@@ -37,9 +47,15 @@ pub struct Feed<T> {
 /// For requests that are made bit by bit while a call runs, and for testing handlers that stream
 /// their replies.
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Feed<T>) {
-    // The queue has room for one more per sender than it is asked for.
-    let (sender, receiver) = mpsc::channel(capacity.saturating_sub(1));
-    (Sender { queue: sender }, Feed { queue: receiver })
+    let queue = Arc::new(Queue::new(capacity.max(1), usize::MAX));
+    (Sender(To::Feed(Arc::clone(&queue))), Feed { queue })
+}
+
+/// A sender of a handler's replies and the queue where they come out, encoded.
+pub(crate) fn replies<M: Message>() -> (Sender<M>, Arc<Queue<Bytes>>) {
+    let queue = Arc::new(Queue::new(REPLIES_AHEAD_MAX, REPLY_BYTES_AHEAD_MAX));
+    let encode = |message: &M, encoder: &mut Encoder| encoder.encode(message);
+    (Sender(To::Replies { queue: Arc::clone(&queue), encode, encoder: Encoder::default() }), queue)
 }
 
 impl<T> Sender<T> {
@@ -51,9 +67,35 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it ends, the message may or may not have been sent.
+    /// If the future is dropped before it ends, the message is not sent.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
-        self.queue.feed(message).await.map_err(|_| Status::cancelled("the other side has gone"))
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        match &mut self.0 {
+            To::Feed(queue) => queue.push(message, 0),
+            To::Replies { queue, encode, encoder } => {
+                let bytes = encode(&message, encoder);
+                let len = bytes.len();
+                queue.push(bytes, len);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let room = match &self.0 {
+            To::Feed(queue) => ready!(queue.poll_room(cx)),
+            To::Replies { queue, .. } => ready!(queue.poll_room(cx)),
+        };
+        Poll::Ready(room.map_err(|_| Status::cancelled("the other side has gone")))
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        match &self.0 {
+            To::Feed(queue) => queue.on_sender_gone(),
+            To::Replies { queue, .. } => queue.on_sender_gone(),
+        }
     }
 }
 
@@ -111,8 +153,14 @@ impl<T> Stream for Receiver<T> {
 impl<T> Stream for Feed<T> {
     type Item = T;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.queue.poll_next_unpin(cx)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.queue.poll_next(cx)
+    }
+}
+
+impl<T> Drop for Feed<T> {
+    fn drop(&mut self) {
+        self.queue.on_reader_gone();
     }
 }
 
@@ -133,6 +181,12 @@ impl<T> fmt::Debug for Feed<T> {
         f.debug_struct("Feed").finish_non_exhaustive()
     }
 }
+
+/// How many replies a handler may be ahead of what is sent on of them.
+const REPLIES_AHEAD_MAX: usize = 64;
+
+/// And how many bytes, but for the last one.
+const REPLY_BYTES_AHEAD_MAX: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,8 @@
 //!
 //! * **Every call ends**, with a reply or with a [`Status`]. A unary call has a deadline: the one
 //!   that is set with [`Call::timeout`], or what is left of that of the handler that makes the
-//!   call, or 10 s.
+//!   call, or 10 s. A call that streams has one only if it is set or inherited; without, it ends
+//!   with its handler, when its caller drops it, or when the other node has been silent for 10 s.
 //! * **A handler runs at most once** for a call that is not marked idempotent: under loss,
 //!   duplication, reordering and retransmission, when nodes restart, and however late a copy of a
 //!   datagram turns up.
@@ -71,6 +72,57 @@
 //! who offer the service are about to leave, the call waits for others, as it does if nobody offers
 //! it.
 //!
+//! A call that streams is tried again by the same rules until its reply begins: with its first
+//! message, or its end if it has none. Requests that were sent by then are sent again. For that up
+//! to 32 KiB of them are kept; when more have been sent the call is not tried again, and its status
+//! says so.
+//!
+//! # Streams
+//!
+//! A method of the `.proto` with `stream` before its request, its reply or both carries any number
+//! of messages in that direction. What the program has of them are a [`Receiver`] and a [`Sender`]:
+//!
+//! | | caller | handler |
+//! |---|---|---|
+//! | requests | any `Stream`, such as the [`Feed`] of [`channel`] | a [`Receiver`] |
+//! | replies | a [`Receiver`], which the call gives | a [`Sender`] |
+//!
+//! * **Messages arrive once and in order**, and before the error that ends their stream, if one
+//!   does. Zero messages are a stream too.
+//! * **The reply begins** with the handler's first message, or with its end. Until then the call is
+//!   not done; [`Context::set_reply_metadata`] counts until then. What an error carries along
+//!   besides is its own metadata.
+//! * **Requests flow** from when the call is first polled, whatever the program does with the call
+//!   then. They end with their `Stream`. The replies may go on after that, and the requests after
+//!   the last reply.
+//! * **The call ends when the handler returns**: it need not read all requests, and whoever makes
+//!   them is told (the stream is dropped, and [`Sender::send`] gives `CANCELLED`). If it panics, the
+//!   caller gets what was sent before and then `INTERNAL`.
+//! * **A slow reader holds up its sender**, and nobody else. Per stream, [`stream_window_bytes`] may
+//!   be on their way to a program that does not read, and [`stream_send_bytes`] wait at the sender,
+//!   a message more each; then [`Sender::send`] waits, or the caller's stream is not polled. A
+//!   handler whose `send` waits can do something else meanwhile, or give up.
+//! * **Dropping cancels**: the [`Call`] before its reply has begun, the [`Receiver`] after. The
+//!   handler is dropped where it waits. If it has handed its ends of the stream to another task,
+//!   they give `CANCELLED` there.
+//! * **When a node vanishes** the [`Receiver`] gives `UNAVAILABLE` after what had arrived, and the
+//!   handler is dropped. A stream on which nothing is said is kept alive, for as long as it lasts.
+//! * **A deadline covers the whole stream.** Nothing limits one that has none, so give it one if it
+//!   should end.
+//! * **Limits** are those of unary calls, for each message. One that is larger ends the call with
+//!   `RESOURCE_EXHAUSTED`. A stream is one of the calls that may be under way in a session.
+//!
+//! [`Channel::call`](crate::Channel::call), which calls by name, makes unary calls only. Whoever
+//! calls a method in another shape than it is served in gets `UNIMPLEMENTED`, as `NotExecuted`.
+//!
+//! A node's calls to itself, and those of a channel [in the
+//! process](crate::Channel::in_process), stream in the same way. Only their requests do not flow by
+//! themselves: the handler takes them from the caller's stream as it reads. Once its reply has
+//! begun the handler is a task of its own.
+//!
+//! A shutdown waits for streams like for other calls, up to
+//! [`drain_timeout`](crate::NodeBuilder::drain_timeout).
+//!
 //! # Which node is called
 //!
 //! Of the nodes that offer the service, a [`Picker`](crate::picker::Picker) chooses among those
@@ -126,6 +178,9 @@
 //! other side is told, and its handler is dropped at the point where it waits. `select!`,
 //! `timeout` and the end of a task do the right thing thereby.
 //!
+//! [`channel`]: crate::stream::channel
+//! [`stream_send_bytes`]: crate::config::Transport::stream_send_bytes
+//! [`stream_window_bytes`]: crate::config::Transport::stream_window_bytes
 //! [`Call`]: crate::Call
 //! [`Call::idempotent`]: crate::Call::idempotent
 //! [`Call::inherit`]: crate::Call::inherit
@@ -133,8 +188,13 @@
 //! [`Call::timeout`]: crate::Call::timeout
 //! [`Context`]: crate::Context
 //! [`Context::key`]: crate::Context::key
+//! [`Context::set_reply_metadata`]: crate::Context::set_reply_metadata
 //! [`Context::time_left`]: crate::Context::time_left
+//! [`Feed`]: crate::stream::Feed
 //! [`Metadata`]: crate::Metadata
 //! [`Outcome`]: crate::Outcome
+//! [`Receiver`]: crate::Receiver
+//! [`Sender`]: crate::Sender
+//! [`Sender::send`]: crate::Sender::send
 //! [`Status`]: crate::Status
 //! [`Status::attempts`]: crate::Status::attempts

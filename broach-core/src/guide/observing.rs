@@ -39,6 +39,9 @@
 //! | `attempt` | one attempt, numbered from 1 in the field `attempt` | its `call` |
 //! | `handle` | a handler | none in this process; the attempt in the calling node |
 //!
+//! A call with a stream of replies lasts until they have been read, or its receiver is dropped, and
+//! so does its attempt; the handler lasts until its last reply has been handed on.
+//!
 //! Within a process ([`Channel::in_process`](crate::Channel::in_process)) there is no `handle`: the
 //! attempt covers the handler.
 //!

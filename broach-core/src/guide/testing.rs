@@ -48,7 +48,8 @@
 //! # On a bad network
 //!
 //! With the feature `testing` there is a network within the process that loses, repeats, delays and
-//! damages datagrams at given rates and stops nodes, all from one seed:
+//! damages datagrams at given rates, has narrow ways with queues, and stops nodes, all from one
+//! seed:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -91,8 +92,8 @@
 //!
 //! `Faults` and `Network` are in `broach_core::testing`, which is part of this documentation only
 //! if the feature is on. `Network` stops nodes as well, parts them (`partition`, `cut`, `heal`) and
-//! lets them crash (`unplug`, `plug_in`); `History` compares what callers saw with what handlers
-//! did.
+//! lets them crash (`unplug`, `plug_in`); what a socket holds that nobody reads can be limited
+//! (`set_receive_buffer`); `History` compares what callers saw with what handlers did.
 //!
 //! On a paused clock, minutes of waiting pass in no time. On tokio's current-thread runtime the
 //! same seed gives the same run, if nodes and channels draw from seeds too; see

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,15 +14,19 @@ use tokio::task::yield_now;
 
 use crate::deadline::{Clock, Time};
 use crate::ids::{MethodId, SessionId};
+use crate::net::flow::{Flow, Reader, Writer};
 use crate::net::gossiper::Gossiper;
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
 use crate::net::inbox::{Command, Ended, Inbox};
 use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
+use crate::net::streams::{Streams, over};
 use crate::net::timer::Timer;
 use crate::observe::{Event as Seen, Held, Observe};
-use crate::proto::{Arrived, CallBytes, Endpoint, Event, Failed, Identity, Received, Ticket};
+use crate::proto::{
+    Arrived, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, StreamKey, Ticket,
+};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -30,20 +35,35 @@ pub(crate) trait Handler: fmt::Debug + Send + Sync {
     /// Whether there is work to do for calls of this method.
     fn serves(&self, method: MethodId) -> bool;
 
-    /// Begins the work on a call, unless its time is over. The work has to be polled right away.
-    fn handle(&self, now: Time, call: Arrived) -> Begun;
+    /// Begins the work on a unary call, unless its time is over. The work has to be polled right
+    /// away.
+    fn handle(&self, now: Time, call: Arrived) -> Begun<Work>;
+
+    /// Begins the work on a call that streams, whose requests come in through the reader if they
+    /// are what it streams, and whose replies go out through the writer in the other case.
+    fn handle_stream(
+        &self,
+        now: Time,
+        call: Arrived,
+        requests: Reader,
+        replies: Writer,
+    ) -> Begun<StreamWork>;
 }
 
 /// What comes of a call at first.
-pub(crate) enum Begun {
+pub(crate) enum Begun<W> {
     /// It is answered with these bytes, without any work.
     Refused(CallBytes),
     /// The work on a call of a method that this node serves.
-    Work(Work),
+    Work(W),
 }
 
 /// A future that begins when it is polled, does not panic, and gives the bytes of the reply.
 pub(crate) type Work = Pin<Box<dyn Future<Output = CallBytes> + Send>>;
+
+/// The same for a call that streams. If nothing has been written into the flow the call ends with
+/// the bytes that this gives; otherwise with the end of the flow.
+pub(crate) type StreamWork = Pin<Box<dyn Future<Output = Option<CallBytes>> + Send>>;
 
 /// What a node's driver is made of.
 #[derive(Debug)]
@@ -84,7 +104,8 @@ struct Driver {
     handlers: Option<Handlers>,
     gossiper: Option<Gossiper>,
     /// Who waits for the calls under way, and the sessions that these are in.
-    waiters: FxHashMap<Ticket, (oneshot::Sender<Ended>, SessionId)>,
+    waiters: FxHashMap<Ticket, (Waiter, SessionId)>,
+    streams: Streams,
     drained: Option<oneshot::Sender<()>>,
     timer: Timer,
     received: Vec<Datagram>,
@@ -98,6 +119,14 @@ struct Driver {
     stopping: bool,
     /// Who waits for the end.
     stopped: Option<oneshot::Sender<()>>,
+}
+
+/// Who waits for a call.
+#[derive(Debug)]
+enum Waiter {
+    Unary(oneshot::Sender<Ended>),
+    /// Whoever has the other end of its flow.
+    Stream,
 }
 
 /// What a turn begins with.
@@ -117,7 +146,7 @@ impl Driver {
             let asked = config.receive_buffer_bytes;
             observe.emit(Seen::ReceiveBuffer { given, asked });
         }
-        let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
+        let mut endpoint = Endpoint::new(now, Arc::clone(&config), identity, observe.clone(), rng);
         endpoint.set_receive_buffer(receive_buffer);
         if handler.is_none() {
             // Only the caller knows the method's name; it says the rest.
@@ -125,6 +154,7 @@ impl Driver {
         }
         let handlers =
             handler.map(|handler| Handlers::new(handler, Arc::clone(&clock), Arc::clone(&inbox)));
+        let streams = Streams::new(Arc::clone(&inbox), Arc::clone(&config));
         Self {
             endpoint,
             outbox: Outbox::new(Arc::clone(&socket), observe.clone()),
@@ -136,6 +166,7 @@ impl Driver {
             handlers,
             gossiper,
             waiters: FxHashMap::default(),
+            streams,
             drained: None,
             received: Vec::new(),
             commands: Vec::new(),
@@ -281,19 +312,31 @@ impl Driver {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, peer, silent, request, result } => {
-                    if let Some((waiter, _)) = self.waiters.remove(&ticket) {
+                Event::Ended { ticket, peer, condition, request, result } => {
+                    if let Some((waiter, session)) = self.waiters.remove(&ticket) {
                         ended += 1;
-                        // Whoever waited may have gone; its cancellation is in the inbox then.
                         let request = Some(request);
-                        let _ = waiter.send(Ended { peer, silent, request, result });
+                        let how = Ended { peer, condition, request, result };
+                        match waiter {
+                            // Whoever waited may have gone; its cancellation is in the inbox then.
+                            Waiter::Unary(waiter) => drop(waiter.send(how)),
+                            Waiter::Stream => {
+                                self.streams.on_end(StreamKey::Made { session, ticket }, how);
+                            }
+                        }
                     }
                 }
                 Event::Call(call) => {
                     if let Some(handlers) = &mut self.handlers {
-                        handlers.on_call(call);
+                        let ends = call.streams.any().then(|| self.streams.serve(call.serving));
+                        handlers.on_call(call, ends);
                     }
                 }
+                Event::Record { stream, record } => {
+                    self.streams.on_record(stream, record, &self.endpoint);
+                }
+                Event::Fin(serving) => self.streams.on_fin(StreamKey::Served(serving)),
+                Event::Room(stream) => self.streams.on_room(stream, &self.endpoint),
                 Event::Answered(peer) => {
                     if let Some(gossiper) = &mut self.gossiper {
                         gossiper.on_answered(now, peer);
@@ -304,13 +347,17 @@ impl Driver {
                         gossiper.on_heard(peer);
                     }
                 }
+                // Nobody makes calls with streams yet.
                 Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);
                     }
+                    // The handler may have given its ends of the stream to others.
+                    self.streams.on_end(StreamKey::Served(serving), Ended::without_reply(over()));
                 }
             }
         }
+        self.streams.wake();
         ended
     }
 
@@ -330,17 +377,25 @@ impl Driver {
                     let ticket = call.call.ticket;
                     match self.endpoint.open(now, to, call) {
                         Ok(session) => {
-                            self.waiters.insert(ticket, (waiter, session));
+                            self.waiters.insert(ticket, (Waiter::Unary(waiter), session));
                         }
-                        Err(Failed { status, bytes }) => {
+                        Err(Failed { status, condition, bytes }) => {
                             let (request, result) = (Some(bytes), Err(status));
-                            let ended = Ended { peer: None, silent: false, request, result };
+                            let ended = Ended { peer: None, condition, request, result };
                             let _ = waiter.send(ended);
                         }
                     }
                 }
+                Command::OpenStream { flow, .. } if self.stopping => {
+                    flow.end(Ended::never_begun());
+                }
+                Command::OpenStream { to, call, flow } => self.open_stream(now, to, call, flow),
+                Command::Flow(flow) => self.exchange(now, &flow),
                 Command::Cancel(ticket) => {
-                    if let Some((_, session)) = self.waiters.remove(&ticket) {
+                    if let Some((waiter, session)) = self.waiters.remove(&ticket) {
+                        if let Waiter::Stream = waiter {
+                            self.streams.remove(StreamKey::Made { session, ticket });
+                        }
                         self.endpoint.cancel(session, ticket);
                     }
                 }
@@ -348,6 +403,7 @@ impl Driver {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.on_reply(now, serving, first_poll);
                     }
+                    self.streams.on_end(StreamKey::Served(serving), Ended::without_reply(over()));
                     self.endpoint.reply(serving, bytes);
                 }
                 Command::Cluster(update) => {
@@ -355,6 +411,7 @@ impl Driver {
                         gossiper.update(now, update);
                     }
                 }
+                Command::GoAway => self.endpoint.go_away(),
                 Command::Drain { refusal, drained } => {
                     self.endpoint.refuse_calls(refusal);
                     self.drained = Some(drained);
@@ -365,7 +422,39 @@ impl Driver {
                 }
             }
         }
+        self.streams.wake();
         self.commands = commands;
+    }
+
+    fn open_stream(&mut self, now: Time, to: SocketAddr, mut call: NewCall, flow: Arc<Flow>) {
+        let ticket = call.call.ticket;
+        if call.call.streams.requests {
+            call.bytes = CallBytes::records(flow.take_first());
+        }
+        match self.endpoint.open(now, to, call) {
+            Ok(session) => {
+                self.waiters.insert(ticket, (Waiter::Stream, session));
+                self.streams.insert(StreamKey::Made { session, ticket }, Arc::clone(&flow));
+                // Its user may have ended it meanwhile, or there is something more in it.
+                self.exchange(now, &flow);
+            }
+            Err(Failed { status, condition, bytes }) => {
+                let (request, result) = (Some(bytes), Err(status));
+                flow.end(Ended { peer: None, condition, request, result });
+            }
+        }
+    }
+
+    /// A user of a stream has put something into its flow.
+    fn exchange(&mut self, now: Time, flow: &Flow) {
+        let ended = self.streams.exchange(now, flow, &mut self.endpoint);
+        if let Some(key @ StreamKey::Served(serving)) = ended {
+            // The handler may have given its requests to others, who learn that they need not wait.
+            self.streams.on_end(key, Ended::without_reply(over()));
+            if let Some(handlers) = &mut self.handlers {
+                handlers.on_reply(now, serving, None);
+            }
+        }
     }
 
     /// Tells whoever waits for it that nothing is under way any more.

@@ -8,16 +8,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
+use crate::net::flow::{self, Flow, Reader, Writer};
 use crate::net::gossiper::Update;
 use crate::net::inbox::{Command, Ended, Inbox, NotTaken, stopped};
 use crate::observe::Observe;
-use crate::proto::{Call, CallBytes, NewCall, Ticket};
+use crate::proto::{Call, CallBytes, NewCall, Streams, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -31,6 +33,8 @@ struct Inner {
     inbox: Arc<Inbox>,
     next_ticket: AtomicU64,
     shared: Shared,
+    /// Where the driver runs, and what works for calls beside it.
+    runtime: runtime::Handle,
 }
 
 /// What a handle knows of its node.
@@ -58,6 +62,8 @@ pub(crate) struct Outbound {
     /// Of [`Open`](crate::wire::Open).
     pub(crate) flags: u32,
     pub(crate) deadline: Option<Time>,
+    pub(crate) streams: Streams,
+    /// Of the request; nothing if the requests are streamed.
     pub(crate) bytes: CallBytes,
     /// The caller has somewhere else to go if the node falls silent.
     pub(crate) yields: bool,
@@ -65,30 +71,65 @@ pub(crate) struct Outbound {
 
 impl Handle {
     pub(super) fn new(inbox: Arc<Inbox>, shared: Shared) -> Self {
-        Self(Arc::new(Inner { inbox, next_ticket: AtomicU64::new(0), shared }))
+        let runtime = runtime::Handle::current();
+        Self(Arc::new(Inner { inbox, next_ticket: AtomicU64::new(0), shared, runtime }))
     }
 
-    /// Makes a call. It runs whether or not the future is polled; dropping the future cancels it.
+    /// Makes a unary call. It runs whether or not the future is polled; dropping the future cancels
+    /// it.
     pub(crate) fn call(&self, now: Time, outbound: Outbound) -> Sent {
-        let inner = &self.0;
-        let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
         let (waiter, ended) = oneshot::channel();
-        let Outbound { to, method, flags, deadline, bytes, yields } = outbound;
-        let call = Call { ticket, method, flags, deadline, made_at: now, yields };
-        let call = NewCall { call, bytes };
-        let max = inner.shared.config.calls_waiting_max;
-        let refused = match inner.inbox.push_below(max, Command::Open { to, call, waiter }) {
+        let (to, call) = self.new_call(now, outbound);
+        let ticket = call.call.ticket;
+        match self.push(Command::Open { to, call, waiter }) {
             Ok(()) => {
-                let inbox = Some(Arc::clone(&inner.inbox));
-                return Sent { ended: Ok(ended), ticket, inbox };
+                let inbox = Some(Arc::clone(&self.0.inbox));
+                Sent { ended: Ok(ended), ticket, inbox }
             }
+            Err(refused) => Sent { ended: Err(Some(refused)), ticket, inbox: None },
+        }
+    }
+
+    /// The two ends of a call that streams, which is still to be [made](Self::open).
+    pub(crate) fn flow(&self) -> (Reader, Writer) {
+        flow::ends(Flow::new(Arc::clone(&self.0.inbox), &self.0.shared.config))
+    }
+
+    /// Makes a call that streams, whose replies come to this reader. It runs until all has been
+    /// read, or [`Stream`] is dropped, which cancels it. The first requests may be in the flow
+    /// already.
+    pub(crate) fn open(&self, now: Time, outbound: Outbound, reader: Reader) -> Stream {
+        let (to, call) = self.new_call(now, outbound);
+        let (ticket, flow) = (call.call.ticket, Arc::clone(&reader.flow));
+        if let Err(refused) = self.push(Command::OpenStream { to, call, flow }) {
+            reader.flow.end(Ended::without_reply(refused));
+        }
+        Stream { reader, ticket, handle: self.clone() }
+    }
+
+    /// Does something beside a call, in the runtime of the driver.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.runtime.spawn(work);
+    }
+
+    fn new_call(&self, now: Time, outbound: Outbound) -> (SocketAddr, NewCall) {
+        let ticket = Ticket(self.0.next_ticket.fetch_add(1, Ordering::Relaxed));
+        let Outbound { to, method, flags, deadline, streams, bytes, yields } = outbound;
+        let call = Call { ticket, method, flags, deadline, streams, made_at: now, yields };
+        (to, NewCall { call, bytes })
+    }
+
+    /// Hands a call to the driver.
+    fn push(&self, command: Command) -> Result<(), Status> {
+        let max = self.0.shared.config.calls_waiting_max;
+        let refused = match self.0.inbox.push_below(max, command) {
+            Ok(()) => return Ok(()),
             Err(NotTaken::Closed) => stopped(),
             Err(NotTaken::Full) => Status::resource_exhausted(format!(
                 "{max} calls wait for this node's driver already (transport.calls_waiting_max)"
             )),
         };
-        let refused = refused.with_outcome(Outcome::NotExecuted);
-        Sent { ended: Err(Some(refused)), ticket, inbox: None }
+        Err(refused.with_outcome(Outcome::NotExecuted))
     }
 
     /// Tells the membership something; ignored if there is none.
@@ -102,6 +143,11 @@ impl Handle {
         self.update(Update::Leave(left));
         // If there is no membership, or no driver any more, the other end is dropped.
         let _ = done.await;
+    }
+
+    /// Asks all callers to make new calls elsewhere; those that come all the same are served.
+    pub(crate) fn go_away(&self) {
+        self.0.inbox.push(Command::GoAway);
     }
 
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.
@@ -144,7 +190,25 @@ impl Drop for Inner {
     }
 }
 
-/// A call under way to a node. Dropping it cancels the call.
+/// A call to a node that streams, under way. Dropping it cancels the call.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the call"]
+pub(crate) struct Stream {
+    pub(crate) reader: Reader,
+    ticket: Ticket,
+    /// The driver goes on as long as there are streams, too.
+    handle: Handle,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.reader.flow.abandon() {
+            self.handle.0.inbox.push(Command::Cancel(self.ticket));
+        }
+    }
+}
+
+/// A unary call under way to a node. Dropping it cancels the call.
 #[derive(Debug)]
 #[must_use = "dropping it cancels the call"]
 pub(crate) struct Sent {

@@ -14,10 +14,14 @@ use tokio::task::AbortHandle;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
 use crate::net::driver::{Begun, Handler};
+use crate::net::flow::{Reader, Writer};
 use crate::net::inbox::{Command, Inbox};
 use crate::net::pace::Pace;
 use crate::net::starts::Starts;
 use crate::proto::{Arrived, CallBytes, Serving};
+
+/// The bytes of a reply, and how long the handler's first poll took, if that was measured.
+type Reply = (CallBytes, Option<(MethodId, Duration)>);
 
 /// Starts handlers, and stops those that are not needed any more.
 ///
@@ -32,6 +36,8 @@ pub(super) struct Handlers {
     inbox: Arc<Inbox>,
     starts: Starts,
     running: FxHashMap<Serving, AbortHandle>,
+    /// The ends of those calls that stream, until their handlers are started.
+    streams: FxHashMap<Serving, (Reader, Writer)>,
     /// Of the methods that the node serves, which is as many as it can become.
     paces: FxHashMap<MethodId, Pace>,
     /// How long handlers may still be polled in place in this turn.
@@ -42,13 +48,26 @@ pub(super) struct Handlers {
 
 impl Handlers {
     pub(super) fn new(handler: Arc<dyn Handler>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Self {
-        let (running, paces) = (FxHashMap::default(), FxHashMap::default());
         let (starts, now) = (Starts::new(), clock.now());
-        Self { handler, clock, inbox, starts, running, paces, left: TURN_MAX, now }
+        Self {
+            handler,
+            clock,
+            inbox,
+            starts,
+            running: FxHashMap::default(),
+            streams: FxHashMap::default(),
+            paces: FxHashMap::default(),
+            left: TURN_MAX,
+            now,
+        }
     }
 
-    /// A call has arrived, whose handler is to be started.
-    pub(super) fn on_call(&mut self, call: Arrived) {
+    /// A call has arrived, whose handler is to be started; with the ends of its streams, if it has
+    /// any.
+    pub(super) fn on_call(&mut self, call: Arrived, ends: Option<(Reader, Writer)>) {
+        if let Some(ends) = ends {
+            self.streams.insert(call.serving, ends);
+        }
         self.starts.push(call);
     }
 
@@ -71,7 +90,10 @@ impl Handlers {
             let serving = call.serving;
             let pace = self.paces.get(&call.method);
             let quick = pace.is_some_and(|pace| pace.is_quick(self.now));
-            if quick || !self.handler.serves(call.method) {
+            if call.streams.any() {
+                self.start_stream(call);
+                self.look_at_clock();
+            } else if quick || !self.handler.serves(call.method) {
                 if let Some(bytes) = self.start_here(call) {
                     reply(serving, bytes);
                 }
@@ -102,7 +124,7 @@ impl Handlers {
         match polled {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => {
-                self.spawn(serving, async { (work.await, None) });
+                self.spawn(serving, async { Some((work.await, None)) });
                 None
             }
         }
@@ -117,7 +139,7 @@ impl Handlers {
             let before = clock.now();
             let mut work = match handler.handle(before, call) {
                 Begun::Work(work) => work,
-                Begun::Refused(reply) => return (reply, None),
+                Begun::Refused(reply) => return Some((reply, None)),
             };
             let mut took = None;
             let reply = poll_fn(|cx| {
@@ -125,7 +147,20 @@ impl Handlers {
                 took.get_or_insert_with(|| clock.now().since(before));
                 polled
             });
-            (reply.await, took.map(|took| (method, took)))
+            Some((reply.await, took.map(|took| (method, took))))
+        });
+    }
+
+    /// Starts the handler of a call that streams: it will have to wait, so it gets a task.
+    fn start_stream(&mut self, call: Arrived) {
+        let serving = call.serving;
+        let Some((requests, replies)) = self.streams.remove(&serving) else { return };
+        let (handler, clock) = (Arc::clone(&self.handler), Arc::clone(&self.clock));
+        self.spawn(serving, async move {
+            match handler.handle_stream(clock.now(), call, requests, replies) {
+                Begun::Work(work) => work.await.map(|reply| (reply, None)),
+                Begun::Refused(reply) => Some((reply, None)),
+            }
         });
     }
 
@@ -138,16 +173,16 @@ impl Handlers {
         took
     }
 
-    /// Gives a handler a task. Its first poll comes with the reply, if that was measured.
+    /// Gives a handler a task, whose end is the reply, or that of the call's stream.
     fn spawn(
         &mut self,
         serving: Serving,
-        work: impl Future<Output = (CallBytes, Option<(MethodId, Duration)>)> + Send + 'static,
+        work: impl Future<Output = Option<Reply>> + Send + 'static,
     ) {
         let inbox = Arc::clone(&self.inbox);
         let task = tokio::spawn(async move {
             // The handler's panics are caught where its name is known; this is about the rest.
-            if let Ok((bytes, first_poll)) = AssertUnwindSafe(work).catch_unwind().await {
+            if let Ok(Some((bytes, first_poll))) = AssertUnwindSafe(work).catch_unwind().await {
                 inbox.push(Command::Reply { serving, bytes, first_poll });
             }
         });
@@ -171,6 +206,7 @@ impl Handlers {
     /// started.
     pub(super) fn stop(&mut self, serving: Serving) {
         if self.starts.remove(serving) {
+            self.streams.remove(&serving);
             return;
         }
         if let Some(task) = self.running.remove(&serving) {

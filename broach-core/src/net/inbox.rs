@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 
 use crate::code::Outcome;
 use crate::ids::MethodId;
+use crate::net::flow::Flow;
 use crate::net::gossiper::Update;
 use crate::peer::Peer;
-use crate::proto::{CallBytes, NewCall, Serving, Ticket};
+use crate::proto::{CallBytes, Condition, NewCall, Serving, Ticket};
 use crate::status::Status;
 
 /// How a call ended: with the bytes of its reply, or without; and the node that it was made to, if
@@ -22,8 +23,8 @@ use crate::status::Status;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) peer: Option<Peer>,
-    /// The node says nothing any more.
-    pub(crate) silent: bool,
+    /// Whether other calls had better go elsewhere.
+    pub(crate) condition: Condition,
     /// The bytes of its request, for another try; absent if the driver has gone with them.
     pub(crate) request: Option<CallBytes>,
     pub(crate) result: Result<Bytes, Status>,
@@ -32,7 +33,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// The end of a call that no node says anything of.
     pub(super) const fn without_reply(status: Status) -> Self {
-        Self { peer: None, silent: false, request: None, result: Err(status) }
+        Self { peer: None, condition: Condition::Well, request: None, result: Err(status) }
     }
 
     /// The end of a call that came when the driver had stopped, or was about to.
@@ -50,12 +51,18 @@ pub(super) fn stopped() -> Status {
 pub(super) enum Command {
     /// Make a call.
     Open { to: SocketAddr, call: NewCall, waiter: oneshot::Sender<Ended> },
+    /// Make a call that streams. If it streams its requests, the first are in the flow.
+    OpenStream { to: SocketAddr, call: NewCall, flow: Arc<Flow> },
+    /// Look at this flow: there is something in it.
+    Flow(Arc<Flow>),
     /// Nobody waits for this call any more.
     Cancel(Ticket),
     /// A handler has ended. How long its first poll took, if that was measured.
     Reply { serving: Serving, bytes: CallBytes, first_poll: Option<(MethodId, Duration)> },
     /// For the membership.
     Cluster(Update),
+    /// Ask callers to make new calls elsewhere.
+    GoAway,
     /// Take no more calls; tell when all that were taken have ended.
     Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.
@@ -138,8 +145,12 @@ impl Inbox {
         // To tell somebody may wake tasks that come back here.
         drop(commands);
         for command in left {
-            if let Command::Open { waiter, .. } = command {
-                let _ = waiter.send(Ended::never_begun());
+            match command {
+                Command::Open { waiter, .. } => {
+                    let _ = waiter.send(Ended::never_begun());
+                }
+                Command::OpenStream { flow, .. } => flow.end(Ended::never_begun()),
+                _ => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Sockets that carry datagrams within the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -43,12 +43,17 @@ struct Inner {
     carrier: Box<dyn Carrier>,
     mailboxes: BTreeMap<SocketAddr, Mailbox>,
     next: u64,
+    /// How many datagrams that have arrived a socket holds until they are read.
+    receive_buffer: usize,
+    /// How many have found no room there.
+    unread: u64,
 }
 
-/// What is on its way to a socket, in the order of arrival.
+/// What is on its way to a socket, in the order of arrival, and what has arrived.
 #[derive(Default)]
 struct Mailbox {
     datagrams: BTreeMap<(Time, u64), (SocketAddr, Carried)>,
+    arrived: VecDeque<(Time, SocketAddr, Carried)>,
     waker: Option<Waker>,
     /// Nobody reads: datagrams stay where they are.
     stopped: bool,
@@ -57,7 +62,9 @@ struct Mailbox {
 impl Hub {
     pub(crate) fn new(clock: Arc<dyn Clock>, carrier: Box<dyn Carrier>) -> Self {
         let mailboxes = BTreeMap::new();
-        Self(Arc::new(Mutex::new(Inner { clock, carrier, mailboxes, next: 0 })))
+        let (receive_buffer, unread) = (usize::MAX, 0);
+        let inner = Inner { clock, carrier, mailboxes, next: 0, receive_buffer, unread };
+        Self(Arc::new(Mutex::new(inner)))
     }
 
     /// A socket with this address.
@@ -83,8 +90,53 @@ impl Hub {
         }
     }
 
+    /// From now on every socket holds so many datagrams that have arrived and have not been read;
+    /// more are lost.
+    pub(crate) fn set_receive_buffer(&self, datagrams: usize) {
+        let mut inner = self.lock();
+        inner.arrive();
+        inner.receive_buffer = datagrams;
+    }
+
+    /// How many datagrams have been lost so far because nobody read them.
+    pub(crate) fn unread(&self) -> u64 {
+        let mut inner = self.lock();
+        inner.arrive();
+        inner.unread
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Puts what has reached a socket by now where it can be read, as far as there is room.
+    ///
+    /// Nothing is read in between, so that it may be done late.
+    fn arrive(&mut self) {
+        let now = self.clock.now();
+        for mailbox in self.mailboxes.values_mut() {
+            self.unread += mailbox.arrive(now, self.receive_buffer);
+        }
+    }
+}
+
+impl Mailbox {
+    /// The same for one socket; returns how many datagrams found no room.
+    fn arrive(&mut self, now: Time, room: usize) -> u64 {
+        let mut lost = 0;
+        while let Some(entry) = self.datagrams.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((time, _), (from, datagram)) = entry.remove_entry();
+            if self.arrived.len() < room {
+                self.arrived.push_back((time, from, datagram));
+            } else {
+                lost += 1;
+            }
+        }
+        lost
     }
 }
 
@@ -106,23 +158,21 @@ impl DatagramSocket for MemorySocket {
     ) -> Poll<io::Result<()>> {
         let now = self.clock.now();
         let mut inner = self.hub.lock();
-        let Some(mailbox) = inner.mailboxes.get_mut(&self.addr) else {
+        let Inner { mailboxes, receive_buffer, unread, .. } = &mut *inner;
+        let Some(mailbox) = mailboxes.get_mut(&self.addr) else {
             return Poll::Pending;
         };
         mailbox.waker = Some(cx.waker().clone());
         if mailbox.stopped {
             return Poll::Pending;
         }
-        let before = received.len();
-        while received.len() - before < BATCH
-            && let Some(entry) = mailbox.datagrams.first_entry()
-            && entry.key().0 <= now
-        {
-            let ((arrived, _), (from, Carried { ecn, bytes })) = entry.remove_entry();
-            let waited = now.since(arrived);
-            received.push(Datagram { from, local_ip: None, waited, ecn, bytes });
-        }
-        if before < received.len() {
+        *unread += mailbox.arrive(now, *receive_buffer);
+        let batch = mailbox.arrived.len().min(BATCH);
+        received.extend(mailbox.arrived.drain(..batch).map(|(arrived, from, datagram)| {
+            let (waited, Carried { ecn, bytes }) = (now.since(arrived), datagram);
+            Datagram { from, local_ip: None, waited, ecn, bytes }
+        }));
+        if 0 < batch {
             return Poll::Ready(Ok(()));
         }
         let next = mailbox.datagrams.first_key_value().map(|(&(time, _), _)| time);

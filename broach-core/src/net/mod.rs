@@ -15,10 +15,12 @@ mod address;
 mod advertise;
 mod clock;
 mod driver;
+mod flow;
 mod gossiper;
 mod handle;
 mod handlers;
 mod inbox;
+mod lookup;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod outbox;
@@ -29,24 +31,27 @@ mod setup;
 mod sightings;
 mod socket;
 mod starts;
+mod streams;
+mod task;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod udp;
 
 pub use address::AddressError;
-pub(crate) use address::{
-    DNS, Target, check_reachable, parse, resolve, resolve_all, resolve_target,
-};
+pub(crate) use address::{DNS, Target, check_reachable, parse, resolve, resolve_target};
 pub use advertise::AdvertiseError;
 pub(crate) use advertise::settle;
 pub(crate) use clock::TokioClock;
-pub(crate) use driver::{Begun, Handler};
+pub(crate) use driver::{Begun, Handler, StreamWork, Work};
+pub(crate) use flow::{Reader, Writer};
 pub(crate) use gossiper::Update;
-pub(crate) use handle::{Handle, Outbound, Sent};
+pub(crate) use handle::{Handle, Outbound, Sent, Stream};
 pub(crate) use inbox::Ended;
-pub(crate) use seeds::{Resolver, Seeds};
+pub(crate) use lookup::{Lookup, Resolver, look_up};
+pub(crate) use seeds::Seeds;
 pub use setup::BindError;
 pub(crate) use setup::{ClusterPart, Setup};
 pub(crate) use sightings::{Sighting, Sightings};
 pub use socket::{Datagram, DatagramSocket, Datagrams};
+pub(crate) use task::Task;

@@ -23,7 +23,7 @@ impl Session {
     fn has_frames(&self) -> bool {
         let calls = match &self.side {
             Side::Client(client) => client.calls.wants_to_send(),
-            Side::Server(server) => server.calls.wants_to_send(),
+            Side::Server(server) => server.goaway_due || server.calls.wants_to_send(),
         };
         // What this node can do is told along with the first thing that there is to say.
         calls || self.ping_due
@@ -167,6 +167,14 @@ impl Session {
         if self.hello_due && writer.hello(&self.hello(now, shared)) {
             self.link.push(SentFrame::Hello);
             self.hello_due = false;
+            wrote = true;
+        }
+        if let Side::Server(server) = &mut self.side
+            && server.goaway_due
+            && writer.goaway()
+        {
+            self.link.push(SentFrame::Goaway);
+            server.goaway_due = false;
             wrote = true;
         }
         let calls = match &mut self.side {

@@ -18,17 +18,19 @@ use crate::peer::Peer;
 use crate::proto::budget::Budget;
 use crate::proto::caller::Caller;
 use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::peers::Peers;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Opening, Side};
 use crate::proto::stateless::{Answer, Answers};
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
-use crate::proto::trouble::Trouble;
-use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
+use crate::proto::{
+    CallBytes, Condition, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit,
+};
 use crate::rng::Rng;
 use crate::status::Status;
-use crate::wire::Frame;
+use crate::wire::{Frame, Record};
 
 /// One node's end of all its sessions; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -66,10 +68,14 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) budget: Budget,
     pub(crate) events: VecDeque<Event>,
+    /// Of the piece of a stream that is being handled.
+    pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
     /// How many bytes that have arrived wait to be read at the most, if that is known.
     pub(crate) receive_buffer_given: Option<usize>,
+    /// Callers are asked to make new calls elsewhere.
+    pub(super) leaving: bool,
 }
 
 impl Endpoint {
@@ -84,7 +90,7 @@ impl Endpoint {
         let tokens = Tokens::new(&mut rng, config.token_lifetime);
         let closed = Closed::new(config.closed_max);
         let budget = Budget::new(&config);
-        let events = VecDeque::new();
+        let (events, records) = (VecDeque::new(), Vec::new());
         let shared = Shared {
             config,
             identity,
@@ -92,7 +98,9 @@ impl Endpoint {
             tokens,
             budget,
             events,
+            records,
             refusal: None,
+            leaving: false,
             receive_buffer_given: None,
         };
         Self {
@@ -124,7 +132,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If too many calls are waiting to be sent already, or the node is known not to take so much.
+    /// If too many calls are waiting to be sent already, or the node is known not to take so much,
+    /// or it is silent and the call can go elsewhere.
     pub(crate) fn open(
         &mut self,
         now: Time,
@@ -136,9 +145,16 @@ impl Endpoint {
             None => self.connect(now, to),
         };
         let session = &mut self.sessions[index];
+        let unanswered = session.leaves_unanswered(now, &self.shared.config);
         let Side::Client(client) = &mut session.side else {
             unreachable!("a peer's session is one that was opened from here");
         };
+        // It would only come into doubt there, like those that are under way.
+        if call.call.yields && unanswered && client.silent.is_some() {
+            let status = Status::unavailable(format!("{to} has fallen silent"));
+            let status = status.with_outcome(Outcome::NotExecuted);
+            return Err(Failed { status, condition: Condition::Silent, bytes: call.bytes });
+        }
         let max = self.shared.config.calls_waiting_max;
         let refused = if max <= client.calls.waiting() {
             Some(format!(
@@ -149,9 +165,9 @@ impl Endpoint {
         };
         if let Some(text) = refused {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted);
-            return Err(Failed { status, bytes: call.bytes });
+            return Err(Failed { status, condition: Condition::Well, bytes: call.bytes });
         }
-        client.calls.push(call);
+        client.calls.push(call, self.shared.config.stream_send_bytes);
         let id = session.id;
         self.touch(index);
         Ok(id)
@@ -179,20 +195,9 @@ impl Endpoint {
         self.touch(index);
     }
 
-    /// The operating system did not take a datagram because it is too large for the interface, or
-    /// for the path as far as it knows. It counts as sent, and is lost; smaller ones follow.
-    pub(crate) fn on_too_large(&mut self, now: Time, to: SocketAddr, bytes: usize) {
-        let there = self.sessions.iter_mut().filter(|(_, session)| session.peer == to);
-        there.for_each(|(_, session)| session.link.path.on_too_large(now, bytes));
-    }
-
-    /// The operating system did not take a datagram. It counts as sent, and is lost; those who wait
-    /// for what it was to bring are told why if nothing else comes.
-    pub(crate) fn on_send_failed(&mut self, to: SocketAddr, errno: i32) {
-        let session = self.peers.get(to).session.and_then(|index| self.sessions.get_mut(index));
-        if let Some(Session { side: Side::Client(client), .. }) = session {
-            client.trouble = Trouble { errno: (errno != 0).then_some(errno) };
-        }
+    /// The node at the other end of a session, if it is known.
+    pub(crate) fn peer(&self, session: SessionId) -> Option<Peer> {
+        self.sessions[*self.by_id.get(&session)?].peer_node()
     }
 
     /// A node is known to live from another source. A session that is opened to it from now on
@@ -296,7 +301,9 @@ impl Endpoint {
         let known = self.peers.get(to);
         let shown_from = PacketNumber(0);
         let opening = Opening { meant: known.instance, token: known.token, shown_from };
-        let calls = Caller::new(self.shared.config.calls_per_session_max);
+        let config = &self.shared.config;
+        let replies = RecordLimits::of_replies(config);
+        let calls = Caller::new(config.calls_per_session_max, replies);
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
         self.peers.entry(to).session = Some(index);

@@ -1,11 +1,13 @@
 //! [`Path`]: what is known of the network between two nodes: how much may be on its way there, how
 //! fast, in which size, and whether it can mark.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::{BASE_DATAGRAM_BYTES, Network, Transport};
 use crate::deadline::Time;
 use crate::ecn::Ecn;
+use crate::observe::{Event, Observe};
 use crate::proto::congestion::{Acked, Cubic, Losses, Sizes, Window};
 use crate::proto::marking::Marking;
 use crate::proto::pacer::{PACED_RTT_MIN, Pacer, Rate};
@@ -34,6 +36,18 @@ pub(crate) struct News {
     pub(crate) congested: Option<bool>,
     /// How large a datagram may be, if that has changed.
     pub(crate) datagram_bytes: Option<usize>,
+}
+
+impl News {
+    /// Tells whoever watches.
+    pub(crate) fn tell(self, to: SocketAddr, observe: &Observe) {
+        if let Some(marked) = self.congested {
+            observe.emit(Event::Congested { to, marked });
+        }
+        if let Some(bytes) = self.datagram_bytes {
+            observe.emit(Event::DatagramSize { to, bytes });
+        }
+    }
 }
 
 impl Path {

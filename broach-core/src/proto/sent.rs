@@ -23,10 +23,14 @@ pub(crate) enum SentFrame {
     },
     /// The end of a call of which nobody wants to know any more.
     Cancel(CallId),
+    /// How much of a call may be sent.
+    Credit(CallId),
     /// What this node can do.
     Hello,
     /// A wish for an acknowledgement.
     Ping,
+    /// A wish that new calls be made elsewhere.
+    Goaway,
 }
 
 /// The datagrams of a session that want an acknowledgement, in the order of their numbers.

@@ -3,20 +3,28 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures::FutureExt;
+use bytes::Bytes;
 use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
 use crate::code::Outcome;
-use crate::exchange::{Body, Local, Reply, Request, code_of, no_streams, unimplemented};
-use crate::method::Shape;
+use crate::config::SizeLimits;
+use crate::deadline::{Deadline, Sleep};
+use crate::exchange::{
+    Body, Entrance, Exit, Local, Outlet, Reply, Request, check_shape, code_of, passage, streams_of,
+    unimplemented,
+};
+use crate::method::Method;
+use crate::net::Task;
 use crate::observe::{Event, HandlerScope};
 use crate::peer::Peer;
 use crate::server::Serve;
-use crate::server::serve::{SERVING, Work, checked_reply};
+use crate::server::serve::{SERVING, Work, check_reply, checked_reply};
+use crate::server::streaming::check_one_of_many;
 use crate::status::Status;
 
 /// What a node knows of the calls that it makes to itself.
@@ -75,18 +83,17 @@ impl Serve {
         let Some(found) = inner.registry.find(method.id()) else {
             return Err(unimplemented(method));
         };
-        if found.method.shape() != Shape::Unary {
-            return Err(no_streams(&found.method));
-        }
+        check_shape(&found.method, streams_of(method.shape()))?;
         let now = inner.observe.clock().now();
         let Request { deadline, trace, .. } = request;
         request.method = found.method;
         let scope =
             HandlerScope::start(&inner.observe, &request.method, own.addr, now, deadline, trace);
         request.trace = scope.trace();
-        inner.locals.running.fetch_add(1, Ordering::AcqRel);
-        let work = Some(Work::new(Arc::clone(inner), scope, request));
-        Ok(Serving { serve: self.clone(), work, own, stop: None })
+        let many = streams_of(request.method.shape()).replies;
+        let work = Work::new(Arc::clone(inner), scope, request);
+        let work = Some((work, Running::begin(self)));
+        Ok(Serving { work, own, deadline, many, stop: Stop::default() })
     }
 }
 
@@ -103,27 +110,46 @@ impl Local for Serve {
     }
 }
 
-/// The work on a call of the node to itself.
+/// The work on a call of the node to itself, up to its reply.
 struct Serving {
-    serve: Serve,
-    /// Until it is done.
-    work: Option<Work>,
+    /// Until it is done, or goes on in a task of its own. The handler first, so that whoever waits
+    /// for the end finds it gone.
+    work: Option<(Work, Running)>,
     own: Peer,
-    /// Only for a handler that has to wait: most do not.
-    stop: Option<Pin<Box<OwnedNotified>>>,
+    deadline: Option<Deadline>,
+    /// Whether there are many replies.
+    many: bool,
+    stop: Stop,
 }
 
-impl Serving {
-    /// Waits until the node has ended.
-    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let locals = &self.serve.0.locals;
+/// Counts a call of the node to itself as running.
+struct Running(Serve);
+
+/// Tells when the node has ended.
+#[derive(Default)]
+struct Stop {
+    /// Only for a handler that has to wait: most do not.
+    notified: Option<Pin<Box<OwnedNotified>>>,
+}
+
+impl Running {
+    fn begin(serve: &Serve) -> Self {
+        serve.0.locals.running.fetch_add(1, Ordering::AcqRel);
+        Self(serve.clone())
+    }
+}
+
+impl Stop {
+    /// Waits until the node has ended: what a call that is under way then ends with.
+    fn poll(&mut self, locals: &Locals, cx: &mut Context<'_>) -> Poll<Status> {
         let notified = || Box::pin(Arc::clone(&locals.stop).notified_owned());
         // Before looking, so that the end is not missed.
-        let stop = self.stop.get_or_insert_with(notified);
-        match locals.stopped.load(Ordering::Acquire) {
-            true => Poll::Ready(()),
-            false => stop.as_mut().poll(cx),
+        let notified = self.notified.get_or_insert_with(notified);
+        if !locals.stopped.load(Ordering::Acquire) {
+            ready!(notified.as_mut().poll(cx));
         }
+        let status = Status::unavailable("this node has stopped");
+        Poll::Ready(status.with_outcome(Outcome::Unknown))
     }
 }
 
@@ -131,34 +157,138 @@ impl Future for Serving {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { serve, work, own, .. } = &mut *self;
-        let Some(working) = work else {
+        let this = &mut *self;
+        let Some((work, _)) = &mut this.work else {
             return Poll::Pending;
         };
-        let Poll::Ready(result) = working.poll_result(cx) else {
-            futures::ready!(self.poll_stopped(cx));
-            self.work = None;
-            let status = Status::unavailable("this node has stopped");
-            return Poll::Ready(Err(status.with_outcome(Outcome::Unknown)));
+        let Poll::Ready(result) = work.poll_result(cx) else {
+            let status = ready!(this.stop.poll(&work.inner.locals, cx));
+            this.work = None;
+            return Poll::Ready(Err(status));
         };
         // Whatever goes over the network goes here, and nothing else.
-        let limits = [(serve.0.config.size_limits(), SERVING)];
-        let method = working.scope.method().full_name();
-        let result = result.and_then(|reply| {
-            let (metadata, message) = checked_reply(reply, method, &limits)?;
-            Ok(Reply { metadata, peer: Some(*own), ..Reply::new(Body::Message(message)) })
+        let limits = [(work.inner.config.size_limits(), SERVING)];
+        let method = work.scope.method().full_name();
+        let result = result.and_then(|reply| match this.many {
+            false => checked_reply(reply, method, &limits)
+                .map(|(metadata, message)| (metadata, Body::Message(message))),
+            true => {
+                check_reply(0, &reply.metadata, method, &limits)?;
+                Ok((reply.metadata, reply.body))
+            }
         });
-        working.scope.end(code_of(&result));
-        *work = None;
-        Poll::Ready(result)
+        let result = match result {
+            Ok((metadata, body)) if this.many => {
+                let body = this.go_on(body);
+                Ok((metadata, body))
+            }
+            result => {
+                work.scope.end(code_of(&result));
+                this.work = None;
+                result
+            }
+        };
+        let peer = Some(this.own);
+        Poll::Ready(result.map(|(metadata, body)| Reply { metadata, peer, ..Reply::new(body) }))
     }
 }
 
-impl Drop for Serving {
+impl Serving {
+    /// Lets the handler go on in a task of its own, while the caller reads its replies.
+    fn go_on(&mut self, body: Body) -> Body {
+        let Some((mut work, running)) = self.work.take() else {
+            return body;
+        };
+        work.go_on_with(body);
+        let config = &work.inner.config;
+        let (entrance, exit) = passage(config.stream_window_bytes);
+        let replies =
+            Replies { method: work.scope.method().clone(), limits: config.size_limits(), entrance };
+        let clock = work.inner.observe.clock();
+        let sleep = self.deadline.map(|deadline| clock.sleep_until(deadline.time()));
+        let stop = std::mem::take(&mut self.stop);
+        let replying = Replying { work, _running: running, replies: Some(replies), sleep, stop };
+        Body::Stream(Box::pin(Reading { exit, _task: Task::spawn(replying) }))
+    }
+}
+
+/// The work on a call of the node to itself that has begun to reply.
+struct Replying {
+    work: Work,
+    _running: Running,
+    /// Until the end.
+    replies: Option<Replies>,
+    sleep: Option<Sleep>,
+    stop: Stop,
+}
+
+/// Where its replies go.
+struct Replies {
+    method: Method,
+    limits: SizeLimits,
+    entrance: Entrance,
+}
+
+impl Future for Replying {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { work, replies, sleep, stop, .. } = &mut *self;
+        let Some(outlet) = replies else { return Poll::Ready(()) };
+        let result = match work.poll_messages(cx, outlet) {
+            Poll::Ready(result) => {
+                work.scope.end(code_of(&result));
+                result
+            }
+            Poll::Pending => match (stop.poll(&work.inner.locals, cx), sleep) {
+                (Poll::Ready(status), _) => Err(status),
+                (Poll::Pending, Some(sleep)) => {
+                    ready!(sleep.poll_unpin(cx));
+                    let status = Status::deadline_exceeded("the stream's deadline has passed");
+                    Err(status.with_outcome(Outcome::Unknown))
+                }
+                (Poll::Pending, None) => return Poll::Pending,
+            },
+        };
+        let replies = replies.take().map(|replies| replies.entrance.end(result));
+        debug_assert!(replies.is_some(), "there was one a moment ago");
+        Poll::Ready(())
+    }
+}
+
+impl Outlet for Replies {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.entrance.poll_room(cx)
+    }
+
+    fn put(&mut self, message: Bytes) -> Result<(), Status> {
+        let limits = [(self.limits, SERVING)];
+        check_one_of_many(message.len(), self.method.full_name(), &limits)?;
+        self.entrance.put(message)
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.entrance.flush(cx)
+    }
+}
+
+/// The replies as the caller reads them, and with whom the handler ends.
+struct Reading {
+    exit: Exit,
+    _task: Task,
+}
+
+impl Stream for Reading {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.exit.poll_next_unpin(cx)
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        // The handler first, so that whoever waits for the end finds it gone.
-        self.work = None;
-        let locals = &self.serve.0.locals;
+        let locals = &self.0.0.locals;
         if locals.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             locals.idle.notify_waiters();
         }

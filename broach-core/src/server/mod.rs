@@ -4,6 +4,7 @@ mod directory;
 mod local;
 mod registry;
 mod serve;
+mod streaming;
 
 pub(crate) use directory::DirectoryService;
 pub use registry::RegisterError;

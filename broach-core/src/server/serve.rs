@@ -16,18 +16,18 @@ use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Origin, Reply, Request, RequestRecords, code_of, message_bytes, no_streams,
-    read_request, status_bytes, unimplemented,
+    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, check_shape,
+    code_of, message_bytes, read_request, read_request_metadata, status_bytes, unimplemented,
 };
 use crate::ids::MethodId;
 use crate::metadata::Metadata;
-use crate::method::Shape;
-use crate::net::{Begun, Handler};
+use crate::net::{self, Begun, Handler, Reader, StreamWork, Writer};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
 use crate::server::local::Locals;
 use crate::server::registry::is_reserved;
+use crate::server::streaming::{Replies, Requests, Streaming};
 use crate::status::Status;
 use crate::wire::Open;
 
@@ -78,6 +78,8 @@ enum State {
     /// Has not begun.
     Ready(Option<Request>),
     Handling(BoxFuture<'static, Result<Reply, Status>>),
+    /// The handler has begun to reply.
+    Replying(Messages, Pump),
 }
 
 impl Work {
@@ -89,26 +91,48 @@ impl Work {
     /// Goes on with it. The scope is still open when there is a result.
     pub(super) fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
         let Self { inner, scope, state } = self;
-        let span = scope.span().clone();
-        let _inside = (!span.is_disabled()).then(|| span.enter());
-        // What runs in here is the user's: handlers, and layers around them.
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                match state {
-                    State::Handling(handling) => return handling.as_mut().poll(cx),
-                    State::Ready(request) => {
-                        let request = request.take().expect("it is taken once, to go on");
-                        *state = State::Handling(inner.dispatch(request));
-                    }
-                }
+        within(scope, || {
+            if let State::Ready(request) = state
+                && let Some(request) = request.take()
+            {
+                *state = State::Handling(inner.dispatch(request));
             }
-        }));
-        polled.unwrap_or_else(|panic| {
-            let method = scope.method().full_name();
-            let text = format!("the handler of {method} panicked: {}", said(&*panic));
-            Poll::Ready(Err(Status::internal(text)))
+            match state {
+                State::Handling(handling) => handling.as_mut().poll(cx),
+                State::Ready(_) | State::Replying(..) => Poll::Pending,
+            }
         })
     }
+
+    /// The handler's reply has begun: these are its messages.
+    pub(super) fn go_on_with(&mut self, body: Body) {
+        self.state = State::Replying(body.into_messages(), Pump::default());
+    }
+
+    /// Moves the messages of the reply to where they go, to the last. The scope is still open then.
+    pub(super) fn poll_messages(
+        &mut self,
+        cx: &mut Context<'_>,
+        outlet: &mut impl Outlet,
+    ) -> Poll<Result<(), Status>> {
+        let Self { scope, state, .. } = self;
+        let State::Replying(messages, pump) = state else { return Poll::Pending };
+        within(scope, || pump.poll(cx, messages, outlet))
+    }
+}
+
+/// Does what is the user's: handlers, and layers around them.
+fn within<T>(
+    scope: &HandlerScope,
+    poll: impl FnOnce() -> Poll<Result<T, Status>>,
+) -> Poll<Result<T, Status>> {
+    let span = scope.span().clone();
+    let _inside = (!span.is_disabled()).then(|| span.enter());
+    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
+        let method = scope.method().full_name();
+        let text = format!("the handler of {method} panicked: {}", said(&*panic));
+        Poll::Ready(Err(Status::internal(text)))
+    })
 }
 
 impl Future for Serving {
@@ -117,17 +141,26 @@ impl Future for Serving {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallBytes> {
         let Self { work, limits } = &mut *self;
         let result = futures::ready!(work.poll_result(cx));
-        let span = work.scope.span().clone();
-        let _inside = (!span.is_disabled()).then(|| span.enter());
         let limits = [(work.inner.config.size_limits(), SERVING), (*limits, CALLER)];
-        let method = work.scope.method().full_name();
-        let result = result.and_then(|reply| {
-            let (metadata, message) = checked_reply(reply, method, &limits)?;
-            Ok(message_bytes(&metadata, None, message))
-        });
-        work.scope.end(code_of(&result));
-        Poll::Ready(result.unwrap_or_else(|status| status_bytes(status, limits)))
+        Poll::Ready(reply_bytes(work, result, limits))
     }
+}
+
+/// The end of the work on a call of one reply: the bytes of that reply, or of a status.
+pub(super) fn reply_bytes(
+    work: &mut Work,
+    result: Result<Reply, Status>,
+    limits: [(SizeLimits, &str); 2],
+) -> CallBytes {
+    let span = work.scope.span().clone();
+    let _inside = (!span.is_disabled()).then(|| span.enter());
+    let method = work.scope.method().full_name();
+    let result = result.and_then(|reply| {
+        let (metadata, message) = checked_reply(reply, method, &limits)?;
+        Ok(message_bytes(&metadata, None, message))
+    });
+    work.scope.end(code_of(&result));
+    result.unwrap_or_else(|status| status_bytes(status, limits))
 }
 
 impl Drop for Work {
@@ -142,24 +175,35 @@ impl Drop for Work {
 }
 
 impl Inner {
-    /// Makes a request out of a call.
-    fn request(&self, now: Time, call: Arrived) -> Result<Request, Status> {
+    /// Makes a request out of a call; `requests` are those of a call that streams them.
+    fn request(
+        &self,
+        now: Time,
+        call: Arrived,
+        requests: Option<Reader>,
+    ) -> Result<Request, Status> {
         let Some(found) = self.registry.find(call.method) else {
             // Only the caller knows the method's name; it says the rest.
             return Err(Status::unimplemented("").with_outcome(Outcome::NotExecuted));
         };
-        if found.method.shape() != Shape::Unary {
-            return Err(no_streams(&found.method));
-        }
+        check_shape(&found.method, call.streams)?;
         // It had time when it was complete, but has waited for its handler's turn since.
         if call.deadline.is_some_and(|deadline| deadline <= now) {
             let text = "the deadline had passed before the handler could start";
             return Err(Status::deadline_exceeded(text).with_outcome(Outcome::NotExecuted));
         }
-        let RequestRecords { metadata, trace, message } =
-            read_request(call.bytes, self.config.size_limits())?;
-        let mut request =
-            Request::new(found.method, Body::Message(message), Arc::clone(self.observe.clock()));
+        let limits = self.config.size_limits();
+        let (metadata, trace, body) = match requests {
+            Some(requests) => {
+                let (metadata, trace) = read_request_metadata(call.bytes, limits)?;
+                (metadata, trace, Requests::body(requests))
+            }
+            None => {
+                let RequestRecords { metadata, trace, message } = read_request(call.bytes, limits)?;
+                (metadata, trace, Body::Message(message))
+            }
+        };
+        let mut request = Request::new(found.method, body, Arc::clone(self.observe.clock()));
         request.metadata = metadata;
         request.deadline = call.deadline.map(Deadline::at);
         request.idempotent = call.flags & Open::IDEMPOTENT != 0;
@@ -186,20 +230,48 @@ impl Handler for Serve {
         self.0.registry.serves(method)
     }
 
-    fn handle(&self, now: Time, call: Arrived) -> Begun {
-        let (inner, peer, limits) = (Arc::clone(&self.0), call.peer.addr, call.limits);
-        let mut request = match inner.request(now, call) {
-            Ok(request) => request,
-            Err(status) => {
-                inner.observe.emit(Event::CallRefused { peer, code: status.code() });
-                return Begun::Refused(CallBytes::status(&status));
+    fn handle(&self, now: Time, call: Arrived) -> Begun<net::Work> {
+        let limits = call.limits;
+        match self.work(now, call, None) {
+            Ok(work) => Begun::Work(Box::pin(Serving { work, limits })),
+            Err(reply) => Begun::Refused(reply),
+        }
+    }
+
+    fn handle_stream(
+        &self,
+        now: Time,
+        call: Arrived,
+        requests: Reader,
+        replies: Writer,
+    ) -> Begun<StreamWork> {
+        let (streams, limits) = (call.streams, call.limits);
+        let requests = streams.requests.then_some(requests);
+        match self.work(now, call, requests) {
+            Ok(work) => {
+                let method = work.scope.method().clone();
+                let own = self.0.config.size_limits();
+                let replies = Replies::new(replies, method, own, limits);
+                let many = streams.replies;
+                Begun::Work(Box::pin(Streaming { work, replies, many, begun: false }))
             }
-        };
+            Err(reply) => Begun::Refused(reply),
+        }
+    }
+}
+
+impl Serve {
+    /// The work on a call; or what it is answered with, without any.
+    fn work(&self, now: Time, call: Arrived, requests: Option<Reader>) -> Result<Work, CallBytes> {
+        let (inner, peer) = (Arc::clone(&self.0), call.peer.addr);
+        let mut request = inner.request(now, call, requests).map_err(|status| {
+            inner.observe.emit(Event::CallRefused { peer, code: status.code() });
+            CallBytes::status(&status)
+        })?;
         let Request { method, deadline, trace, .. } = &request;
         let scope = HandlerScope::start(&inner.observe, method, peer, now, *deadline, *trace);
         request.trace = scope.trace();
-        let work = Work::new(inner, scope, request);
-        Begun::Work(Box::pin(Serving { work, limits }))
+        Ok(Work::new(inner, scope, request))
     }
 }
 
@@ -269,19 +341,30 @@ pub(super) fn checked_reply(
     let Body::Message(message) = reply.body else {
         return Err(Status::internal(format!("{method} has one reply, but a stream came of it")));
     };
-    let metadata = reply.metadata.bytes();
+    check_reply(message.len(), &reply.metadata, method, limits)?;
+    Ok((reply.metadata, message))
+}
+
+/// Checks a reply, or what comes before the first of many, against limits.
+pub(super) fn check_reply(
+    message: usize,
+    metadata: &Metadata,
+    method: &str,
+    limits: &[(SizeLimits, &str)],
+) -> Result<(), Status> {
+    let metadata = metadata.bytes();
     for &(limits, whose) in limits {
         let what = format_args!("the reply of {method}");
-        if let Some(text) = limits.exceeded(message.len(), metadata, what, whose) {
+        if let Some(text) = limits.exceeded(message, metadata, what, whose) {
             return Err(Status::resource_exhausted(text));
         }
     }
-    Ok((reply.metadata, message))
+    Ok(())
 }
 
 /// Whose limits there are.
 pub(super) const SERVING: &str = "the serving node";
-const CALLER: &str = "the caller";
+pub(super) const CALLER: &str = "the caller";
 
 /// What a panic said.
 fn said(panic: &(dyn Any + Send)) -> &str {

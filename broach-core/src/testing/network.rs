@@ -137,9 +137,16 @@ impl Network {
         self.weather().faults = faults;
     }
 
+    /// From now on each node's socket holds so many datagrams that have arrived and that nobody has
+    /// read yet; further ones are lost. Default: as many as there are.
+    pub fn set_receive_buffer(&self, datagrams: usize) {
+        self.hub.set_receive_buffer(datagrams);
+    }
+
     /// How often each fault has struck so far.
     pub fn struck(&self) -> Struck {
-        self.weather().struck
+        let unread = self.hub.unread();
+        Struck { unread, ..self.weather().struck }
     }
 
     /// From now on datagrams pass within each of these groups only. A node in two groups reaches
@@ -202,5 +209,57 @@ impl Carrier for Outside {
         }
         let way = ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
         way.carry(now, &datagram, faults, struck)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ecn::Ecn;
+    use crate::net::Datagrams;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_holds_what_it_has_room_for() {
+        let network = Network::new(1);
+        network.set_receive_buffer(5);
+        let [here, there] = [1, 2].map(|number| SocketAddr::from(([10, 0, 0, number], 7400)));
+        let (sender, receiver) = (network.socket(here).unwrap(), network.socket(there).unwrap());
+        let send = |count: u8| {
+            for number in 0..count {
+                let contents = &[number];
+                let datagrams =
+                    Datagrams { to: there, local_ip: None, ecn: Ecn::Ect0, contents, size: 1 };
+                sender.try_send(&datagrams).unwrap();
+            }
+        };
+        let receive = || async {
+            let mut received = Vec::new();
+            poll_fn(|cx| receiver.poll_receive(cx, &mut received)).await.unwrap();
+            received.iter().map(|datagram| datagram.bytes[0]).collect::<Vec<_>>()
+        };
+        send(8);
+        // Nothing is lost before it has arrived.
+        assert_eq!(network.struck().unread, 0);
+        assert_eq!(receive().await, [0, 1, 2, 3, 4]);
+        assert_eq!(network.struck().unread, 3);
+        // What has been read makes room, and what is only on its way takes none.
+        send(4);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        send(3);
+        assert_eq!(receive().await, [0, 1, 2, 3]);
+        assert_eq!(receive().await, [0, 1, 2]);
+        assert_eq!(network.struck().unread, 3);
+        // A process that is stopped reads nothing, and less room counts at once.
+        network.stop(there);
+        network.set_receive_buffer(2);
+        send(6);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        network.set_receive_buffer(usize::MAX);
+        assert_eq!(network.struck().unread, 7);
+        network.resume(there);
+        assert_eq!(receive().await, [0, 1]);
     }
 }

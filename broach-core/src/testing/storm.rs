@@ -48,6 +48,8 @@ pub struct Storm {
     pub service: Duration,
     /// What the network does, each way.
     pub faults: Faults,
+    /// What it does from these times on instead, as long as calls are made.
+    pub later: Vec<(Duration, Faults)>,
     /// How often a server crashes and begins a new life at once on the same address; on average,
     /// each of them.
     pub server_crash_every: Option<Duration>,
@@ -85,6 +87,7 @@ impl Storm {
             reply_bytes: 0..=512,
             service: Duration::from_millis(2),
             faults: Faults::default(),
+            later: Vec::new(),
             server_crash_every: None,
             goodbyes: 0.0,
             client_crash_every: None,
@@ -104,6 +107,11 @@ impl Storm {
         let mut rng = Rng::from_seed(!seed);
         let config = forgetful(&mut rng);
         let mut rarely = |seconds: u64| rng.chance(0.5).then(|| Duration::from_secs(seconds));
+        let server_crash_every = rarely(10);
+        let client_crash_every = rarely(10);
+        let pause_every = rarely(5);
+        let faults = Faults::drawn(seed);
+        let later = worse(&mut rng, &faults);
         Self {
             calls: 400,
             idempotent: 0.3,
@@ -111,11 +119,12 @@ impl Storm {
             request_bytes: 0..=20_000,
             reply_bytes: 0..=20_000,
             service: Duration::from_millis(20),
-            faults: Faults::drawn(seed),
-            server_crash_every: rarely(10),
+            faults,
+            later,
+            server_crash_every,
             goodbyes: 0.5,
-            client_crash_every: rarely(10),
-            pause_every: rarely(5),
+            client_crash_every,
+            pause_every,
             receive_buffer: 64,
             clock_skew_ppm: 50_000,
             forged: 0.01,
@@ -129,6 +138,23 @@ impl Storm {
     pub fn run(self) -> Report {
         World::new(self).run()
     }
+}
+
+/// What becomes of the network while calls are made, in half of all cases: it carries only small
+/// datagrams, at times none that are large enough for a call, or hardly anything at all, and in the
+/// end what it did in the beginning.
+fn worse(rng: &mut Rng, faults: &Faults) -> Vec<(Duration, Faults)> {
+    let begins = Duration::from_millis(rng.below(1_000));
+    let ends = begins + Duration::from_millis(rng.below(4_000));
+    let (kind, kilobits) = (rng.below(6), 100 + rng.below(900));
+    let worse = match kind {
+        // What IPv4 promises, with paths of 576 bytes.
+        0 => Faults { mtu: 548, ..faults.clone() },
+        1 => Faults { mtu: 1_232, ..faults.clone() },
+        2 => Faults { bytes_per_second: Some(kilobits * 125), ..faults.clone() },
+        _ => return Vec::new(),
+    };
+    vec![(begins, worse), (ends, faults.clone())]
 }
 
 /// Settings with which nodes forget sessions early, and have no room for more, each of them in half
@@ -245,6 +271,44 @@ mod tests {
     fn the_same_seed_gives_the_same_run() {
         for seed in 0..5 {
             assert_eq!(Storm::wild(seed).run().trace, Storm::wild(seed).run().trace, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn calls_end_on_a_path_that_carries_none_and_succeed_once_it_does() {
+        let nothing = Faults { mtu: 548, ..Faults::default() };
+        let calls = Storm { calls: 200, deadline: Duration::from_secs(2), ..Storm::new(1) };
+        let report = Storm { faults: nothing.clone(), ..calls.clone() }.run();
+        assert!(report.is_good(), "{report}");
+        // The last ones are made when the network is good again.
+        assert!(report.replies <= 32 && 0 < report.struck.oversized, "{report}");
+
+        let later = vec![(Duration::from_secs(1), Faults::default())];
+        let report = Storm { faults: nothing, later, ..calls }.run();
+        assert!(report.is_good(), "{report}");
+        assert!(150 <= report.replies, "{report}");
+    }
+
+    #[test]
+    fn a_narrow_network_with_a_long_way_keeps_every_promise() {
+        for seed in 0..5 {
+            let faults = Faults {
+                delay: Duration::from_millis(150 * seed),
+                mtu: 1_232,
+                bytes_per_second: Some(250_000),
+                ..Faults::default()
+            };
+            let storm = Storm {
+                calls: 200,
+                request_bytes: 0..=200_000,
+                reply_bytes: 0..=200_000,
+                deadline: Duration::from_secs(10),
+                faults,
+                ..Storm::new(seed)
+            };
+            let report = storm.run();
+            assert!(report.is_good(), "{report}");
+            assert!(0 < report.struck.queued && 0 < report.replies, "{report}");
         }
     }
 }

@@ -2,25 +2,30 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Common, Error};
+use crate::Error;
+use crate::cli::Common;
 
 /// A server in a process of its own; it ends when this is dropped, or when this process does.
 pub(crate) struct Server {
     child: Child,
     /// The server ends once this is closed.
     stdin: Option<ChildStdin>,
-    pub(crate) addr: SocketAddr,
+    /// One for each of its nodes.
+    pub(crate) addrs: Vec<SocketAddr>,
 }
 
 impl Server {
-    pub(crate) fn start(common: &Common) -> Result<Self, Error> {
+    /// Starts a process in which so many nodes serve; at least one.
+    pub(crate) fn start(common: &Common, nodes: usize) -> Result<Self, Error> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").args(["--workers", &common.workers.to_string()]);
+        command.arg("serve").args(["--nodes", &nodes.to_string()]);
+        command.args(["--workers", &common.workers.to_string()]);
         command.args(["--datagram", &common.datagram.to_string()]);
         if let Some(cpu) = common.pin {
             command.args(["--pin", &cpu.to_string()]);
@@ -30,9 +35,18 @@ impl Server {
         let mut line = String::new();
         let stdout = child.stdout.take().ok_or("the server has no output")?;
         BufReader::new(stdout).read_line(&mut line)?;
-        let addr = line.strip_prefix("READY ").ok_or("the server did not start")?;
-        let addr = addr.trim().parse()?;
-        Ok(Self { child, stdin, addr })
+        let addrs = line.strip_prefix("READY ").ok_or("the server did not start")?;
+        let addrs: Vec<SocketAddr> =
+            addrs.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        if addrs.is_empty() {
+            return Err("the server has no address".into());
+        }
+        Ok(Self { child, stdin, addrs })
+    }
+
+    /// The address of its first node.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addrs[0]
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -55,8 +69,8 @@ pub(crate) fn exit_with_parent() {
     });
 }
 
-pub(crate) fn runtime(workers: usize) -> Result<Runtime, Error> {
-    Ok(Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
+pub(crate) fn runtime(workers: NonZeroUsize) -> Result<Runtime, Error> {
+    Ok(Builder::new_multi_thread().worker_threads(workers.get()).enable_all().build()?)
 }
 
 /// Keeps this process, and those that it starts later, on one processor.
@@ -70,11 +84,23 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Option<Duration>, Error> {
     system::cpu_time(pid)
 }
 
+/// How much memory a process has at present, in KiB; `None` where the operating system does not
+/// tell.
+pub(crate) fn resident_kib(pid: u32) -> Result<Option<f64>, Error> {
+    system::resident_kib(pid)
+}
+
+/// Lets this process, and those that it starts later, open as many files as it may ask for.
+pub(crate) fn allow_many_files() -> Result<(), Error> {
+    system::allow_many_files()
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::time::Duration;
 
     use nix::sched::{CpuSet, sched_setaffinity};
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use nix::time::clock_getcpuclockid;
     use nix::unistd::Pid;
 
@@ -89,6 +115,19 @@ mod system {
     pub(super) fn cpu_time(pid: u32) -> Result<Option<Duration>, Error> {
         let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
         Ok(Some(clock.now()?.into()))
+    }
+
+    pub(super) fn resident_kib(pid: u32) -> Result<Option<f64>, Error> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib =
+            line.and_then(|line| line.split_whitespace().next()).ok_or("there is no VmRSS")?;
+        Ok(Some(kib.parse()?))
+    }
+
+    pub(super) fn allow_many_files() -> Result<(), Error> {
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
     }
 }
 
@@ -105,5 +144,15 @@ mod system {
     #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
     pub(super) fn cpu_time(_: u32) -> Result<Option<Duration>, Error> {
         Ok(None)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
+    pub(super) fn resident_kib(_: u32) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
+    pub(super) fn allow_many_files() -> Result<(), Error> {
+        Ok(())
     }
 }

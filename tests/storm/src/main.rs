@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p broach-storm -- --seeds 0..1000
 //! cargo run --release -p broach-storm -- --seeds 7..8 --calls 100000 --loss 0.1 --duplicate 0.05
+//! cargo run --release -p broach-storm -- --bytes 1000000 --calls 100 --rate-mbit 10 --mtu 1232
 //! cargo run --release -p broach-storm -- --cluster --seeds 0..1000
 //! ```
 //!
@@ -64,6 +65,18 @@ struct Network {
     /// Milliseconds that every datagram takes at the least.
     #[arg(long)]
     delay_ms: Option<f64>,
+    /// Megabits that each way carries in a second.
+    #[arg(long)]
+    rate_mbit: Option<f64>,
+    /// Milliseconds that datagrams wait at most for their turn on such a way.
+    #[arg(long)]
+    queue_ms: Option<f64>,
+    /// Milliseconds of waiting above which datagrams are marked with congestion experienced.
+    #[arg(long)]
+    mark_ms: Option<f64>,
+    /// Bytes of the largest datagram that gets through; the narrowest path of IPv6 has 1232.
+    #[arg(long)]
+    mtu: Option<usize>,
     /// Seconds after which each server crashes and starts again, on average.
     #[arg(long)]
     crash_every: Option<f64>,
@@ -74,11 +87,16 @@ struct Network {
 
 impl Network {
     const fn is_given(&self) -> bool {
-        let Self { loss, duplicate, jitter_ms, delay_ms, crash_every, idempotent } = self;
+        let Self { loss, duplicate, jitter_ms, delay_ms, crash_every, idempotent, .. } = self;
+        let Self { rate_mbit, queue_ms, mark_ms, mtu, .. } = self;
         loss.is_some()
             || duplicate.is_some()
             || jitter_ms.is_some()
             || delay_ms.is_some()
+            || rate_mbit.is_some()
+            || queue_ms.is_some()
+            || mark_ms.is_some()
+            || mtu.is_some()
             || crash_every.is_some()
             || idempotent.is_some()
     }
@@ -102,6 +120,11 @@ impl Cli {
         faults.duplicate = network.duplicate.unwrap_or(faults.duplicate);
         faults.jitter = network.jitter_ms.map_or(faults.jitter, millis);
         faults.delay = network.delay_ms.map_or(faults.delay, millis);
+        let rate = network.rate_mbit.map(|megabits| (megabits * 125_000.0) as u64);
+        faults.bytes_per_second = rate.or(faults.bytes_per_second);
+        faults.queue = network.queue_ms.map_or(faults.queue, millis);
+        faults.mark_above = network.mark_ms.map(millis).or(faults.mark_above);
+        faults.mtu = network.mtu.unwrap_or(faults.mtu);
         storm
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! [`World`] is where nodes live whose time is virtual and whose network does what a test says, and
 //! [`Cluster`] is one with nodes that find each other, under [`Load`] if need be.
-//! [`Probe`], [`Script`] and [`Numbers`] are the services they serve. [`Watch`] and [`Recorder`]
+//! [`Probe`], [`Script`], [`Numbers`] and [`Dialog`] are the services they serve. [`Watch`] and [`Recorder`]
 //! see a node's events, [`Notes`] what becomes of members in its eyes, [`Spans`] its spans,
 //! [`Lines`] its log and [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
 
 mod cluster;
+mod dialog;
 mod dice;
 pub mod forge;
 pub mod layers;
@@ -31,6 +32,7 @@ mod generated {
 }
 
 pub use cluster::Cluster;
+pub use dialog::Dialog;
 pub use dice::Dice;
 pub use generated::*;
 pub use lines::Lines;

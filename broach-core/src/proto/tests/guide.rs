@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::{DATAGRAM_BYTES_MAX, Transport};
 use crate::method::hash64;
-use crate::proto::{assemble, limiter, link, path, path_mtu, received, seen, sent, stateless};
+use crate::proto::{
+    assemble, limiter, link, path, path_mtu, received, seen, sent, stateless, streams,
+};
 use crate::wire::{
     BASE_DATAGRAM_BYTES, HEADER_BYTES, Kind, MAGIC, Open, RecordKind, TOKEN_BYTES_MAX,
     TRAILER_BYTES, VERSION,
@@ -47,6 +49,9 @@ fn calls_look_as_the_guide_says() {
     assert_eq!((Open::IDEMPOTENT, Open::RETRY), (1 << 0, 1 << 1));
     let flags = "Bit 0: the call may run more than once. Bit 1: it is another try of a call";
     assert!(schema.contains(flags));
+    assert_eq!((Open::STREAMS_REQUESTS, Open::STREAMS_REPLIES), (1 << 2, 1 << 3));
+    says("a stream, as bits 2 and 3 of the Open's flags say,");
+    says(format_args!("at most {} bytes are sent until", streams::ALLOWANCE_BYTES));
 }
 
 #[test]
@@ -100,6 +105,8 @@ fn times_are_those_that_the_guide_says() {
     says(format_args!("The server does after {}.", short(idle_server)));
     says(format_args!("sends a Ping after {} in which", short(keep_alive)));
     says(format_args!("said nothing at all for {} is dead", short(dead_after)));
+    let (all, streams) = (short(idle_server), short(dead_after));
+    says(format_args!("heard of it for {all}, or for {streams} if there is a stream"));
 }
 
 /// The page says this, whatever its lines and columns.

@@ -2,12 +2,15 @@
 
 mod closing;
 mod congestion;
+mod goaway;
 mod guide;
 mod hostile;
 mod labels;
 mod limits;
+mod model;
 mod opening;
 mod pair;
 mod path;
 mod path_mtu;
+mod streams;
 mod traffic;

@@ -164,6 +164,7 @@ impl Path {
             deadline: Some(self.now + Duration::from_secs(600)),
             made_at: self.now,
             yields: false,
+            streams: crate::proto::Streams::default(),
         };
         let call = NewCall { call, bytes: CallBytes::message(Bytes::from(vec![7; bytes])) };
         let server = self.server.addr;

@@ -57,6 +57,7 @@ enum Happening {
     Crash { node: usize },
     Pause { node: usize },
     Resume { node: usize },
+    Weather { number: usize },
 }
 
 struct Node {
@@ -113,6 +114,10 @@ impl World {
             world.plan(crash, Happening::Crash { node: index });
             world.plan(pause, Happening::Pause { node: index });
         }
+        for number in 0..world.storm.later.len() {
+            let wait = world.storm.later[number].0;
+            world.after(wait, Happening::Weather { number });
+        }
         for node in 0..world.storm.clients {
             for _ in 0..world.storm.in_flight {
                 world.after(Duration::ZERO, Happening::Make { node, life: 0 });
@@ -126,6 +131,7 @@ impl World {
         while self.next_token < self.storm.calls && self.step() {}
         // Liveness: without faults, everything that is under way comes to its end.
         self.storm.faults = Faults { delay: self.storm.faults.delay, ..Faults::default() };
+        self.storm.later.clear();
         (self.storm.server_crash_every, self.storm.client_crash_every) = (None, None);
         (self.storm.pause_every, self.storm.forged) = (None, 0.0);
         let busy = |node: &Node| !node.calls.is_empty();
@@ -214,6 +220,11 @@ impl World {
                 self.plan(self.storm.pause_every, Happening::Pause { node });
                 self.turn(node);
             }
+            Happening::Weather { number } => {
+                if let Some((_, faults)) = self.storm.later.get(number) {
+                    self.storm.faults = faults.clone();
+                }
+            }
         }
         true
     }
@@ -297,6 +308,8 @@ impl World {
         let node = &mut self.nodes[index];
         if node.inbox.len() < self.storm.receive_buffer {
             node.inbox.push_back((self.now, from, datagram));
+        } else {
+            self.struck.unread += 1;
         }
         self.turn(index);
     }

@@ -183,34 +183,6 @@ async fn bytes_that_are_no_reply_are_an_error_of_a_call_that_ran() {
     world.end((node, channel)).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_stream_over_the_network_is_refused_by_name() {
-    let world = World::new(1);
-    let node = world.node(1).serve(Numbers.server()).start().await.unwrap();
-    let channel = world.channel(2, 1).await;
-    let numbers = NumbersClient::new(channel.clone());
-    let none = futures::stream::once(ready(number(1)));
-    let count = numbers.count(number(3)).await.unwrap_err();
-    let sum = numbers.sum(none).await.unwrap_err();
-    // Called by its name, it looks like any other until it is there.
-    let named = channel.call("broach.testing.v1.Numbers/Count", "").await.unwrap_err();
-    for (status, method, shape) in [
-        (count, "Count", "server streaming"),
-        (sum, "Sum", "client streaming"),
-        (named, "Count", "server streaming"),
-    ] {
-        let label = (status.code(), status.outcome());
-        assert_eq!(label, (Code::Unimplemented, Outcome::NotExecuted), "{status:#}");
-        let text = format!(
-            "broach.testing.v1.Numbers/{method} is {shape}: only unary calls go over the network \
-             so far"
-        );
-        assert_eq!(status.message(), text);
-    }
-    assert_eq!(numbers.next(number(1)).await.unwrap().value, 2);
-    world.end((node, channel, numbers)).await;
-}
-
 /// A node that serves a probe, and a channel to it.
 struct Live {
     probe: Probe,

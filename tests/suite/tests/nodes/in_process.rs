@@ -1,12 +1,11 @@
-//! Channels within the process beside channels over the network: what is the same, and what a
-//! stream gets to hear that does not go over the network.
+//! Channels within the process beside channels over the network: they do the same.
 
-use broach_core::{Channel, Code, Node, Outcome, Status, stream};
+use broach_core::{Channel, Code, Node, Outcome, Status};
 use broach_tests::broach::testing::v1::{Number, NumbersClient, NumbersServer, ProbeClient};
 use broach_tests::greeter::v1::{Greeter, GreeterClient, GreeterServer, HelloRequest};
 use broach_tests::requests::{echo_bytes, good_call};
 use broach_tests::{Numbers, Probe, World, millis};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 
 #[tokio::test(start_paused = true)]
 async fn unary_calls_are_the_same_over_either_channel() {
@@ -50,86 +49,45 @@ async fn an_unknown_method_is_unimplemented_over_either_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_four_shapes_work_within_the_process() {
-    let client = NumbersClient::new(Channel::in_process(Numbers.server()));
-    assert_eq!(client.next(number(1)).await.unwrap(), number(2));
-    let counted = client.count(number(3)).await.unwrap();
-    assert_eq!(counted.metadata().get("counting"), Some("up"));
-    assert_eq!(values(counted).await, [Ok(1), Ok(2), Ok(3)]);
-    let sum = client.sum(futures::stream::iter([1, 2, 3].map(number))).await.unwrap();
-    assert_eq!(sum, number(6));
-    let sums = client.sums(futures::stream::iter([1, 2, 3].map(number))).await.unwrap();
-    assert_eq!(values(sums).await, [Ok(1), Ok(3), Ok(6)]);
-    // Nothing at all is a stream too.
-    let nothing = || futures::stream::empty::<Number>();
-    assert_eq!(client.sum(nothing()).await.unwrap(), number(0));
-    assert_eq!(values(client.sums(nothing()).await.unwrap()).await, []);
-    assert_eq!(values(client.count(number(0)).await.unwrap()).await, []);
-}
-
-#[tokio::test(start_paused = true)]
-async fn all_four_shapes_fail_with_the_handlers_status() {
-    let client = NumbersClient::new(Channel::in_process(Numbers.server()));
-    let fed = || futures::stream::iter([1, 2, -3, 4].map(number));
-    for status in [
-        client.next(number(-1)).await.unwrap_err(),
-        client.count(number(-1)).await.unwrap_err(),
-        client.sum(fed()).await.unwrap_err(),
-    ] {
-        assert_eq!((status.code(), status.outcome()), (Code::OutOfRange, Outcome::Executed));
+async fn all_four_shapes_are_the_same_over_either_channel() {
+    let (world, node, remote) = open().await;
+    for channel in [remote.clone(), Channel::in_process(Numbers.server())] {
+        let client = NumbersClient::new(channel.clone());
+        assert_eq!(client.next(number(1)).await.unwrap(), number(2));
+        let counted = client.count(number(3)).await.unwrap();
+        assert_eq!(counted.metadata().get("counting"), Some("up"));
+        assert_eq!(values(counted).await, [Ok(1), Ok(2), Ok(3)]);
+        let sum = client.sum(futures::stream::iter([1, 2, 3].map(number))).await.unwrap();
+        assert_eq!(sum, number(6));
+        let sums = client.sums(futures::stream::iter([1, 2, 3].map(number))).await.unwrap();
+        assert_eq!(values(sums).await, [Ok(1), Ok(3), Ok(6)]);
+        // Nothing at all is a stream too.
+        let nothing = || futures::stream::empty::<Number>();
+        assert_eq!(client.sum(nothing()).await.unwrap(), number(0));
+        assert_eq!(values(client.sums(nothing()).await.unwrap()).await, []);
+        assert_eq!(values(client.count(number(0)).await.unwrap()).await, []);
     }
-    // What was sent before comes before the status.
-    let sums = values(client.sums(fed()).await.unwrap()).await;
-    assert_eq!(sums, [Ok(1), Ok(3), Err(Code::OutOfRange)]);
+    world.end((node, remote)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conversation_goes_back_and_forth() {
-    let client = NumbersClient::new(Channel::in_process(Numbers.server()));
-    let (mut numbers, fed) = stream::channel(1);
-    numbers.send(number(1)).await.unwrap();
-    let mut sums = client.sums(fed).await.unwrap();
-    for value in [2, 3, 4] {
-        assert!(sums.message().await.unwrap().is_some());
-        assert!(sums.message().now_or_never().is_none(), "it waits for what it has not been told");
-        numbers.send(number(value)).await.unwrap();
+async fn all_four_shapes_fail_with_the_handlers_status_over_either_channel() {
+    let (world, node, remote) = open().await;
+    for channel in [remote.clone(), Channel::in_process(Numbers.server())] {
+        let client = NumbersClient::new(channel.clone());
+        let fed = || futures::stream::iter([1, 2, -3, 4].map(number));
+        for status in [
+            client.next(number(-1)).await.unwrap_err(),
+            client.count(number(-1)).await.unwrap_err(),
+            client.sum(fed()).await.unwrap_err(),
+        ] {
+            assert_eq!((status.code(), status.outcome()), (Code::OutOfRange, Outcome::Executed));
+        }
+        // What was sent before comes before the status.
+        let sums = values(client.sums(fed()).await.unwrap()).await;
+        assert_eq!(sums, [Ok(1), Ok(3), Err(Code::OutOfRange)]);
     }
-    assert_eq!(sums.message().await.unwrap(), Some(number(10)));
-    drop(numbers);
-    assert_eq!(sums.message().await.unwrap(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_within_the_process_ends_at_its_deadline() {
-    let client = NumbersClient::new(Channel::in_process(Numbers.server()));
-    let (mut numbers, fed) = stream::channel(1);
-    numbers.send(number(1)).await.unwrap();
-    let begun = tokio::time::Instant::now();
-    let mut sums = client.sums(fed).timeout(millis(40)).await.unwrap();
-    assert_eq!(sums.message().await.unwrap(), Some(number(1)));
-    assert_eq!(sums.message().await.unwrap_err().code(), Code::DeadlineExceeded);
-    assert!((millis(40)..millis(45)).contains(&begun.elapsed()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_over_the_network_is_refused_and_told_why() {
-    let (world, node, channel) = open().await;
-    let client = NumbersClient::new(channel.clone());
-    let fed = || futures::stream::iter([number(1)]);
-    let sent = channel.counters().datagrams_sent;
-    for (method, shape, status) in [
-        ("Count", "server streaming", client.count(number(1)).await.unwrap_err()),
-        ("Sum", "client streaming", client.sum(fed()).await.unwrap_err()),
-        ("Sums", "bidirectional streaming", client.sums(fed()).await.unwrap_err()),
-    ] {
-        let expected = (Code::Unimplemented, Outcome::NotExecuted);
-        assert_eq!((status.code(), status.outcome()), expected);
-        let says = format!("broach.testing.v1.Numbers/{method} is {shape}: only unary calls go");
-        assert!(status.message().starts_with(&says), "{status}");
-        assert_eq!(status.attempts(), []);
-    }
-    assert_eq!(channel.counters().datagrams_sent, sent, "nothing needs to be asked for that");
-    world.end((node, channel, client)).await;
+    world.end((node, remote)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -262,7 +262,8 @@ async fn the_span_of_a_stream_lasts_until_it_has_been_read() {
     let client = v1::NumbersClient::new(Channel::in_process(v1::NumbersServer::new(Counts)));
     let spans = Spans::default();
     let _kept = spans.keep();
-    let mut numbers = client.count(Number { value: 100 }).await.unwrap();
+    // More than are on the way at once.
+    let mut numbers = client.count(Number { value: 20_000 }).await.unwrap();
     for _ in 0..50 {
         assert!(numbers.message().await.unwrap().is_some());
     }

@@ -1,0 +1,214 @@
+//! A call at another node that streams: how its requests go out, and how its reply begins.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::Stream;
+
+use crate::client::underway::End;
+use crate::code::Outcome;
+use crate::config::SizeLimits;
+use crate::deadline::Clock;
+use crate::exchange::{
+    Body, Messages, Outlet, Pump, Reply, read_reply, read_reply_metadata, read_status,
+};
+use crate::method::Method;
+use crate::net::{self, Ended, Writer};
+use crate::proto::Condition;
+use crate::routing::Target;
+use crate::status::Status;
+use crate::wire::{Record, RecordKind};
+
+/// A call under way, up to its reply. Dropping it cancels the call.
+pub(super) struct Streaming {
+    /// `None` once the reply has begun.
+    stream: Option<net::Stream>,
+    target: Arc<Target>,
+    clock: Arc<dyn Clock>,
+    limits: SizeLimits,
+    /// Whether there are many replies.
+    many: bool,
+    /// The other side has answered with it, and the end of the call is about to follow.
+    status: Option<Status>,
+}
+
+impl Streaming {
+    pub(super) const fn new(
+        stream: net::Stream,
+        target: Arc<Target>,
+        clock: Arc<dyn Clock>,
+        limits: SizeLimits,
+        many: bool,
+    ) -> Self {
+        Self { stream: Some(stream), target, clock, limits, many, status: None }
+    }
+
+    /// Waits until the reply has begun, or the call has ended.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            let Some(stream) = &mut self.stream else { return Poll::Pending };
+            let Some(record) = ready!(stream.reader.poll_record(cx)) else {
+                let ended = stream.reader.end();
+                let lost = || Ended {
+                    peer: None,
+                    condition: Condition::Well,
+                    request: None,
+                    result: Err(odd()),
+                };
+                return Poll::Ready(self.ended(ended.unwrap_or_else(lost)));
+            };
+            match record.kind {
+                RecordKind::Status => self.status = Some(read_status(record.bytes)),
+                RecordKind::Metadata if self.many => return Poll::Ready(self.begin(record)),
+                RecordKind::Metadata | RecordKind::Message => {
+                    let ended = Ended {
+                        peer: None,
+                        condition: Condition::Well,
+                        request: None,
+                        result: Err(odd()),
+                    };
+                    return Poll::Ready(self.ended(ended));
+                }
+            }
+        }
+    }
+
+    /// The reply has begun.
+    fn begin(&mut self, metadata: Record) -> End {
+        let peer = self.stream.as_ref().and_then(|stream| stream.reader.peer());
+        let stream = self.stream.take();
+        let result = read_reply_metadata(metadata.bytes, self.limits).map(|metadata| {
+            let target = Arc::clone(&self.target);
+            let clock = Arc::clone(&self.clock);
+            let body = Body::Stream(Box::pin(Replies { stream, target, clock }));
+            Reply { metadata, ..Reply::new(body) }
+        });
+        End { peer, condition: Condition::Well, answered: true, request: None, result }
+    }
+
+    /// The call has ended before that.
+    fn ended(&mut self, ended: Ended) -> End {
+        let Ended { peer, condition, request, result } = ended;
+        let answered = result.is_ok();
+        let result = match (self.status.take(), result) {
+            (Some(status), _) => Err(status),
+            (None, Ok(bytes)) if !self.many => read_reply(bytes, self.limits),
+            (None, result) => result.and_then(|_| Err(odd())),
+        };
+        End { peer, condition, answered, request, result }
+    }
+}
+
+fn odd() -> Status {
+    Status::internal("the reply is not made of the records that make a stream")
+}
+
+/// The replies, as they come in.
+struct Replies {
+    /// `None` once they have ended.
+    stream: Option<net::Stream>,
+    target: Arc<Target>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Stream for Replies {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        let record = ready!(stream.reader.poll_record(cx));
+        let end = match record {
+            Some(Record { kind: RecordKind::Message, bytes }) => {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            Some(Record { kind: RecordKind::Status, bytes }) => Some(Err(read_status(bytes))),
+            Some(Record { kind: RecordKind::Metadata, .. }) => Some(Err(odd())),
+            None => {
+                let ended = stream.reader.end();
+                match ended.as_ref().map(|ended| ended.condition) {
+                    Some(Condition::Silent) => {
+                        self.target.live.standing.on_silent(self.clock.now());
+                    }
+                    Some(Condition::Leaving) => self.target.on_leaving(self.clock.now()),
+                    Some(Condition::Well) | None => {}
+                }
+                ended.and_then(|ended| ended.result.err()).map(Err)
+            }
+        };
+        self.stream = None;
+        Poll::Ready(end)
+    }
+}
+
+/// The requests of one attempt, on their way to the driver. A future that ends with them, or with
+/// the call.
+pub(super) struct Sending {
+    messages: Messages,
+    pump: Pump,
+    outlet: Outbox,
+}
+
+/// Where the requests go.
+struct Outbox {
+    writer: Writer,
+    method: Method,
+    limits: SizeLimits,
+    /// The call has ended.
+    over: bool,
+}
+
+impl Sending {
+    pub(super) fn new(
+        messages: Messages,
+        writer: Writer,
+        method: Method,
+        limits: SizeLimits,
+    ) -> Self {
+        let outlet = Outbox { writer, method, limits, over: false };
+        Self { messages, pump: Pump::default(), outlet }
+    }
+}
+
+impl Future for Sending {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { messages, pump, outlet } = &mut *self;
+        // What makes the requests is the user's.
+        let polled = catch_unwind(AssertUnwindSafe(|| pump.poll(cx, messages, outlet)));
+        let result = polled.unwrap_or_else(|_| {
+            let text = format!("the requests of {} panicked", outlet.method.full_name());
+            Poll::Ready(Err(Status::internal(text).with_outcome(Outcome::Unknown)))
+        });
+        match ready!(result) {
+            Ok(()) => outlet.writer.finish(),
+            Err(_) if outlet.over => {}
+            Err(status) => outlet.writer.fail(status),
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Outlet for Outbox {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let room = self.writer.poll_room(cx);
+        self.over = matches!(room, Poll::Ready(Err(_)));
+        room
+    }
+
+    fn put(&mut self, message: Bytes) -> Result<(), Status> {
+        let what = format_args!("a request of {}", self.method.full_name());
+        if let Some(text) = self.limits.exceeded(message.len(), 0, what, "this node") {
+            return Err(Status::resource_exhausted(text).with_outcome(Outcome::Unknown));
+        }
+        self.writer.put_message(&message);
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.writer.flush(cx).inspect_err(|_| self.over = true)
+    }
+}
