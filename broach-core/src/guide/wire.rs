@@ -136,7 +136,8 @@
 //! names ranges of numbers that have arrived, from the newest down. An acknowledgement goes out
 //! with the next datagram there is, and on its own once one of these holds: the sender asked for it
 //! (bit 0 of byte 1; every INIT asks); a number is missing below, or a hole was filled; the
-//! datagram came with a mark of congestion; ten datagrams wait for one; the oldest has waited for `max_ack_delay` (5 ms; told in Hello).
+//! datagram came with a mark of congestion; ten datagrams wait for one; the oldest has waited for
+//! `max_ack_delay` (5 ms; told in Hello).
 //!
 //! Who receives a number twice drops the datagram, and also if it cannot tell any more, because it
 //! keeps no more than 32 ranges and forgets what the other side knows it to know.
