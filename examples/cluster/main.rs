@@ -53,9 +53,12 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> ExitCode {
     let cli = Cli::read();
     let result = match cli.command {
-        Some(Command::Node { join }) => node::serve(join).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Node { join, bind }) => {
+            node::serve(join, bind).await.map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Joins(options)) => measure::joins(&options).await,
         Some(Command::Kills(options)) => measure::kills(&options).await,
+        Some(Command::Rolls(options)) => measure::rolls(&options).await,
         Some(Command::Shares(options)) => measure::shares(&options).await,
         None => count(cli.options).await,
     };

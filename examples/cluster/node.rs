@@ -1,11 +1,13 @@
 //! A node: the process that counts words.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use broach_core::{Context, MemberEvent, MemberEvents, MemberState, Members, Node, Status};
-use tokio::io::{copy, sink, stdin};
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 use crate::Error;
+use crate::process::END;
 use crate::said::Said;
 use crate::wordcount::v1::{CountReply, CountRequest, WordCount, WordCountServer};
 use crate::words::Tally;
@@ -27,18 +29,27 @@ impl WordCount for Counter {
 
 /// Serves on a port that is free, joins the others through the seeds, and tells what it sees of
 /// them, until the process that started this one is gone.
-pub(crate) async fn serve(seeds: Vec<String>) -> Result<(), Error> {
-    let node = Node::builder().join(seeds).serve(WordCountServer::new(Counter)).start().await?;
+pub(crate) async fn serve(seeds: Vec<String>, bind: Option<SocketAddr>) -> Result<(), Error> {
+    let builder = Node::builder().join(seeds).serve(WordCountServer::new(Counter));
+    let builder = match bind {
+        Some(bind) => builder.bind(bind),
+        None => builder,
+    };
+    let node = builder.start().await?;
     // From now on, so that none is missed.
     let events = node.events();
     tell(Said::Ready(node.advertised_addr()));
-    let (mut stdin, mut nothing) = (stdin(), sink());
-    tokio::select! {
+    let mut lines = BufReader::new(stdin()).lines();
+    let asked = tokio::select! {
         // The other end closes when its process ends, however it ends.
-        result = copy(&mut stdin, &mut nothing) => result.map(|_| ())?,
-        () = watch(&node, events, tell) => {}
+        line = lines.next_line() => line?,
+        () = watch(&node, events, tell) => None,
+    };
+    if asked.as_deref() == Some(END) {
+        node.shutdown().await?;
     }
-    // Whoever called is gone, so there is nobody to finish for: the node is dropped, not shut down.
+    // Else whoever called is gone, so there is nobody to finish for: the node is dropped, not shut
+    // down.
     Ok(())
 }
 

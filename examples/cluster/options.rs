@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,11 +32,16 @@ pub(crate) enum Command {
         /// The address of a node to join through; may be given more than once.
         #[arg(long, value_name = "ADDRESS")]
         join: Vec<String>,
+        /// The address to serve at, in place of one with a port that is free.
+        #[arg(long, value_name = "ADDRESS")]
+        bind: Option<SocketAddr>,
     },
     /// Measures how long nodes that are started at once take to see each other.
     Joins(Joins),
     /// Measures how soon no call goes to a node that was killed, and how soon all call it dead.
     Kills(Kills),
+    /// Measures whether a rolling restart loses a call, and how long each node takes to end.
+    Rolls(Rolls),
     /// Measures how evenly calls are shared out among equal nodes.
     Shares(Shares),
 }
@@ -68,6 +74,21 @@ pub(crate) struct Kills {
     /// The caller is no member, and asks the nodes now and then who is there.
     #[arg(long)]
     pub(crate) client_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rolls {
+    /// How many nodes serve, each a process.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(2, 100))]
+    pub(crate) nodes: u64,
+
+    /// How often each of them is restarted.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = between(1, 10_000))]
+    pub(crate) rounds: u64,
+
+    /// How many calls are in flight at once.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(1, 10_000))]
+    pub(crate) in_flight: u64,
 }
 
 #[derive(Debug, clap::Args)]

@@ -31,8 +31,22 @@ impl NodeProcess {
     ///
     /// If it does not start.
     pub(crate) async fn start(number: usize, seed: Option<SocketAddr>) -> Result<Self, Error> {
+        Self::start_at(number, seed, None).await
+    }
+
+    /// Starts a process that serves at this address, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start.
+    pub(crate) async fn start_at(
+        number: usize,
+        seed: Option<SocketAddr>,
+        bind: Option<SocketAddr>,
+    ) -> Result<Self, Error> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(SUBCOMMAND).args(seed.map(|seed| format!("--join={seed}")));
+        command.args(bind.map(|bind| format!("--bind={bind}")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // Ctrl-C is for the process that started the nodes, which then ends them.
         #[cfg(unix)]
@@ -69,6 +83,9 @@ impl NodeProcess {
         Err(format!("node {number} sees {members} of {count} nodes after {PATIENCE:?}").into())
     }
 }
+
+/// The line on its standard input that asks a node to end in good order.
+pub(crate) const END: &str = "end";
 
 /// Takes in what a node says until it ends.
 async fn listen(mut lines: Lines<BufReader<ChildStdout>>, teller: Teller) {

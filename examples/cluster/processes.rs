@@ -5,10 +5,11 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::Error;
-use crate::process::NodeProcess;
+use crate::process::{END, NodeProcess};
 
 /// The nodes, each a process that ends when this one does, in whatever way. They are counted from
 /// 0 here, and from 1 in what people read.
@@ -99,6 +100,30 @@ impl Nodes {
         // This waits for it, so that no zombie is left.
         child.kill().await?;
         Ok(Killed { index, at })
+    }
+
+    /// Asks a node to end in good order, waits until it has, and starts it again at its address.
+    /// Returns how long it took to end.
+    ///
+    /// # Errors
+    ///
+    /// If it does not end well, or does not start again.
+    pub(crate) async fn restart(&mut self, index: usize) -> Result<Duration, Error> {
+        let node = &mut self.0[index];
+        let addr = node.addr;
+        let asked = Instant::now();
+        let mut stdin = node.child.stdin.take().ok_or("a node has no standard input")?;
+        stdin.write_all(format!("{END}\n").as_bytes()).await?;
+        let ended = timeout(PATIENCE, node.child.wait()).await;
+        let status = ended.map_err(|_| format!("node {} does not end", index + 1))??;
+        if !status.success() {
+            return Err(format!("node {} did not end well: {status}", index + 1).into());
+        }
+        let took = asked.elapsed();
+        node.killed = true;
+        let seed = self.a_live_one();
+        self.0[index] = NodeProcess::start_at(index + 1, Some(seed), Some(addr)).await?;
+        Ok(took)
     }
 
     /// Waits until all that live and were there before call a node dead, or for as long as is

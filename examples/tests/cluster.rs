@@ -130,6 +130,7 @@ fn what_is_measured_is_printed() {
     for (args, shown) in [
         (["joins", "--nodes=3", "--count=2"], "until all 3 nodes see each other: p50 "),
         (["kills", "--nodes=3", "--count=1"], "until the last call went there: p50 "),
+        (["rolls", "--nodes=3", "--rounds=1"], "until a node had ended: p50 "),
         (["shares", "--nodes=3", "--calls=300"], "furthest from fair: "),
     ] {
         let output = cluster(&args);

@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::client::Channel;
-use crate::client::lookup::{self, Resolve, Targets};
+use crate::client::lookup::Targets;
 use crate::client::remote::Parts;
 use crate::config::{self, ConfigError, Security};
 use crate::errors::debug_as_text;
-use crate::net::{AddressError, BindError, DatagramSocket, Handle, Setup};
+use crate::net::{
+    AddressError, BindError, DatagramSocket, Handle, Lookup, Resolver, Setup, TokioClock,
+};
 use crate::observe::{Observer, Propagator};
 use crate::routing::{Picker, RoundRobin};
 
@@ -32,7 +34,7 @@ pub struct ChannelBuilder {
     client: config::Client,
     security: Option<Security>,
     picker: Arc<dyn Picker>,
-    pub(super) resolve: Resolve,
+    pub(super) lookup: Arc<dyn Lookup>,
 }
 
 /// Why there is no channel.
@@ -68,7 +70,7 @@ impl ChannelBuilder {
     pub(super) fn new() -> Self {
         let setup = Setup { cluster: DEFAULT_CLUSTER.to_owned(), ..Setup::default() };
         let (client, picker) = (config::Client::default(), Arc::new(RoundRobin::new()));
-        Self { setup, client, security: None, picker, resolve: lookup::system() }
+        Self { setup, client, security: None, picker, lookup: Arc::new(Resolver) }
     }
 
     /// The name of the cluster that the nodes belong to; others refuse calls. Default: `default`.
@@ -167,11 +169,11 @@ impl ChannelBuilder {
         self.setup.config.validate()?;
         self.client.validate()?;
         let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
-        let targets = Targets::of(texts, self.security, self.resolve).await?;
+        let targets = Targets::of(texts, self.security, self.lookup, TokioClock::shared()).await?;
         let prepared = self.setup.prepare(any_port(&targets))?;
         let shared = prepared.shared().clone();
         let target = targets.text();
-        let (directory, lookups) = targets.directory(shared.local_addr, &shared.clock)?;
+        let (directory, lookups) = targets.directory(shared.local_addr)?;
         let (handle, picker, local) = (prepared.start(None), self.picker, None);
         let parts = Parts { handle, directory, picker, local, lookups, config: self.client };
         Ok(Channel::remote(parts, target))
@@ -187,10 +189,11 @@ impl Channel {
         security: Option<Security>,
         config: config::Client,
     ) -> Result<Self, ConnectError> {
-        let targets = Targets::of(vec![addr], security, lookup::system()).await?;
-        let target = targets.text();
         let shared = handle.shared();
-        let (directory, lookups) = targets.directory(shared.local_addr, &shared.clock)?;
+        let clock = Arc::clone(&shared.clock);
+        let targets = Targets::of(vec![addr], security, Arc::new(Resolver), clock).await?;
+        let target = targets.text();
+        let (directory, lookups) = targets.directory(shared.local_addr)?;
         let picker = Arc::new(RoundRobin::new());
         let parts = Parts { handle, directory, picker, local: None, lookups, config };
         Ok(Self::remote(parts, target))

@@ -6,29 +6,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use tokio::task::AbortHandle;
 
 use crate::client::ConnectError;
 use crate::config::Security;
 use crate::deadline::Clock;
-use crate::net::{AddressError, DNS, Target, check_reachable, parse, resolve_all, resolve_target};
+use crate::net::{
+    AddressError, DNS, Lookup, Target, check_reachable, look_up, parse, resolve_target,
+};
 use crate::routing::{Directory, Member, Source};
-
-/// Looks up all addresses of a name.
-pub(super) type Resolve =
-    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<SocketAddr>, AddressError>> + Send + Sync>;
-
-/// The operating system's resolver.
-pub(super) fn system() -> Resolve {
-    Arc::new(|name| Box::pin(async move { resolve_all(&name).await }))
-}
 
 /// The nodes that a channel calls.
 pub(crate) struct Targets {
     /// In the order in which they were given.
     entries: Vec<Entry>,
-    resolve: Resolve,
+    lookup: Arc<dyn Lookup>,
+    clock: Arc<dyn Clock>,
     security: Option<Security>,
 }
 
@@ -56,7 +50,8 @@ impl Targets {
     pub(super) async fn of(
         texts: Vec<String>,
         security: Option<Security>,
-        resolve: Resolve,
+        lookup: Arc<dyn Lookup>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, ConnectError> {
         let mut entries = Vec::new();
         for text in texts {
@@ -65,7 +60,7 @@ impl Targets {
                 false => Entry::Addr(resolve_target(&text).await?),
             });
         }
-        let mut this = Self { entries, resolve, security };
+        let mut this = Self { entries, lookup, clock, security };
         this.look_up().await;
         let known = this.known();
         if known.is_empty() && !this.has_names() {
@@ -114,7 +109,6 @@ impl Targets {
     pub(super) fn directory(
         mut self,
         local: SocketAddr,
-        clock: &Arc<dyn Clock>,
     ) -> Result<(Arc<Directory>, Option<Lookups>), ConnectError> {
         for entry in &self.entries {
             if let Entry::Addr(addr) = entry {
@@ -124,7 +118,7 @@ impl Targets {
         if !self.has_names() {
             return Ok((Directory::list(self.known()), None));
         }
-        let (directory, clock) = (Directory::new(Source::Names), Arc::clone(clock));
+        let (directory, clock) = (Directory::new(Source::Names), Arc::clone(&self.clock));
         self.apply(&directory, local);
         let keeps = Arc::clone(&directory);
         let task = tokio::spawn(async move {
@@ -144,19 +138,17 @@ impl Targets {
 
     /// Looks all names up.
     async fn look_up(&mut self) {
-        let resolve = Arc::clone(&self.resolve);
-        let names = self.entries.iter_mut().filter_map(|entry| match entry {
+        let Self { entries, lookup, clock, .. } = self;
+        let names = entries.iter_mut().filter_map(|entry| match entry {
             Entry::Addr(_) => None,
             Entry::Name(name) => Some(name),
         });
-        join_all(names.map(async |name: &mut Name| match resolve(name.text.clone()).await {
-            Ok(mut found) => {
-                // Resolvers give them in another order each time.
-                found.sort_unstable();
-                (name.found, name.problem) = (found, None);
+        join_all(names.map(async |name: &mut Name| {
+            match look_up(&name.text, &**clock, &**lookup).await {
+                Ok(found) => (name.found, name.problem) = (found, None),
+                // That the resolver fails says nothing of the nodes.
+                Err(problem) => name.problem = Some(problem),
             }
-            // That the resolver fails says nothing of the nodes.
-            Err(error) => name.problem = Some(error.to_string()),
         }))
         .await;
     }

@@ -25,7 +25,7 @@ use crate::method::Shape;
 use crate::net::Handle;
 use crate::observe::{AttemptScope, CallScope};
 use crate::peer::Peer;
-use crate::proto::CallBytes;
+use crate::proto::{CallBytes, Condition};
 use crate::rng::Rng;
 use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking};
 use crate::status::{Attempt, Status};
@@ -296,7 +296,7 @@ impl Inner {
     /// Takes in how an attempt ended.
     fn settle(&self, trial: &mut Trial, trying: &mut Trying, end: End) -> Result<Reply, Failed> {
         let Trying { underway, scope, target, begun } = trying;
-        let End { peer, silent, answered, request, result } = end;
+        let End { peer, condition, answered, request, result } = end;
         if matches!(underway, Underway::Away { .. }) {
             trial.message = request.map(CallBytes::into_message);
         }
@@ -305,10 +305,11 @@ impl Inner {
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = scope.end(code_of(&result), outcome);
         let now = *begun + elapsed;
-        if silent {
-            target.live.standing.on_silent(now);
-        } else if answered {
-            target.live.standing.on_answer();
+        match condition {
+            Condition::Silent => target.live.standing.on_silent(now),
+            Condition::Leaving => target.on_leaving(now),
+            Condition::Well if answered => target.live.standing.on_answer(),
+            Condition::Well => {}
         }
         match result {
             Ok(reply) => {

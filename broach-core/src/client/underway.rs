@@ -14,7 +14,7 @@ use crate::deadline::{Clock, Deadline, Sleep};
 use crate::exchange::{Reply, read_reply};
 use crate::net::{Ended, Sent};
 use crate::peer::Peer;
-use crate::proto::CallBytes;
+use crate::proto::{CallBytes, Condition};
 use crate::status::Status;
 
 /// An attempt under way. Dropping it cancels it.
@@ -38,8 +38,8 @@ pub(super) struct Here {
 /// How an attempt ended.
 pub(super) struct End {
     pub(super) peer: Option<Peer>,
-    /// The node says nothing any more.
-    pub(super) silent: bool,
+    /// Whether other calls had better go elsewhere.
+    pub(super) condition: Condition,
     /// The node has ended it; otherwise its end was made up here.
     pub(super) answered: bool,
     /// The bytes of its request, if they were given away and have come back.
@@ -58,12 +58,12 @@ impl Here {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let (peer, silent, request) = (Some(self.peer), false, None);
+        let (peer, condition, request) = (Some(self.peer), Condition::Well, None);
         // Otherwise whoever makes one such call after the other would never let others run.
         let turn = futures::ready!(poll_proceed(cx));
         if let Poll::Ready(result) = self.handling.poll_unpin(cx) {
             turn.made_progress();
-            return Poll::Ready(End { peer, silent, answered: true, request, result });
+            return Poll::Ready(End { peer, condition, answered: true, request, result });
         }
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
@@ -73,7 +73,7 @@ impl Here {
         // The handler ends with this attempt.
         let status = Status::deadline_exceeded("no reply by the deadline");
         let result = Err(status.with_outcome(Outcome::Unknown));
-        Poll::Ready(End { peer, silent, answered: false, request, result })
+        Poll::Ready(End { peer, condition, answered: false, request, result })
     }
 }
 
@@ -84,10 +84,11 @@ impl Future for Underway {
         match &mut *self {
             Self::Here(here) => here.poll_end(cx),
             Self::Away { sent, limits } => {
-                let Ended { peer, silent, request, result } = futures::ready!(sent.poll_unpin(cx));
+                let Ended { peer, condition, request, result } =
+                    futures::ready!(sent.poll_unpin(cx));
                 let answered = result.is_ok();
                 let result = result.and_then(|bytes| read_reply(bytes, *limits));
-                Poll::Ready(End { peer, silent, answered, request, result })
+                Poll::Ready(End { peer, condition, answered, request, result })
             }
         }
     }

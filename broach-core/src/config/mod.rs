@@ -13,8 +13,8 @@ mod transport;
 pub use client::Client;
 pub use gossip::Gossip;
 pub use security::Security;
-pub use transport::Transport;
 pub(crate) use transport::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};
+pub use transport::{Network, Transport};
 
 /// A setting that cannot work.
 #[derive(Clone, Eq, PartialEq, thiserror::Error)]

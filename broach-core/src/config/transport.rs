@@ -20,6 +20,23 @@ pub(crate) struct SizeLimits {
     pub(crate) metadata: usize,
 }
 
+/// What lies between the nodes, as far as it decides how cautiously they begin to send.
+///
+/// It sets the congestion window, which is how much may be on its way to a node before something is
+/// acknowledged. It grows and shrinks with what the network shows; this is where it begins, and
+/// what it never falls below.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Network {
+    /// The network of a data centre, or one machine: a window of 32 datagrams, and never fewer
+    /// than 16.
+    #[default]
+    Lan,
+    /// The way between data centres, or to the Internet: a window of 10 datagrams, and never fewer
+    /// than 2, as is the rule there (RFC 9002 §7.2).
+    Wan,
+}
+
 /// How a node talks to others.
 ///
 /// Both sides need not have the same settings: each tells the other its limits when a session
@@ -27,6 +44,8 @@ pub(crate) struct SizeLimits {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Transport {
+    /// What lies between this node and the others. Default: [`Network::Lan`].
+    pub network: Network,
     /// Bytes of the datagrams sent, without the headers of UDP and IP; `None` for 1200 in general
     /// and 16384 to a loopback address. Every path carries 1200; a larger value is for networks
     /// known to carry it, and nothing arrives where they do not. From 1200 to 65507.
@@ -60,6 +79,12 @@ pub struct Transport {
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
     /// this, new calls are refused. Default: 256 MiB.
     pub reply_bytes_max: usize,
+    /// Bytes of a stream that the sending side holds until they have arrived; whoever sends more
+    /// waits. Default: 256 KiB.
+    pub stream_send_bytes: usize,
+    /// Bytes of a stream that the receiving side lets be under way or unread; the sending side
+    /// waits for the rest. A record that is larger is let through all the same. Default: 256 KiB.
+    pub stream_window_bytes: usize,
     /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
     /// How long an acknowledgement waits for something to travel with. Default: 5 ms.
@@ -99,6 +124,7 @@ pub struct Transport {
 impl Default for Transport {
     fn default() -> Self {
         Self {
+            network: Network::Lan,
             datagram_bytes: None,
             message_bytes_max: 16 << 20,
             metadata_bytes_max: 8 << 10,
@@ -110,6 +136,8 @@ impl Default for Transport {
             reassembly_bytes_per_session_max: 64 << 20,
             reassembly_bytes_max: 256 << 20,
             reply_bytes_max: 256 << 20,
+            stream_send_bytes: 256 << 10,
+            stream_window_bytes: 256 << 10,
             token_lifetime: Duration::from_secs(600),
             max_ack_delay: Duration::from_millis(5),
             initial_rtt: Duration::from_millis(20),
@@ -174,6 +202,8 @@ impl Transport {
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;
+        above_zero("transport.stream_send_bytes", self.stream_send_bytes)?;
+        above_zero("transport.stream_window_bytes", self.stream_window_bytes)?;
         let at_least =
             |field, holds, other| check(field, holds, || format!("must not be below {other}"));
         at_least(

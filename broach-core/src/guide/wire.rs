@@ -135,8 +135,8 @@
 //! A datagram **wants an acknowledgement** if it has any frame other than Ack and Close. `Ack`
 //! names ranges of numbers that have arrived, from the newest down. An acknowledgement goes out
 //! with the next datagram there is, and on its own once one of these holds: the sender asked for it
-//! (bit 0 of byte 1; every INIT asks); a number is missing below, or a hole was filled; ten
-//! datagrams wait for one; the oldest has waited for `max_ack_delay` (5 ms; told in Hello).
+//! (bit 0 of byte 1; every INIT asks); a number is missing below, or a hole was filled; the
+//! datagram came with a mark of congestion; ten datagrams wait for one; the oldest has waited for `max_ack_delay` (5 ms; told in Hello).
 //!
 //! Who receives a number twice drops the datagram, and also if it cannot tell any more, because it
 //! keeps no more than 32 ranges and forgets what the other side knows it to know.
@@ -145,7 +145,7 @@
 //! number doubles, up to 64, whenever one that was given up arrives after all), or when any later
 //! one has arrived and 9/8 of the round-trip time, at least 5 ms, have passed since it was sent.
 //! What it carried that still matters goes out again in a new datagram under a new number: pieces
-//! of calls, cancellations, Hello.
+//! of calls, cancellations, Credit, Hello, Goaway.
 //!
 //! While anything is in flight there is one **probe** timer for the session: the smoothed
 //! round-trip time, four times its variation (at least 1 ms), and the other side's `max_ack_delay`;
@@ -153,7 +153,22 @@
 //! carried goes out once more, asking for an acknowledgement at once. The first round-trip time is
 //! taken to be 20 ms.
 //!
-//! At most 32 datagrams of a session that want an acknowledgement are in flight, apart from probes.
+//! ## Congestion
+//!
+//! The bytes in flight that want an acknowledgement, apart from probes, stay within a **window**,
+//! which is the sender's own business as long as it shrinks when datagrams are lost or marked. Here
+//! it is that of CUBIC (RFC 9438) with HyStart++ (RFC 9406), by the rules of RFC 9002 §7: one
+//! event per round trip; nothing grows that was not full. On a local network it begins with 32
+//! datagrams and never falls below 16; if it is set to be another, it begins with 10 and never
+//! falls below 2.
+//!
+//! **Marks** (RFC 3168). Every DATA and INIT goes out as ECT(0). `Ack` says how many datagrams of
+//! the session have arrived marked as CE so far (`ce`), and how many as Not-ECT (`bare`); a node
+//! that cannot see the mark counts all of them as Not-ECT. One that arrives as CE is acknowledged
+//! at once. More marks than before are congestion like a loss, except that nothing goes out again.
+//! If more have arrived as Not-ECT than were sent so, or more as CE than were sent as ECT(0), the
+//! path or the other side does not carry marks: from then on the session's datagrams go out as
+//! Not-ECT. So they do if three probes have gone out before anything was acknowledged.
 //!
 //! # 6. Calls
 //!
@@ -172,8 +187,20 @@
 //! | 2 | `Status`; in replies only, at the end, if the call did not end well |
 //!
 //! A unary request is Metadata (optional) and one message. A unary reply is Metadata (optional) and
-//! one message, or one Status. Other shapes do not go over the network in this version of the
-//! crate.
+//! one message, or one Status. A direction that is a stream, as bits 2 and 3 of the Open's flags
+//! say, always begins with Metadata, which may be empty; then come any number of messages, and,
+//! of replies, a Status if the call did not end well. A call that is refused may be answered with
+//! a Status alone. The stream ends with `fin`, perhaps in a piece without bytes. A message larger
+//! than a side takes ends the call, as soon as its head is read.
+//!
+//! A server starts a call whose requests are a stream once it has their Metadata, and one whose
+//! replies only are a stream as a unary one. The replies may end before the requests do; what is
+//! left of the requests is then of no use, and is not sent.
+//!
+//! Of a stream, at most 32768 bytes are sent until the other side has sent a Credit for the call:
+//! it names the offset below which it takes bytes. It is raised as the user there takes messages,
+//! and never lowered. A Credit that is lost goes out again with the latest offset; one for a call
+//! that has ended is ignored.
 //!
 //! The Request with offset 0 carries an Open, in every transmission. Its `timeout_us` is what is
 //! left until the deadline when the datagram is sent. The server starts a call once it has all
@@ -216,9 +243,15 @@
 //! has heard nothing. A session whose other side has left something unacknowledged and said nothing
 //! at all for 10 s is dead; no Close is sent then. To a server it is also dead if it leaves
 //! something unacknowledged for 10 s whatever else it says, and, while calls of it are served or
-//! unfinished, if nothing is heard of it for 60 s. A server that owes a client more than 1024
-//! replies beyond the calls that its Hello allows takes no further ones: such datagrams are not
-//! acknowledged.
+//! unfinished, if nothing is heard of it for 60 s, or for 10 s if there is a stream in one of them.
+//!
+//! A server that is about to end sends a Goaway in each of its sessions, until that is acknowledged,
+//! and in sessions that are opened later with its first datagrams. It serves what comes to it all
+//! the same, for a while; then it refuses new calls (`NOT_EXECUTED`). A client that gets it makes
+//! calls elsewhere if it can, those that it has not begun to send among them.
+//!
+//! A server that owes a client more than 1024 replies beyond the calls that its Hello allows takes
+//! no further ones: such datagrams are not acknowledged.
 //!
 //! A node that gets a DATA for a session it does not know answers RESET. RESET and RETRY repeat the
 //! packet number of what they answer (`echo`), and count only if that number has been sent in the

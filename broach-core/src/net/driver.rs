@@ -275,12 +275,12 @@ impl Driver {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, peer, silent, request, result } => {
+                Event::Ended { ticket, peer, condition, request, result } => {
                     if let Some((waiter, _)) = self.waiters.remove(&ticket) {
                         ended += 1;
                         // Whoever waited may have gone; its cancellation is in the inbox then.
                         let request = Some(request);
-                        let _ = waiter.send(Ended { peer, silent, request, result });
+                        let _ = waiter.send(Ended { peer, condition, request, result });
                     }
                 }
                 Event::Call(call) => {
@@ -298,6 +298,8 @@ impl Driver {
                         gossiper.on_heard(peer);
                     }
                 }
+                // Nobody makes calls with streams yet.
+                Event::Record { .. } | Event::Fin(_) | Event::Room(_) => {}
                 Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);
@@ -326,9 +328,9 @@ impl Driver {
                         Ok(session) => {
                             self.waiters.insert(ticket, (waiter, session));
                         }
-                        Err(Failed { status, bytes }) => {
+                        Err(Failed { status, condition, bytes }) => {
                             let (request, result) = (Some(bytes), Err(status));
-                            let ended = Ended { peer: None, silent: false, request, result };
+                            let ended = Ended { peer: None, condition, request, result };
                             let _ = waiter.send(ended);
                         }
                     }
@@ -349,6 +351,7 @@ impl Driver {
                         gossiper.update(now, update);
                     }
                 }
+                Command::GoAway => self.endpoint.go_away(),
                 Command::Drain { refusal, drained } => {
                     self.endpoint.refuse_calls(refusal);
                     self.drained = Some(drained);

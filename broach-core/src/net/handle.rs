@@ -17,7 +17,7 @@ use crate::ids::MethodId;
 use crate::net::gossiper::Update;
 use crate::net::inbox::{Command, Ended, Inbox, NotTaken, stopped};
 use crate::observe::Observe;
-use crate::proto::{Call, CallBytes, NewCall, Ticket};
+use crate::proto::{Call, CallBytes, NewCall, Streams, Ticket};
 use crate::rng::Rng;
 use crate::status::Status;
 
@@ -74,7 +74,8 @@ impl Handle {
         let ticket = Ticket(inner.next_ticket.fetch_add(1, Ordering::Relaxed));
         let (waiter, ended) = oneshot::channel();
         let Outbound { to, method, flags, deadline, bytes, yields } = outbound;
-        let call = Call { ticket, method, flags, deadline, made_at: now, yields };
+        let streams = Streams::default();
+        let call = Call { ticket, method, flags, streams, deadline, made_at: now, yields };
         let call = NewCall { call, bytes };
         let max = inner.shared.config.calls_waiting_max;
         let refused = match inner.inbox.push_below(max, Command::Open { to, call, waiter }) {
@@ -102,6 +103,11 @@ impl Handle {
         self.update(Update::Leave(left));
         // If there is no membership, or no driver any more, the other end is dropped.
         let _ = done.await;
+    }
+
+    /// Asks all callers to make new calls elsewhere; those that come all the same are served.
+    pub(crate) fn go_away(&self) {
+        self.0.inbox.push(Command::GoAway);
     }
 
     /// Takes no more calls and waits until all that were taken have ended, or the time is over.

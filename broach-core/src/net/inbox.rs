@@ -14,7 +14,7 @@ use crate::code::Outcome;
 use crate::ids::MethodId;
 use crate::net::gossiper::Update;
 use crate::peer::Peer;
-use crate::proto::{CallBytes, NewCall, Serving, Ticket};
+use crate::proto::{CallBytes, Condition, NewCall, Serving, Ticket};
 use crate::status::Status;
 
 /// How a call ended: with the bytes of its reply, or without; and the node that it was made to, if
@@ -22,8 +22,8 @@ use crate::status::Status;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) peer: Option<Peer>,
-    /// The node says nothing any more.
-    pub(crate) silent: bool,
+    /// Whether other calls had better go elsewhere.
+    pub(crate) condition: Condition,
     /// The bytes of its request, for another try; absent if the driver has gone with them.
     pub(crate) request: Option<CallBytes>,
     pub(crate) result: Result<Bytes, Status>,
@@ -32,7 +32,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// The end of a call that no node says anything of.
     pub(super) const fn without_reply(status: Status) -> Self {
-        Self { peer: None, silent: false, request: None, result: Err(status) }
+        Self { peer: None, condition: Condition::Well, request: None, result: Err(status) }
     }
 
     /// The end of a call that came when the driver had stopped, or was about to.
@@ -56,6 +56,8 @@ pub(super) enum Command {
     Reply { serving: Serving, bytes: CallBytes, first_poll: Option<(MethodId, Duration)> },
     /// For the membership.
     Cluster(Update),
+    /// Ask callers to make new calls elsewhere.
+    GoAway,
     /// Take no more calls; tell when all that were taken have ended.
     Drain { refusal: Status, drained: oneshot::Sender<()> },
     /// End everything; what is given is dropped when that is done.

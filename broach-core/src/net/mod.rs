@@ -19,6 +19,7 @@ mod gossiper;
 mod handle;
 mod handlers;
 mod inbox;
+mod lookup;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod outbox;
@@ -35,9 +36,7 @@ mod timer;
 mod udp;
 
 pub use address::AddressError;
-pub(crate) use address::{
-    DNS, Target, check_reachable, parse, resolve, resolve_all, resolve_target,
-};
+pub(crate) use address::{DNS, Target, check_reachable, parse, resolve, resolve_target};
 pub use advertise::AdvertiseError;
 pub(crate) use advertise::settle;
 pub(crate) use clock::TokioClock;
@@ -45,7 +44,8 @@ pub(crate) use driver::{Begun, Handler};
 pub(crate) use gossiper::Update;
 pub(crate) use handle::{Handle, Outbound, Sent};
 pub(crate) use inbox::Ended;
-pub(crate) use seeds::{Resolver, Seeds};
+pub(crate) use lookup::{Lookup, Resolver, look_up};
+pub(crate) use seeds::Seeds;
 pub use setup::BindError;
 pub(crate) use setup::{ClusterPart, Setup};
 pub(crate) use sightings::{Sighting, Sightings};

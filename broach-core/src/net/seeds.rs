@@ -9,35 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{self, BoxFuture, Either};
+use futures::future::{self, Either};
 use futures::stream::FuturesUnordered;
 
 use crate::deadline::{Clock, Time};
-use crate::net::address::{AddressError, Target, is_specific, parse, resolve_all};
-
-/// Finds the addresses of a seed.
-pub(crate) trait Lookup: Send + Sync {
-    /// All addresses that a seed stands for: `host:port` or `dns://host:port`.
-    ///
-    /// # Errors
-    ///
-    /// If it has none at present.
-    fn look_up<'a>(&'a self, seed: &'a str)
-    -> BoxFuture<'a, Result<Vec<SocketAddr>, AddressError>>;
-}
-
-/// Asks the operating system's resolver.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Resolver;
-
-impl Lookup for Resolver {
-    fn look_up<'a>(
-        &'a self,
-        seed: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, AddressError>> {
-        Box::pin(resolve_all(seed))
-    }
-}
+use crate::net::address::{AddressError, Target, is_specific, parse};
+use crate::net::lookup::{Lookup, look_up};
 
 /// The seeds that a node was given, and what is known of them.
 ///
@@ -85,7 +62,7 @@ impl Seeds {
         Self { seeds, told: Vec::new() }
     }
 
-    /// Looks all names up at once, and waits for the answers, at most [`LOOKUP_TIMEOUT`]. Tells all
+    /// Looks all names up at once, and waits for the answers, at most 10 s. Tells all
     /// addresses that are known then.
     ///
     /// # Cancel safety
@@ -217,35 +194,22 @@ impl Seed {
     }
 }
 
-/// Looks up a seed, for so long as that may take.
+/// Looks up a seed.
 async fn ask(at: usize, text: Arc<str>, clock: &dyn Clock, lookup: &dyn Lookup) -> Answer {
-    let limit = clock.sleep_until(clock.now() + LOOKUP_TIMEOUT);
-    let found = match future::select(lookup.look_up(&text), limit).await {
-        Either::Left((found, _)) => found.and_then(|addrs| usable(&text, addrs)),
-        Either::Right(_) => {
-            let seconds = LOOKUP_TIMEOUT.as_secs();
-            return (at, Err(format!("nobody has said within {seconds} s what it stands for")));
-        }
-    };
-    (at, found.map_err(|error| error.to_string()))
+    let found = look_up(&text, clock, lookup).await;
+    (at, found.and_then(|addrs| usable(&text, addrs).map_err(|error| error.to_string())))
 }
 
-/// Those of the addresses found that are of one node, in an order that does not depend on the
-/// resolver, which often gives them in another one each time.
-fn usable(text: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, AddressError> {
-    let mut addrs = found.clone();
+/// Those of the addresses found that are of one node.
+fn usable(text: &str, mut addrs: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, AddressError> {
+    let found = addrs.first().copied();
     addrs.retain(|&addr| is_specific(addr));
-    addrs.sort();
-    match (addrs.is_empty(), found.first()) {
+    match (addrs.is_empty(), found) {
         (false, _) => Ok(addrs),
-        (true, Some(&addr)) => Err(AddressError::Unspecified { addr }),
+        (true, Some(addr)) => Err(AddressError::Unspecified { addr }),
         (true, None) => Err(AddressError::Unresolvable { text: text.to_owned(), source: None }),
     }
 }
-
-/// How long one lookup may take. Resolvers ask the next name server when the first one has been
-/// silent for 5 s, as a rule; that answer must have time to come.
-pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a name that is known is looked up again: the usual lifetime of names that change.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
@@ -261,8 +225,11 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::{Mutex, PoisonError};
 
+    use futures::future::BoxFuture;
+
     use super::*;
     use crate::net::TokioClock;
+    use crate::net::lookup::Resolver;
 
     /// A resolver whose answers a test decides, and what happens over time, in whole seconds.
     #[derive(Clone, Default)]
@@ -367,7 +334,7 @@ mod tests {
         assert_eq!(fake.log("seeds"), told);
         let asked = at([(0, "ask never:1"), (0, "ask slow:1"), (0, "ask dns://quick:1")]);
         assert_eq!(fake.log("ask"), asked);
-        let said = "trouble never:1: nobody has said within 10 s what it stands for";
+        let said = "trouble never:1: nobody has said within 10 s what never:1 stands for";
         assert_eq!(fake.log("trouble"), at([(10, said)]));
         task.abort();
     }

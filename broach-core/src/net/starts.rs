@@ -72,6 +72,7 @@ mod tests {
     use crate::config::Transport;
     use crate::ids::{CallKey, Instance, MethodId};
     use crate::peer::Peer;
+    use crate::proto::Streams;
 
     fn arrived(session: u64, call: u64) -> Arrived {
         let (session, call) = (SessionId(session), CallId(call));
@@ -82,6 +83,7 @@ mod tests {
             key: CallKey { instance: peer.instance, session, call },
             method: MethodId(1),
             flags: 0,
+            streams: Streams::default(),
             deadline: None,
             bytes: Bytes::new(),
             limits: Transport::default().size_limits(),

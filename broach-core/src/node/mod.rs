@@ -111,7 +111,8 @@ impl Node {
 
     /// Waits until this node knows so many members, itself included (unless it is
     /// [client only](NodeBuilder::client_only)), and gives the table then. For programs that do
-    /// something when all are there; calls need not wait for anything.
+    /// something when all are there; calls need not wait for anything. It waits for as long as that
+    /// takes: `tokio::time::timeout` around it sets a limit.
     ///
     /// # Cancel safety
     ///
@@ -126,7 +127,8 @@ impl Node {
         }
     }
 
-    /// What becomes of the members from now on.
+    /// What becomes of the members from now on. For a reader that is late 1024 events are kept; of
+    /// those before them it is told how many there were.
     pub fn events(&self) -> MemberEvents {
         self.cluster.events()
     }
@@ -164,7 +166,9 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// If the node says too much of itself; nothing is changed then.
+    /// If the node says too much of itself; nothing is changed then. It may have 1024 tags, with
+    /// names of up to 512 bytes and values of up to 4096, and all that it offers must fit into
+    /// 256 KiB.
     pub fn set_tag(
         &self,
         name: impl Into<String>,
@@ -299,6 +303,7 @@ impl Node {
         let clock = &self.handle.shared().clock;
         let over = clock.now() + self.drain_timeout;
         self.cluster.change_facts(|facts| facts.draining = true);
+        self.handle.go_away();
         if self.cluster.is_known_to_others() {
             let moved = clock.now() + MOVING.min(self.drain_timeout / 2);
             clock.sleep_until(moved).await;

@@ -6,14 +6,17 @@ use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::{CallId, MethodId};
 use crate::proto::Ticket;
+use crate::proto::call_bytes::CallBytes;
 use crate::proto::incoming::Incoming;
+use crate::proto::incoming_stream::IncomingStream;
 use crate::proto::link::Link;
-use crate::proto::outgoing::{CallBytes, Outgoing};
+use crate::proto::outgoing::Outgoing;
 use crate::proto::queue::{had_better_wait, is_small};
 use crate::proto::sent::SentFrame;
+use crate::proto::streams::Streams;
 use crate::wire::{Open, Piece, Writer, micros};
 
-/// A call that is to be made, and the bytes of its request.
+/// A call that is to be made, and the bytes of its request; of a stream the first records of it.
 #[derive(Debug)]
 pub(crate) struct NewCall {
     pub(crate) call: Call,
@@ -26,8 +29,9 @@ pub(crate) struct Call {
     /// What the caller knows the call by.
     pub(crate) ticket: Ticket,
     pub(crate) method: MethodId,
-    /// Of [`Open`].
+    /// Of [`Open`], without those of streams.
     pub(crate) flags: u32,
+    pub(crate) streams: Streams,
     pub(crate) deadline: Option<Time>,
     /// When the call was made, for what is said of it.
     pub(crate) made_at: Time,
@@ -40,7 +44,10 @@ pub(crate) struct Call {
 pub(super) struct Active {
     pub(super) call: Call,
     pub(super) out: Outgoing,
+    /// What is sent back, unless it is a stream.
     pub(super) incoming: Incoming,
+    /// What is sent back, if it is a stream.
+    pub(super) replies: Option<Box<IncomingStream>>,
     /// When the other side could first have had all it needs to start the handler.
     executable_at: Option<Time>,
     /// Some of the request has arrived.
@@ -61,10 +68,18 @@ pub(crate) enum Freshness {
 
 impl Active {
     /// A call of which nothing has gone out yet, and which is about to.
-    pub(super) fn new(call: Call, bytes: CallBytes) -> Self {
-        let (out, incoming) = (Outgoing::new(bytes), Incoming::new());
-        let unfinished = if is_small(out.len()) { 0 } else { out.len() };
-        Self { call, out, incoming, executable_at: None, arrived: false, queued: true, unfinished }
+    pub(super) fn new(call: Call, out: Outgoing, replies: Option<Box<IncomingStream>>) -> Self {
+        let bytes = if call.streams.requests { 0 } else { out.left() };
+        Self {
+            call,
+            out,
+            incoming: Incoming::new(),
+            replies,
+            executable_at: None,
+            arrived: false,
+            queued: true,
+            unfinished: if is_small(bytes) { 0 } else { bytes },
+        }
     }
 
     /// Writes pieces of the request while they fit; tells whether all that was to go is written.
@@ -78,26 +93,31 @@ impl Active {
         wrote: &mut bool,
     ) -> bool {
         let idempotent = self.call.flags & Open::IDEMPOTENT != 0;
+        let executable = freshness == Freshness::Proven || idempotent;
         while self.out.wants_to_send() {
             let offset = self.out.next_offset();
             let open = (offset == 0).then(|| Open {
                 method: self.call.method,
                 timeout_us: self.call.deadline.map_or(0, |at| micros(at.since(now)).max(1)),
-                flags: self.call.flags,
+                flags: self.call.flags | self.call.streams.flags(),
             });
-            let mut piece = Piece { call: id, open, offset, fin: true };
+            let mut piece = Piece { call: id, open, offset, fin: true, size: 0 };
             let room = writer.request_room(&piece).unwrap_or(0);
             if had_better_wait(self.out.left(), room, *wrote) {
                 return false;
             }
             let bytes = self.out.take(room);
             piece.fin = self.out.is_end(bytes.end);
-            let len = (bytes.end - bytes.start) as usize;
+            let len = self.out.piece_len(&bytes);
             writer.request(&piece, len, |buffer| self.out.copy(bytes.clone(), buffer));
             link.push(SentFrame::Piece { call: id, bytes });
             *wrote = true;
+            if executable && self.call.streams.requests {
+                // Its first record starts the handler.
+                self.executable_at.get_or_insert(now);
+            }
         }
-        if freshness == Freshness::Proven || idempotent {
+        if executable {
             self.executable_at.get_or_insert(now);
         }
         true

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::BASE_DATAGRAM_BYTES;
+use crate::config::{BASE_DATAGRAM_BYTES, Transport};
 use crate::deadline::Time;
 use crate::ids::SessionId;
 use crate::proto::active::Freshness;
@@ -17,27 +17,32 @@ impl Session {
     pub(crate) fn wants_to_send(&self, now: Time) -> bool {
         self.link.received.must_ack(now)
             || self.link.owes_probe()
-            || self.has_frames() && self.may_have_in_flight()
+            || self.has_frames() && self.may_send(now)
     }
 
     /// Whether there is anything that wants an acknowledgement.
     fn has_frames(&self) -> bool {
         let calls = match &self.side {
             Side::Client(client) => client.calls.wants_to_send(),
-            Side::Server(server) => server.calls.wants_to_send(),
+            Side::Server(server) => server.goaway_due || server.calls.wants_to_send(),
         };
         // What this node can do is told along with the first thing that there is to say.
         calls || self.ping_due
     }
 
+    /// When there is something to send that nothing but its pace holds back.
+    pub(super) fn paced_until(&self, now: Time) -> Option<Time> {
+        self.link.paced_until(now).filter(|_| self.has_frames())
+    }
+
     /// Whether one more datagram that wants an acknowledgement may go out.
-    fn may_have_in_flight(&self) -> bool {
+    fn may_send(&self, now: Time) -> bool {
         match &self.side {
             // Without a token the answer may well be that all of it has to come again.
             Side::Client(Client { opening: Some(opening), .. }) if opening.token.is_none() => {
                 self.link.in_flight() == 0
             }
-            _ => self.link.has_window(),
+            _ => self.link.may_send(now),
         }
     }
 
@@ -52,7 +57,7 @@ impl Session {
         if !self.wants_to_send(now) {
             return None;
         }
-        let bytes_max = self.datagram_bytes_max(shared)?;
+        let bytes_max = self.datagram_bytes_max()?;
         let probe = self.link.owes_probe();
         let start = buffer.len();
         let init = self.init(shared);
@@ -66,10 +71,10 @@ impl Session {
         let mut acks = false;
         if self.link.received.may_ack() {
             let (ranges, delay) = self.link.received.ack(now);
-            acks = writer.ack(ranges, micros(delay));
+            acks = writer.ack(ranges, micros(delay), self.link.received.marks());
         }
-        let eliciting = (probe || self.may_have_in_flight())
-            && self.write_frames(now, &mut writer, probe, shared);
+        let eliciting =
+            (probe || self.may_send(now)) && self.write_frames(now, &mut writer, probe, shared);
         if !acks && !eliciting {
             buffer.truncate(start);
             return None;
@@ -78,8 +83,8 @@ impl Session {
             Side::Client(Client { opening: Some(_), .. }) => writer.finish_padded(),
             _ => writer.finish(),
         }
-        self.link.on_sent(now, acks, eliciting);
         let size = buffer.len() - start;
+        self.link.on_sent(now, size, acks, eliciting);
         if let Side::Server(server) = &mut self.side {
             server.bytes_out += size as u64;
         }
@@ -95,7 +100,7 @@ impl Session {
         shared: &Shared,
     ) -> Option<Vec<u8>> {
         let to = self.peer_id?;
-        let bytes_max = self.datagram_bytes_max(shared)?.min(BASE_DATAGRAM_BYTES);
+        let bytes_max = self.datagram_bytes_max()?.min(BASE_DATAGRAM_BYTES);
         // A caller that has not heard anything yet hears both at once, of the session and its end.
         let init = self.init(shared);
         let kind = if init.is_some() { Kind::Init } else { Kind::Data };
@@ -126,6 +131,14 @@ impl Session {
         if self.hello_due && writer.hello(&self.hello(now, shared)) {
             self.link.push(SentFrame::Hello);
             self.hello_due = false;
+            wrote = true;
+        }
+        if let Side::Server(server) = &mut self.side
+            && server.goaway_due
+            && writer.goaway()
+        {
+            self.link.push(SentFrame::Goaway);
+            server.goaway_due = false;
             wrote = true;
         }
         let calls = match &mut self.side {
@@ -161,9 +174,8 @@ impl Session {
 
     /// How large the next datagram may be; `None` if not even a small one may go out, because the
     /// other side has to prove its address first.
-    fn datagram_bytes_max(&self, shared: &Shared) -> Option<usize> {
-        let wanted = shared.config.datagram_bytes.unwrap_or_else(|| usual_bytes(self.peer));
-        let bytes = wanted.min(self.peer_limits.datagram_bytes);
+    fn datagram_bytes_max(&self) -> Option<usize> {
+        let bytes = self.link.datagram_bytes().min(self.peer_limits.datagram_bytes);
         let Side::Server(server) = &self.side else {
             return Some(bytes);
         };
@@ -178,8 +190,9 @@ impl Session {
 
 /// How large datagrams are unless it is set: the loopback interface carries large ones, and any
 /// other path may not.
-fn usual_bytes(peer: SocketAddr) -> usize {
-    if peer.ip().is_loopback() { LOOPBACK_BYTES } else { BASE_DATAGRAM_BYTES }
+pub(super) fn datagram_bytes(config: &Transport, peer: SocketAddr) -> usize {
+    let usual = if peer.ip().is_loopback() { LOOPBACK_BYTES } else { BASE_DATAGRAM_BYTES };
+    config.datagram_bytes.unwrap_or(usual)
 }
 
 /// Measured: larger datagrams gain little more, and fill a receive buffer of the usual size in a

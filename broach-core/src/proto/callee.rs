@@ -10,8 +10,12 @@
 //!     seen              replying                 seen
 //! ```
 //!
+//! A stream of requests starts its handler with its first record; what comes of it later goes to
+//! the handler, and what goes back may be a stream too (`callee_streams`).
+//!
 //! An id that has been seen once never starts a handler again.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -20,45 +24,33 @@ use rustc_hash::FxHashMap;
 
 use crate::code::Outcome;
 use crate::deadline::Time;
-use crate::ids::{CallId, MethodId};
+use crate::ids::CallId;
 use crate::proto::budget::Budget;
+use crate::proto::call_bytes::CallBytes;
 use crate::proto::caller::earlier;
-use crate::proto::incoming::Incoming;
 use crate::proto::link::Link;
-use crate::proto::outgoing::{CallBytes, Outgoing};
-use crate::proto::queue::{Queue, had_better_wait};
+use crate::proto::outgoing::Outgoing;
+use crate::proto::queue::Queue;
 use crate::proto::seen::{Seen, TooFarAhead};
-use crate::proto::sent::SentFrame;
-use crate::proto::step::{Complete, Limits, Step};
+use crate::proto::served::{Served, State};
+use crate::proto::step::{Intake, Limits, Step};
 use crate::status::Status;
-use crate::wire::{Piece, Writer, schema};
+use crate::wire::{Writer, schema};
 
 /// The calls of a session.
 #[derive(Debug)]
 pub(crate) struct Callee {
     seen: Seen,
-    calls: FxHashMap<CallId, Served>,
-    queue: Queue,
+    pub(super) calls: FxHashMap<CallId, Served>,
+    pub(super) queue: Queue,
+    /// Streams of requests of which the other side is to be told how much it may send.
+    pub(super) credits: BTreeSet<CallId>,
     /// Bytes of unfinished requests.
     held: usize,
     /// No deadline is earlier than this.
     deadline: Option<Time>,
-}
-
-#[derive(Debug)]
-struct Served {
-    /// What is known once the first piece is here.
-    open: Option<schema::Open>,
-    deadline: Option<Time>,
-    state: State,
-    queued: bool,
-}
-
-#[derive(Debug)]
-enum State {
-    Receiving(Incoming),
-    Running,
-    Replying(Outgoing),
+    /// How many calls have a stream in them.
+    streams: usize,
 }
 
 impl Callee {
@@ -67,8 +59,10 @@ impl Callee {
             seen: Seen::new(),
             calls: FxHashMap::default(),
             queue: Queue::new(),
+            credits: BTreeSet::new(),
             held: 0,
             deadline: None,
+            streams: 0,
         }
     }
 
@@ -82,23 +76,20 @@ impl Callee {
         !self.calls.is_empty()
     }
 
-    /// Whether there is something to send.
-    pub(crate) fn wants_to_send(&self) -> bool {
-        !self.queue.is_empty()
+    /// Whether any call that has not ended has a stream in it.
+    pub(crate) const fn has_streams(&self) -> bool {
+        0 < self.streams
     }
 
-    /// A piece of a request has come in, which reached this node at `arrived`. With `refusal` no
-    /// new calls are taken.
-    pub(crate) fn on_request(
-        &mut self,
-        now: Time,
-        arrived: Time,
-        request: schema::Request,
-        limits: Limits,
-        budget: &mut Budget,
-        refusal: Option<&Status>,
-    ) -> Step {
+    /// Whether there is something to send.
+    pub(crate) fn wants_to_send(&self) -> bool {
+        !self.queue.is_empty() || !self.credits.is_empty()
+    }
+
+    /// A piece of a request has come in.
+    pub(crate) fn on_request(&mut self, request: schema::Request, intake: Intake<'_>) -> Step {
         let id = CallId(request.call);
+        let limits = intake.limits;
         let flooded = limits.ignores_more_than(self.calls.len());
         if flooded && !self.calls.contains_key(&id) && !self.seen.contains(id) {
             return Step::NotTaken;
@@ -107,12 +98,10 @@ impl Callee {
             Err(_) => return Step::NotTaken,
             Ok(true) => {
                 let running = self.calls.len();
-                let state = State::Receiving(Incoming::new());
-                let served = Served { open: None, deadline: None, state, queued: false };
-                self.calls.insert(id, served);
-                if let Some(status) = refusal.cloned().or_else(|| limits.overload(running, budget))
-                {
-                    return self.refuse(id, status, budget);
+                self.calls.insert(id, Served::new());
+                let overload = || limits.overload(running, intake.budget);
+                if let Some(status) = intake.refusal.cloned().or_else(overload) {
+                    return self.refuse(id, status, intake.budget);
                 }
             }
             Ok(false) => {}
@@ -121,45 +110,45 @@ impl Callee {
         let Some(served) = self.calls.get_mut(&id) else {
             return Step::None;
         };
+        if let State::Receiving(_) = served.state
+            && let Some(open) = request.open.filter(|_| served.open.is_none())
+        {
+            let left = (open.timeout_us != 0).then(|| Duration::from_micros(open.timeout_us));
+            served.deadline = left.map(|left| intake.arrived + left);
+            served.open = Some(open);
+            self.streams += usize::from(served.streams().any());
+            self.deadline = earlier(self.deadline, served.deadline);
+        }
+        if served.streams().requests {
+            return self.on_stream_piece(id, request, intake);
+        }
         let State::Receiving(incoming) = &mut served.state else {
             return Step::None;
         };
-        if let Some(open) = request.open.filter(|_| served.open.is_none()) {
-            let left = (open.timeout_us != 0).then(|| Duration::from_micros(open.timeout_us));
-            served.deadline = left.map(|left| arrived + left);
-            served.open = Some(open);
-            self.deadline = earlier(self.deadline, served.deadline);
-        }
         let before = incoming.memory();
         let end = request.offset.saturating_add(request.data.len() as u64);
         if limits.request_bytes as u64 <= end || limits.request_bytes < before + request.data.len()
         {
-            return self.refuse(id, limits.too_large(), budget);
+            return self.refuse(id, limits.too_large(), intake.budget);
         }
         if incoming.insert(request.offset, request.data, request.fin).is_err() {
             let status =
                 Status::invalid_argument("the pieces of the request contradict each other");
-            return self.refuse(id, status, budget);
+            return self.refuse(id, status, intake.budget);
         }
         if served.open.is_some()
             && let Some(bytes) = incoming.take()
         {
             // What was held before this last piece is held no longer.
-            self.held -= before;
-            budget.change_reassembly(before, 0);
-            return self.complete(now, id, bytes, budget);
+            self.release(before, intake.budget);
+            return self.complete(intake.now, id, bytes, intake.budget);
         }
         // A piece that fills a hole may even make others cheaper to hold.
         let after = incoming.memory();
-        self.held = self.held + after - before;
-        if !budget.change_reassembly(before, after) || limits.held_bytes < self.held {
-            let status = Status::resource_exhausted(
-                "the serving node holds too many unfinished requests \
-                 (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)",
-            );
-            return self.refuse(id, status, budget);
+        match self.hold(before, after, limits, intake.budget) {
+            Ok(()) => Step::None,
+            Err(status) => self.refuse(id, status, intake.budget),
         }
-        Step::None
     }
 
     /// The request is whole.
@@ -167,86 +156,105 @@ impl Callee {
         let Some(served) = self.calls.get_mut(&id) else {
             return Step::None;
         };
-        let (deadline, open) = (served.deadline, served.open.unwrap_or_default());
         served.state = State::Running;
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            let status =
-                Status::deadline_exceeded("the deadline had passed when the call was read");
-            return self.refuse(id, status, budget);
+        match served.overdue(now) {
+            Some(status) => self.refuse(id, status, budget),
+            None => Step::Complete(served.complete(id, bytes)),
         }
-        let (method, flags) = (MethodId(open.method), open.flags);
-        Step::Complete(Complete { call: id, method, flags, deadline, bytes })
+    }
+
+    /// An unfinished request takes `after` bytes instead of `before`.
+    ///
+    /// # Errors
+    ///
+    /// If that is too much.
+    pub(super) fn hold(
+        &mut self,
+        before: usize,
+        after: usize,
+        limits: Limits,
+        budget: &mut Budget,
+    ) -> Result<(), Status> {
+        self.held = self.held + after - before;
+        if budget.change_reassembly(before, after) && self.held <= limits.held_bytes {
+            return Ok(());
+        }
+        Err(Status::resource_exhausted(
+            "the serving node holds too many unfinished requests \
+             (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)",
+        ))
+    }
+
+    /// So much of an unfinished request is held no longer.
+    pub(super) const fn release(&mut self, memory: usize, budget: &mut Budget) {
+        self.held -= memory;
+        budget.change_reassembly(memory, 0);
     }
 
     /// Answers a call without a handler.
-    fn refuse(&mut self, id: CallId, status: Status, budget: &mut Budget) -> Step {
+    pub(super) fn refuse(&mut self, id: CallId, status: Status, budget: &mut Budget) -> Step {
         let status = status.with_outcome(Outcome::NotExecuted);
         self.reply(id, CallBytes::status(&status), budget);
         Step::Refused(status)
     }
 
-    /// Gives the reply to a call; ignored if the call has ended.
+    /// Gives the reply to a call; ignored if the call has ended, or something has been sent.
     pub(crate) fn reply(&mut self, id: CallId, bytes: CallBytes, budget: &mut Budget) {
-        let Some(served) = self.calls.get_mut(&id) else {
+        let Some(served) = self.calls.get_mut(&id).filter(|served| served.reply().is_none()) else {
             return;
         };
-        match &served.state {
-            State::Receiving(incoming) => {
-                let memory = incoming.memory();
-                self.held -= memory;
-                budget.change_reassembly(memory, 0);
-            }
-            State::Running => {}
-            State::Replying(_) => return,
-        }
+        let memory = served.request_memory();
         budget.take_replies(bytes.len());
         let out = Outgoing::new(bytes);
         self.queue.push(id, out.left());
         (served.state, served.queued) = (State::Replying(out), true);
+        self.release(memory, budget);
     }
 
     /// Writes as much as fits; tells whether anything did.
     pub(crate) fn write(&mut self, writer: &mut Writer<'_>, link: &mut Link) -> bool {
         let mut wrote = false;
+        if !self.write_credits(writer, link, &mut wrote) {
+            return wrote;
+        }
         while let Some(id) = self.queue.pop() {
             let Some(served) = self.calls.get_mut(&id) else {
                 continue;
             };
             served.queued = false;
-            let State::Replying(out) = &mut served.state else {
-                continue;
-            };
-            if !write_reply(id, out, writer, link, &mut wrote) {
+            if !served.write(id, writer, link, &mut wrote) {
                 served.queued = true;
-                self.queue.put_back(id, out.left());
+                let left = served.reply().map_or(0, Outgoing::left);
+                self.queue.put_back(id, left);
                 return wrote;
             }
         }
         wrote
     }
 
-    /// A piece of a reply has arrived.
-    pub(crate) fn on_arrived(&mut self, call: CallId, bytes: Range<u64>, budget: &mut Budget) {
-        let Some(served) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let State::Replying(out) = &mut served.state else {
-            return;
-        };
-        if out.on_arrived(bytes) {
-            budget.release_replies(out.len() as usize);
-            self.calls.remove(&call);
+    /// A piece of a reply has arrived. Tells whether a stream of replies has room again.
+    pub(crate) fn on_arrived(
+        &mut self,
+        call: CallId,
+        bytes: Range<u64>,
+        budget: &mut Budget,
+    ) -> bool {
+        let Some(served) = self.calls.get_mut(&call) else { return false };
+        let Some(out) = served.reply_mut() else { return false };
+        let before = out.held();
+        let all = out.on_arrived(bytes);
+        budget.release_replies(before - out.held());
+        if all {
+            self.remove(call, budget);
+            return false;
         }
+        out.has_room_again()
     }
 
     /// A piece of a reply must go out again.
     pub(crate) fn on_lost(&mut self, call: CallId, bytes: Range<u64>) {
-        let Some(served) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let State::Replying(out) = &mut served.state else {
-            return;
-        };
+        let Some(served) = self.calls.get_mut(&call) else { return };
+        let Some(out) = served.reply_mut() else { return };
         out.on_lost(bytes);
         if out.wants_to_send() && !served.queued {
             served.queued = true;
@@ -265,7 +273,7 @@ impl Callee {
         budget: &mut Budget,
     ) -> Result<bool, TooFarAhead> {
         self.seen.insert(call)?;
-        Ok(self.forget(call, budget))
+        Ok(self.remove(call, budget))
     }
 
     /// Forgets the calls whose deadline has passed; returns those whose handlers must be stopped.
@@ -276,14 +284,13 @@ impl Callee {
             return Vec::new();
         }
         let expired = |served: &Served| {
-            let unfinished = !matches!(served.state, State::Replying(_));
-            unfinished && served.deadline.is_some_and(|deadline| deadline <= now)
+            !served.is_answered() && served.deadline.is_some_and(|deadline| deadline <= now)
         };
         let over = self.calls.iter().filter(|(_, served)| expired(served));
         let mut over: Vec<CallId> = over.map(|(&id, _)| id).collect();
         over.sort_unstable();
-        over.retain(|&id| self.forget(id, budget));
-        let open = self.calls.values().filter(|served| !matches!(served.state, State::Replying(_)));
+        over.retain(|&id| self.remove(id, budget));
+        let open = self.calls.values().filter(|served| !served.is_answered());
         self.deadline = open.filter_map(|served| served.deadline).min();
         over
     }
@@ -292,56 +299,23 @@ impl Callee {
     pub(crate) fn end_all(&mut self, budget: &mut Budget) -> Vec<CallId> {
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
-        all.retain(|&id| self.forget(id, budget));
+        all.retain(|&id| self.remove(id, budget));
         all
     }
 
     /// Forgets a call; tells whether its handler is at work.
-    fn forget(&mut self, id: CallId, budget: &mut Budget) -> bool {
+    fn remove(&mut self, id: CallId, budget: &mut Budget) -> bool {
         let Some(served) = self.calls.remove(&id) else {
             return false;
         };
-        match served.state {
-            State::Receiving(incoming) => {
-                let memory = incoming.memory();
-                self.held -= memory;
-                budget.change_reassembly(memory, 0);
-                false
-            }
-            State::Running => true,
-            State::Replying(out) => {
-                budget.release_replies(out.len() as usize);
-                false
-            }
-        }
+        self.release(served.request_memory(), budget);
+        budget.release_replies(served.reply_memory());
+        self.streams -= usize::from(served.streams().any());
+        served.is_at_work()
     }
 
     /// When [`expire`](Self::expire) may have something to do.
     pub(crate) const fn next_deadline(&self) -> Option<Time> {
         self.deadline
     }
-}
-
-/// Writes pieces of a reply while they fit; tells whether all that was to go is written.
-fn write_reply(
-    id: CallId,
-    out: &mut Outgoing,
-    writer: &mut Writer<'_>,
-    link: &mut Link,
-    wrote: &mut bool,
-) -> bool {
-    while out.wants_to_send() {
-        let mut piece = Piece { call: id, open: None, offset: out.next_offset(), fin: true };
-        let room = writer.reply_room(&piece).unwrap_or(0);
-        if had_better_wait(out.left(), room, *wrote) {
-            return false;
-        }
-        let bytes = out.take(room);
-        piece.fin = out.is_end(bytes.end);
-        let len = (bytes.end - bytes.start) as usize;
-        writer.reply(&piece, len, |buffer| out.copy(bytes.clone(), buffer));
-        link.push(SentFrame::Piece { call: id, bytes });
-        *wrote = true;
-    }
-    true
 }

@@ -13,9 +13,7 @@
 //! as a request or as a cancellation.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -23,70 +21,84 @@ use rustc_hash::FxHashMap;
 use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::CallId;
-use crate::proto::CallBytes;
 use crate::proto::Ticket;
-use crate::proto::active::{Active, Call, Freshness, NewCall, Progress};
+use crate::proto::active::{Active, Call, Freshness, NewCall};
+use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::link::Link;
+use crate::proto::outgoing::Outgoing;
 use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
-use crate::proto::trouble::Trouble;
 use crate::proto::waiting::Waiting;
 use crate::status::Status;
-use crate::wire::{Open, Writer, schema};
-
-/// A call that has ended: with the bytes of its reply, or without.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) ticket: Ticket,
-    /// The bytes of its request, for another try.
-    pub(crate) request: CallBytes,
-    pub(crate) result: Result<Bytes, Status>,
-}
+use crate::wire::{Writer, schema};
 
 /// The calls of a session.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    waiting: Waiting,
-    active: FxHashMap<CallId, Active>,
+    pub(super) waiting: Waiting,
+    pub(super) active: FxHashMap<CallId, Active>,
+    /// The calls that have a stream in them.
+    pub(super) streams: FxHashMap<Ticket, Made>,
     next: CallId,
     /// Ids of which the other side knows.
     delivered: Seen,
-    queue: Queue,
+    pub(super) queue: Queue,
+    /// Streams of replies of which the other side is to be told how much it may send.
+    pub(super) credits: BTreeSet<CallId>,
     /// Calls whose end the other side has to be told now.
     cancels: BTreeSet<CallId>,
     /// Calls of whose end it is not certain that the other side knows.
     cancelled: BTreeSet<CallId>,
     /// No deadline is earlier than this.
-    deadline: Option<Time>,
+    pub(super) deadline: Option<Time>,
     /// How many calls the other side takes at once.
     limit: usize,
     /// Bytes of the large requests that have begun to go out and have not arrived whole.
     unfinished: u64,
     /// How many of them the other side holds.
     unfinished_max: u64,
+    /// What a stream of replies is made of.
+    pub(super) records: RecordLimits,
+}
+
+/// A call of this node that has a stream in it.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Once its first piece has been sent.
+    pub(super) id: Option<CallId>,
+    /// The stream of requests until then, if they are one.
+    pub(super) requests: Option<Outgoing>,
 }
 
 impl Caller {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, records: RecordLimits) -> Self {
         Self {
             waiting: Waiting::default(),
             active: FxHashMap::default(),
+            streams: FxHashMap::default(),
             next: CallId(0),
             delivered: Seen::new(),
             queue: Queue::new(),
+            credits: BTreeSet::new(),
             cancels: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             deadline: None,
             limit,
             unfinished: 0,
             unfinished_max: UNFINISHED_UNASKED_MAX,
+            records,
         }
     }
 
-    /// Adds a call.
-    pub(crate) fn push(&mut self, call: NewCall) {
+    /// Adds a call. If its requests are a stream, of that so many bytes are held before its user
+    /// had better wait.
+    pub(crate) fn push(&mut self, mut call: NewCall, stream_bytes_max: usize) {
         self.deadline = earlier(self.deadline, call.call.deadline);
+        if call.call.streams.any() {
+            self.push_stream(&mut call, stream_bytes_max);
+        }
         self.waiting.push(call);
     }
 
@@ -111,17 +123,20 @@ impl Caller {
 
     /// Whether there is something to send.
     pub(crate) fn wants_to_send(&self) -> bool {
-        !self.queue.is_empty() || !self.cancels.is_empty() || self.can_start()
+        !self.queue.is_empty()
+            || !self.cancels.is_empty()
+            || !self.credits.is_empty()
+            || self.can_start()
     }
 
     fn can_start(&self) -> bool {
-        self.waiting.has_next(self.room())
+        self.waiting.has_next(self.bulk_room())
             && self.active.len() < self.limit
             && self.delivered.has_room_for(self.next)
     }
 
     /// How many bytes the next large request may have. One at a time goes out in any case.
-    const fn room(&self) -> u64 {
+    const fn bulk_room(&self) -> u64 {
         match self.unfinished {
             0 => u64::MAX,
             held => self.unfinished_max.saturating_sub(held),
@@ -144,6 +159,9 @@ impl Caller {
             self.cancels.pop_first();
             link.push(SentFrame::Cancel(call));
             wrote = true;
+        }
+        if !self.write_credits(writer, link, &mut wrote) {
+            return wrote;
         }
         loop {
             let Some(id) = self.pick() else { return wrote };
@@ -169,10 +187,13 @@ impl Caller {
             return Some(id);
         }
         while self.can_start() {
-            let call = self.waiting.pop(self.room())?;
+            let call = self.waiting.pop(self.bulk_room())?;
             let id = self.next;
             self.next = id.next();
-            let active = Active::new(call.call, call.bytes);
+            let active = match call.call.streams.any() {
+                true => self.begin_stream(id, call),
+                false => Active::new(call.call, Outgoing::new(call.bytes), None),
+            };
             self.unfinished += active.unfinished;
             self.queue.push(id, active.out.left());
             self.active.insert(id, active);
@@ -183,11 +204,15 @@ impl Caller {
         self.queue.pop()
     }
 
-    /// A piece of a reply has come in; tells the end of the call if that was the last one.
-    pub(crate) fn on_reply(&mut self, reply: schema::Reply, bytes_max: usize) -> Option<Ended> {
+    /// A piece of a reply has come in.
+    pub(crate) fn on_reply(&mut self, reply: schema::Reply, intake: ReplyIntake<'_>) -> Answered {
         let id = CallId(reply.call);
         // A call that was given up, or a repetition.
-        let active = self.active.get_mut(&id)?;
+        let Some(active) = self.active.get_mut(&id) else { return Answered::default() };
+        if active.replies.is_some() {
+            return self.on_stream_piece(id, reply, intake);
+        }
+        let bytes_max = intake.bytes_max;
         let held = active.incoming.memory() + reply.data.len();
         let end = reply.offset.saturating_add(reply.data.len() as u64);
         if bytes_max < held || bytes_max as u64 <= end {
@@ -195,37 +220,43 @@ impl Caller {
                 "the reply is larger than this node takes \
                  (transport.message_bytes_max and metadata_bytes_max, {bytes_max} bytes together)"
             );
-            return self.give_up(id, Status::resource_exhausted(text));
+            return self.give_up(id, Status::resource_exhausted(text)).into();
         }
         if active.incoming.insert(reply.offset, reply.data, reply.fin).is_err() {
             let text = "the pieces of the reply contradict each other";
-            return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown));
+            return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown)).into();
         }
-        let bytes = active.incoming.take()?;
+        active.incoming.take().and_then(|bytes| self.finish(id, bytes)).into()
+    }
+
+    /// A call has its reply.
+    pub(super) fn finish(&mut self, id: CallId, bytes: Bytes) -> Option<Ended> {
         let Active { call, out, .. } = self.take(id)?;
         self.set_delivered(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Ok(bytes) })
     }
 
-    /// Something that went out has arrived.
-    pub(crate) fn on_arrived(&mut self, frame: &SentFrame) {
+    /// Something that went out has arrived. Tells of which stream of requests there is room again.
+    pub(crate) fn on_arrived(&mut self, frame: &SentFrame) -> Option<Ticket> {
         match frame {
             SentFrame::Piece { call, bytes } => {
-                if let Some(active) = self.active.get_mut(call) {
-                    active.arrived = true;
-                    if active.out.on_arrived(bytes.clone()) {
-                        self.unfinished -= std::mem::take(&mut active.unfinished);
-                    }
-                    self.set_delivered(*call);
+                let active = self.active.get_mut(call)?;
+                active.arrived = true;
+                if active.out.on_arrived(bytes.clone()) {
+                    self.unfinished -= std::mem::take(&mut active.unfinished);
                 }
+                let room = active.out.has_room_again().then_some(active.call.ticket);
+                self.set_delivered(*call);
+                return room;
             }
             SentFrame::Cancel(call) => {
                 self.cancels.remove(call);
                 self.cancelled.remove(call);
                 self.set_delivered(*call);
             }
-            SentFrame::Hello | SentFrame::Ping => {}
+            SentFrame::Credit(_) | SentFrame::Hello | SentFrame::Ping | SentFrame::Goaway => {}
         }
+        None
     }
 
     /// The other side has ended the session; of the calls only those below `end` had reached it.
@@ -258,6 +289,7 @@ impl Caller {
     /// The caller has dropped a call; tells whether it was here.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
         if self.waiting.remove(ticket) {
+            self.streams.remove(&ticket);
             return true;
         }
         let found = self.active.iter().find(|(_, active)| active.call.ticket == ticket);
@@ -267,79 +299,8 @@ impl Caller {
         true
     }
 
-    /// Ends the calls whose deadline has passed.
-    pub(crate) fn expire(&mut self, now: Time, peer: SocketAddr, trouble: Trouble) -> Vec<Ended> {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            return Vec::new();
-        }
-        let ended = self.end_if(|call, progress| {
-            call.deadline.filter(|&deadline| deadline <= now)?;
-            let took = now.since(call.made_at);
-            let text = match progress {
-                Progress::Waiting => {
-                    format!("waited {took:.3?} for a place among the calls to {peer}")
-                }
-                Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}{trouble}"),
-                Progress::Arrived(_) => {
-                    format!("{peer} has taken the request but did not reply within {took:.3?}")
-                }
-            };
-            Some(Status::deadline_exceeded(text).with_outcome(progress.outcome()))
-        });
-        self.deadline = self.all().filter_map(|call| call.deadline).min();
-        ended
-    }
-
-    /// Ends the calls that can go elsewhere and were made at `before` or earlier, because the other
-    /// side says nothing. A call that may have run and must not run twice stays.
-    pub(crate) fn yield_calls(&mut self, before: Time, peer: SocketAddr) -> Vec<Ended> {
-        self.end_if(|call, progress| {
-            let outcome = progress.outcome();
-            let idempotent = call.flags & Open::IDEMPOTENT != 0;
-            let goes = call.yields && call.made_at <= before;
-            (goes && (idempotent || outcome == Outcome::NotExecuted)).then(|| {
-                Status::unavailable(format!("{peer} has fallen silent")).with_outcome(outcome)
-            })
-        })
-    }
-
-    /// Ends all calls, because the session does. `dead_for` is for how long the other side has
-    /// surely taken nothing of it; what was first sent within that time was never executed.
-    pub(crate) fn end_all(
-        &mut self,
-        now: Time,
-        dead_for: Duration,
-        status: impl Fn() -> Status,
-    ) -> Vec<Ended> {
-        self.end_if(|_, progress| {
-            Some(status().with_outcome(progress.outcome_if_dead_for(now, dead_for)))
-        })
-    }
-
-    /// Ends the calls for which `end` has a status, in the order in which they were made.
-    fn end_if(&mut self, end: impl Fn(&Call, Progress) -> Option<Status>) -> Vec<Ended> {
-        let verdict =
-            |(&id, active): (&CallId, &Active)| Some((id, end(&active.call, active.progress())?));
-        let mut verdicts: Vec<(CallId, Status)> = self.active.iter().filter_map(verdict).collect();
-        // The map has an order of its own, which must not decide what is told first.
-        verdicts.sort_unstable_by_key(|(id, _)| *id);
-        let mut ended: Vec<Ended> =
-            verdicts.into_iter().filter_map(|(id, status)| self.give_up(id, status)).collect();
-        for new in self.waiting.drain() {
-            match end(&new.call, Progress::Waiting) {
-                None => self.waiting.push(new),
-                Some(status) => {
-                    let NewCall { call, bytes } = new;
-                    let result = Err(status);
-                    ended.push(Ended { ticket: call.ticket, request: bytes, result });
-                }
-            }
-        }
-        ended
-    }
-
     /// Ends a call without its reply, and lets the other side know.
-    fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
+    pub(super) fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
         let Active { call, out, .. } = self.take(id)?;
         self.tell_cancelled(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Err(status) })
@@ -350,7 +311,7 @@ impl Caller {
         self.deadline
     }
 
-    fn all(&self) -> impl Iterator<Item = &Call> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Call> {
         self.waiting
             .iter()
             .map(|call| &call.call)
@@ -360,6 +321,9 @@ impl Caller {
     /// Takes out a call that ends.
     fn take(&mut self, id: CallId) -> Option<Active> {
         let active = self.active.remove(&id)?;
+        if active.call.streams.any() {
+            self.streams.remove(&active.call.ticket);
+        }
         self.unfinished -= active.unfinished;
         Some(active)
     }

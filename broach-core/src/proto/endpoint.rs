@@ -18,6 +18,7 @@ use crate::peer::Peer;
 use crate::proto::budget::Budget;
 use crate::proto::caller::Caller;
 use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::peers::Peers;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Opening, Side};
@@ -25,10 +26,12 @@ use crate::proto::stateless::{Answer, Answers};
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
 use crate::proto::trouble::Trouble;
-use crate::proto::{CallBytes, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit};
+use crate::proto::{
+    CallBytes, Condition, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit,
+};
 use crate::rng::Rng;
 use crate::status::Status;
-use crate::wire::Frame;
+use crate::wire::{Frame, Record};
 
 /// One node's end of all its sessions; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -66,8 +69,12 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) budget: Budget,
     pub(crate) events: VecDeque<Event>,
+    /// Of the piece of a stream that is being handled.
+    pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
+    /// Callers are asked to make new calls elsewhere.
+    pub(super) leaving: bool,
 }
 
 impl Endpoint {
@@ -82,9 +89,20 @@ impl Endpoint {
         let tokens = Tokens::new(&mut rng, config.token_lifetime);
         let closed = Closed::new(config.closed_max);
         let budget = Budget::new(&config);
-        let events = VecDeque::new();
+        let (events, records) = (VecDeque::new(), Vec::new());
+        let shared = Shared {
+            config,
+            identity,
+            observe,
+            tokens,
+            budget,
+            events,
+            records,
+            refusal: None,
+            leaving: false,
+        };
         Self {
-            shared: Shared { config, identity, observe, tokens, budget, events, refusal: None },
+            shared,
             started: now,
             rng,
             sessions: Slab::new(),
@@ -107,7 +125,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If too many calls are waiting to be sent already, or the node is known not to take so much.
+    /// If too many calls are waiting to be sent already, or the node is known not to take so much,
+    /// or it is silent and the call can go elsewhere.
     pub(crate) fn open(
         &mut self,
         now: Time,
@@ -119,9 +138,16 @@ impl Endpoint {
             None => self.connect(now, to),
         };
         let session = &mut self.sessions[index];
+        let unanswered = session.leaves_unanswered(now, &self.shared.config);
         let Side::Client(client) = &mut session.side else {
             unreachable!("a peer's session is one that was opened from here");
         };
+        // It would only come into doubt there, like those that are under way.
+        if call.call.yields && unanswered && client.silent.is_some() {
+            let status = Status::unavailable(format!("{to} has fallen silent"));
+            let status = status.with_outcome(Outcome::NotExecuted);
+            return Err(Failed { status, condition: Condition::Silent, bytes: call.bytes });
+        }
         let max = self.shared.config.calls_waiting_max;
         let refused = if max <= client.calls.waiting() {
             Some(format!(
@@ -132,9 +158,9 @@ impl Endpoint {
         };
         if let Some(text) = refused {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::NotExecuted);
-            return Err(Failed { status, bytes: call.bytes });
+            return Err(Failed { status, condition: Condition::Well, bytes: call.bytes });
         }
-        client.calls.push(call);
+        client.calls.push(call, self.shared.config.stream_send_bytes);
         let id = session.id;
         self.touch(index);
         Ok(id)
@@ -231,7 +257,7 @@ impl Endpoint {
                 continue;
             };
             session.queued = false;
-            let (to, local_ip) = (session.peer, session.local_ip);
+            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.ecn());
             let mut sizes = Vec::new();
             while sizes.len() < TRANSMIT_DATAGRAMS && buffer.len() < TRANSMIT_BYTES {
                 let Some(size) = session.write(now, buffer, &self.shared) else {
@@ -245,7 +271,7 @@ impl Endpoint {
                 continue;
             }
             self.touch(index);
-            return Some(Transmit { to, local_ip, ecn: Ecn::NotCapable, sizes });
+            return Some(Transmit { to, local_ip, ecn, sizes });
         }
         None
     }
@@ -269,7 +295,9 @@ impl Endpoint {
         let known = self.peers.get(to);
         let shown_from = PacketNumber(0);
         let opening = Opening { meant: known.instance, token: known.token, shown_from };
-        let calls = Caller::new(self.shared.config.calls_per_session_max);
+        let config = &self.shared.config;
+        let replies = RecordLimits::of_replies(config);
+        let calls = Caller::new(config.calls_per_session_max, replies);
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
         self.peers.entry(to).session = Some(index);

@@ -7,6 +7,7 @@ use crate::deadline::Time;
 use crate::proto::endpoint::Shared;
 use crate::proto::session::{Effects, Session};
 use crate::proto::side::Side;
+use crate::proto::streams::ALLOWANCE_BYTES;
 use crate::wire::{Token, micros, schema};
 
 /// What the other side takes.
@@ -48,6 +49,7 @@ impl Session {
             token: token.map_or_else(Default::default, |token| token.as_slice().to_vec().into()),
             features: Vec::new(),
             unfinished_bytes: unfinished as u64,
+            allowance: ALLOWANCE_BYTES,
         }
     }
 

@@ -238,7 +238,8 @@ impl Endpoint {
         // Whoever opens a session waits for the answer to go on.
         header.ack_now |= header.kind == Kind::Init;
         let (arrived, frames) = (received.arrived, &mut self.frames);
-        let effects = session.handle(now, arrived, &header, frames, &mut self.shared)?;
+        let head = (&header, received.ecn, datagram.body.len());
+        let effects = session.handle(now, arrived, head, frames, &mut self.shared)?;
         if let Some(token) = effects.token
             && let Some(instance) = session.peer_instance
         {
@@ -272,6 +273,7 @@ impl Endpoint {
             answered: false,
             bytes_in: 0,
             bytes_out: 0,
+            goaway_due: self.shared.leaving,
         });
         let index = self.insert(now, received.from, side, None);
         let session = &mut self.sessions[index];

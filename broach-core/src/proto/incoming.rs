@@ -1,8 +1,8 @@
 //! The bytes that one side receives in a call: put together in order, whatever order they come in.
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
+
+use crate::proto::early::Early;
 
 /// The bytes of one direction of a call as they come in.
 ///
@@ -13,9 +13,8 @@ use bytes::{Bytes, BytesMut};
 pub(crate) struct Incoming {
     /// All bytes up to the first hole.
     front: Front,
-    /// Pieces beyond the first hole, by where they begin; none overlap.
-    early: BTreeMap<u64, Bytes>,
-    early_bytes: usize,
+    /// Pieces beyond the first hole.
+    early: Early,
     /// Where the bytes end, once that is known.
     end: Option<u64>,
 }
@@ -51,8 +50,7 @@ impl Incoming {
     ) -> Result<(), Contradiction> {
         let piece_end = offset.checked_add(piece.len() as u64).ok_or(Contradiction)?;
         if fin {
-            let highest = self.early.last_key_value();
-            let highest = highest.map_or(self.len(), |(start, early)| start + early.len() as u64);
+            let highest = self.early.end().max(self.len());
             if self.end.is_some_and(|end| end != piece_end) || piece_end < highest {
                 return Err(Contradiction);
             }
@@ -62,8 +60,7 @@ impl Incoming {
             return Err(Contradiction);
         }
         if self.len() < offset {
-            // Held as it is it would hold the whole datagram, and those that came with it.
-            self.insert_early(offset, Bytes::copy_from_slice(&piece));
+            self.early.insert(offset, &piece);
             return Ok(());
         }
         self.append(offset, piece);
@@ -72,14 +69,7 @@ impl Incoming {
         {
             *piece = Bytes::copy_from_slice(piece);
         }
-        while let Some((&start, _)) = self.early.first_key_value() {
-            if self.len() < start {
-                break;
-            }
-            let Some((_, piece)) = self.early.pop_first() else {
-                break;
-            };
-            self.early_bytes -= piece.len();
+        while let Some((start, piece)) = self.early.pop(self.len()) {
             self.append(start, piece);
         }
         Ok(())
@@ -107,36 +97,6 @@ impl Incoming {
         };
     }
 
-    /// Keeps those parts of a piece that no other early piece covers.
-    fn insert_early(&mut self, offset: u64, piece: Bytes) {
-        let (mut offset, mut piece) = (offset, piece);
-        let before = self.early.range(..=offset).next_back();
-        if let Some((&start, earlier)) = before {
-            let covered = (start + earlier.len() as u64).saturating_sub(offset);
-            if piece.len() as u64 <= covered {
-                return;
-            }
-            piece = piece.split_off(covered as usize);
-            offset += covered;
-        }
-        while !piece.is_empty() {
-            let after = self.early.range(offset..).next();
-            let (next, covered) = match after {
-                Some((&start, later)) => (start, later.len() as u64),
-                None => (u64::MAX, 0),
-            };
-            let free = (next - offset).min(piece.len() as u64) as usize;
-            let rest = piece.split_off(free);
-            if !piece.is_empty() {
-                self.early_bytes += piece.len();
-                self.early.insert(offset, piece);
-            }
-            let skipped = covered.min(rest.len() as u64);
-            offset = next.saturating_add(skipped);
-            piece = rest.slice(skipped as usize..);
-        }
-    }
-
     /// How many bytes there are before the first hole.
     fn len(&self) -> u64 {
         match &self.front {
@@ -148,7 +108,18 @@ impl Incoming {
 
     /// What this holds in memory, about: bytes, and what it costs to keep track of the pieces.
     pub(crate) fn memory(&self) -> usize {
-        self.len() as usize + self.early_bytes + self.early.len() * PIECE_OVERHEAD
+        self.len() as usize + self.early.memory()
+    }
+
+    /// The pieces, and where the bytes end if that is known.
+    pub(crate) fn into_early(self) -> (Early, Option<u64>) {
+        let mut early = self.early;
+        match self.front {
+            Front::Empty => {}
+            Front::Piece(piece) => early.insert(0, &piece),
+            Front::Buffer(buffer) => early.insert(0, &buffer.freeze()),
+        }
+        (early, self.end)
     }
 
     /// All bytes, once none is missing.
@@ -163,9 +134,6 @@ impl Incoming {
         })
     }
 }
-
-/// What a piece costs beside its bytes: a place in the tree and its share of a datagram's buffer.
-const PIECE_OVERHEAD: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -197,8 +165,6 @@ mod tests {
                 let piece = whole.slice(start as usize..end as usize);
                 incoming.insert(start, piece, end == len).unwrap();
                 pieces += 1;
-                let counted: usize = incoming.early.values().map(Bytes::len).sum();
-                assert_eq!(counted, incoming.early_bytes);
                 if let Some(taken) = incoming.take() {
                     break taken;
                 }
@@ -230,14 +196,5 @@ mod tests {
         assert_eq!(incoming.take(), None);
         incoming.insert(2, Bytes::new(), true).unwrap();
         assert_eq!(incoming.take().unwrap(), "ab");
-    }
-
-    #[test]
-    fn many_small_pieces_count_for_more_than_their_bytes() {
-        let mut incoming = Incoming::new();
-        for n in 1..=100 {
-            incoming.insert(2 * n, Bytes::from_static(b"x"), false).unwrap();
-        }
-        assert!(100 * PIECE_OVERHEAD <= incoming.memory());
     }
 }

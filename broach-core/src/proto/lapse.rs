@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::config::Transport;
 use crate::deadline::Time;
 use crate::observe::{CloseReason, Event as Seen};
-use crate::proto::caller::{Ended, earlier};
+use crate::proto::answered::Ended;
+use crate::proto::caller::earlier;
 use crate::proto::endpoint::Shared;
 use crate::proto::session::Session;
 use crate::proto::side::Side;
@@ -74,12 +75,12 @@ impl Session {
 
     pub(super) fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
         let peer = self.peer_node();
-        let silent = matches!(&self.side, Side::Client(client) if client.silent.is_some());
+        let condition = self.condition();
         let events = ended.into_iter();
         shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
-            silent,
+            condition,
             request,
             result,
         }));
@@ -102,7 +103,8 @@ impl Session {
                 .map(|from| from + self.silence(config)),
             Side::Server(_) => None,
         };
-        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config)];
+        let paced = self.paced_until(now);
+        let rest = [dead, silent, self.keep_alive_at(config), self.idle_at(config), paced];
         rest.into_iter().fold(earlier(self.link.next_timeout(now), calls), earlier)
     }
 
@@ -115,8 +117,13 @@ impl Session {
             return Some(self.link.quiet_since()? + config.dead_after);
         };
         let unanswered = self.link.unanswered_since().map(|since| since + config.dead_after);
+        // What streams is between the two all the time, and a caller asks every second at least.
+        let patience = match server.calls.has_streams() {
+            true => config.dead_after.min(config.idle_server),
+            false => config.idle_server,
+        };
         let heard = self.link.heard_at().filter(|_| server.calls.is_busy());
-        let gone = heard.map(|heard| heard.max(self.link.awake_since()) + config.idle_server);
+        let gone = heard.map(|heard| heard.max(self.link.awake_since()) + patience);
         earlier(unanswered, gone)
     }
 

@@ -1,8 +1,9 @@
 //! The transport: calls over datagrams, without a clock, a socket or a task.
 //!
 //! An [`Endpoint`] is one node's end of all its sessions. Its inputs are
-//! [`open`](Endpoint::open), [`cancel`](Endpoint::cancel) and [`reply`](Endpoint::reply) from
-//! above, [`handle_datagram`](Endpoint::handle_datagram) from below, and
+//! [`open`](Endpoint::open), [`cancel`](Endpoint::cancel), [`reply`](Endpoint::reply), and of
+//! streams [`send`](Endpoint::send) and [`consumed`](Endpoint::consumed) from above,
+//! [`handle_datagram`](Endpoint::handle_datagram) from below, and
 //! [`handle_timeout`](Endpoint::handle_timeout) as time passes. After any of them its outputs are
 //! to be drained: [`poll_transmit`](Endpoint::poll_transmit) until it has nothing more to send,
 //! [`poll_event`](Endpoint::poll_event) until nothing more has happened, and then
@@ -22,21 +23,35 @@
 //! Time, bytes and the generator of random numbers come in as arguments, and nothing is iterated in
 //! random order: the same inputs give the same outputs.
 
+#![allow(dead_code, reason = "streams are used by the layers above once they are built")]
+
 mod active;
+mod answered;
 mod assemble;
 mod budget;
+mod call_bytes;
 mod callee;
+mod callee_streams;
 mod caller;
+mod caller_ends;
+mod caller_streams;
+mod chunks;
 mod closed;
+mod congestion;
+mod early;
 mod ending;
 mod endpoint;
+mod goaway;
 mod hello;
 mod inbound;
 mod incoming;
+mod incoming_stream;
 mod lapse;
 mod limiter;
 mod link;
+mod marking;
 mod outgoing;
+mod pacer;
 mod peers;
 mod queue;
 mod ranges;
@@ -45,10 +60,12 @@ mod refused;
 mod rtt;
 mod seen;
 mod sent;
+mod served;
 mod session;
 mod side;
 mod stateless;
 mod step;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -66,10 +83,13 @@ use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
+use crate::wire::Record;
 
 pub(crate) use active::{Call, NewCall};
+pub(crate) use call_bytes::CallBytes;
 pub(crate) use endpoint::Endpoint;
-pub(crate) use outgoing::CallBytes;
+pub(crate) use goaway::Condition;
+pub(crate) use streams::{StreamKey, Streams};
 pub(crate) use timers::EARLY_MAX;
 
 /// What a caller knows its call by. Chosen by the user of the endpoint, and never twice.
@@ -99,7 +119,6 @@ pub(crate) struct Received {
     /// When it reached this node, which may be before it is handled.
     pub(crate) arrived: Time,
     /// What the network has written on it.
-    #[expect(dead_code, reason = "congestion control is to read it")]
     pub(crate) ecn: Ecn,
     pub(crate) bytes: Bytes,
 }
@@ -119,19 +138,27 @@ pub(crate) struct Transmit {
 /// Something that the user of an endpoint has to act upon.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A call made here has ended: with the bytes of its reply, or without.
+    /// A call made here has ended: with the bytes of its reply, or without. Those of a stream of
+    /// replies have come as [`Record`](Self::Record)s, and are not repeated.
     Ended {
         ticket: Ticket,
         /// The node that it was made to, if it ever said which life it is.
         peer: Option<Peer>,
-        /// The node says nothing any more: other calls had better go elsewhere.
-        silent: bool,
-        /// The bytes of its request, for another try: also a reply may be a refusal.
+        /// Whether other calls had better go elsewhere.
+        condition: Condition,
+        /// The bytes of its request, for another try: also a reply may be a refusal. Empty if the
+        /// requests were a stream.
         request: CallBytes,
         result: Result<Bytes, Status>,
     },
-    /// A call is to be served; [`Endpoint::reply`] ends it.
+    /// A call is to be served; [`Endpoint::reply`] ends it, or [`Endpoint::send`].
     Call(Arrived),
+    /// A whole record of a stream has come: in order, metadata first.
+    Record { stream: StreamKey, record: Record },
+    /// The stream of requests of a call that is served has ended well.
+    Fin(Serving),
+    /// A stream whose [room](Endpoint::room) was 0 takes bytes again.
+    Room(StreamKey),
     /// A node has acknowledged what was sent to it: it lives, and it can be heard. Reported a few
     /// times a second at the most.
     Answered(Peer),
@@ -145,6 +172,8 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) status: Status,
+    /// Whether other calls had better go elsewhere.
+    pub(crate) condition: Condition,
     /// The bytes of its request, for another try.
     pub(crate) bytes: CallBytes,
 }
@@ -158,7 +187,9 @@ pub(crate) struct Arrived {
     pub(crate) method: MethodId,
     /// Of [`Open`](crate::wire::Open).
     pub(crate) flags: u32,
+    pub(crate) streams: Streams,
     pub(crate) deadline: Option<Time>,
+    /// All of the request; of a stream of requests what its metadata record holds.
     pub(crate) bytes: Bytes,
     /// What the caller takes in reply.
     pub(crate) limits: SizeLimits,

@@ -1,147 +1,153 @@
 //! The bytes that one side sends in a call: which have not gone out yet, which must go again, and
 //! which have arrived.
 
-use std::fmt::Display;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::config::SizeLimits;
+use crate::proto::call_bytes::CallBytes;
+use crate::proto::chunks::Chunks;
 use crate::proto::ranges::Ranges;
-use crate::status::Status;
-use crate::wire::{RECORD_HEAD_MAX, RecordKind, put_record, record_head, status_to_wire};
 
-/// All the bytes of one direction of a call: what stands before the message, and the message.
-///
-/// Two parts, so that a message need not be copied to get its record's head.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct CallBytes {
-    head: Head,
-    body: Bytes,
-}
-
-/// The beginning of a call's bytes: most often no more than the head of a record.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Head {
-    Short { bytes: [u8; RECORD_HEAD_MAX], len: u8 },
-    Long { bytes: Bytes, metadata: usize },
-}
-
-impl CallBytes {
-    /// One message and nothing else.
-    pub(crate) fn message(message: Bytes) -> Self {
-        let (bytes, len) = record_head(RecordKind::Message, message.len());
-        Self { head: Head::Short { bytes, len }, body: message }
-    }
-
-    /// One message and what comes before it: whole records and the message's head.
-    ///
-    /// `metadata` is how many bytes of metadata there are among it.
-    pub(crate) fn with_metadata(metadata: usize, head: Vec<u8>, message: Bytes) -> Self {
-        Self { head: Head::Long { bytes: head.into(), metadata }, body: message }
-    }
-
-    /// The bytes of a reply that is a status.
-    pub(crate) fn status(status: &Status) -> Self {
-        let mut head = Vec::new();
-        put_record(&mut head, RecordKind::Status, &status_to_wire(status));
-        Self::with_metadata(0, head, Bytes::new())
-    }
-
-    pub(crate) const fn len(&self) -> usize {
-        self.head.len() + self.body.len()
-    }
-
-    /// Why these bytes are more than `whose` limits allow, if they are.
-    pub(crate) fn exceed(&self, limits: SizeLimits, whose: impl Display) -> Option<String> {
-        let metadata = match self.head {
-            Head::Short { .. } => 0,
-            Head::Long { metadata, .. } => metadata,
-        };
-        limits.exceeded(self.body.len(), metadata, "the request", whose)
-    }
-
-    /// The message, which other bytes of the same call can be made of.
-    pub(crate) fn into_message(self) -> Bytes {
-        self.body
-    }
-
-    /// Appends some of the bytes to a buffer.
-    fn copy(&self, range: Range<u64>, buffer: &mut Vec<u8>) {
-        let (start, end) = (range.start as usize, range.end as usize);
-        let head = self.head.as_slice();
-        let split = head.len();
-        if start < split {
-            buffer.extend_from_slice(&head[start..end.min(split)]);
-        }
-        if split < end {
-            buffer.extend_from_slice(&self.body[start.max(split) - split..end - split]);
-        }
-    }
-
-    /// All of the bytes in one piece.
-    #[cfg(test)]
-    pub(crate) fn joined(&self) -> Bytes {
-        [self.head.as_slice(), &self.body].concat().into()
-    }
-}
-
-impl Head {
-    const fn len(&self) -> usize {
-        match self {
-            Self::Short { len, .. } => *len as usize,
-            Self::Long { bytes, .. } => bytes.len(),
-        }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Short { bytes, len } => &bytes[..usize::from(*len)],
-            Self::Long { bytes, .. } => bytes,
-        }
-    }
-}
-
-impl Default for Head {
-    fn default() -> Self {
-        Self::Short { bytes: [0; RECORD_HEAD_MAX], len: 0 }
-    }
-}
-
-/// The bytes on their way out. There is always at least one.
+/// The bytes on their way out. There is always at least one: the end of a stream counts as a byte
+/// of its own behind the others, so that it is known whether it has arrived.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    bytes: CallBytes,
+    source: Source,
     /// What lies above has never gone out.
     sent: u64,
     /// What must go out again.
     lost: Ranges,
     /// What has arrived.
     arrived: Ranges,
+    /// The other side takes what lies below.
+    credit: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Whole(CallBytes),
+    Stream(Box<Stream>),
+}
+
+/// What there is of a stream.
+#[derive(Debug)]
+struct Stream {
+    chunks: Chunks,
+    /// Nothing will be added.
+    ended: bool,
+    /// How many bytes it holds before its user had better wait.
+    bytes_max: usize,
+    /// Its user waits.
+    full: bool,
 }
 
 impl Outgoing {
     pub(crate) const fn new(bytes: CallBytes) -> Self {
-        Self { bytes, sent: 0, lost: Ranges::new(), arrived: Ranges::new() }
+        Self::of(Source::Whole(bytes), u64::MAX)
     }
 
-    pub(crate) const fn len(&self) -> u64 {
-        self.bytes.len() as u64
+    /// A stream. Its user had better wait while it holds `bytes_max` bytes that have not arrived;
+    /// the other side takes `credit` bytes.
+    pub(crate) fn stream(bytes_max: usize, credit: u64) -> Self {
+        let chunks = Chunks::default();
+        let stream = Stream { chunks, ended: false, bytes_max, full: false };
+        Self::of(Source::Stream(Box::new(stream)), credit)
     }
 
-    /// The bytes, for another try.
+    const fn of(source: Source, credit: u64) -> Self {
+        Self { source, sent: 0, lost: Ranges::new(), arrived: Ranges::new(), credit }
+    }
+
+    /// Adds bytes to a stream that has not ended.
+    pub(crate) fn append(&mut self, bytes: Bytes) {
+        if let Source::Stream(stream) = &mut self.source
+            && !stream.ended
+        {
+            stream.chunks.push(bytes);
+            stream.full |= stream.room() == 0;
+        }
+    }
+
+    /// Nothing will be added to a stream.
+    pub(crate) fn end(&mut self) {
+        if let Source::Stream(stream) = &mut self.source {
+            stream.ended = true;
+        }
+    }
+
+    /// Whether it is a stream that has not ended.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(&self.source, Source::Stream(stream) if !stream.ended)
+    }
+
+    /// How many bytes a stream takes before its user had better wait.
+    pub(crate) fn room(&self) -> usize {
+        match &self.source {
+            Source::Stream(stream) if !stream.ended => stream.room(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a stream that was full has room again. Once it is said it counts as not full.
+    pub(crate) fn has_room_again(&mut self) -> bool {
+        let Source::Stream(stream) = &mut self.source else { return false };
+        // So that not every acknowledgement wakes somebody for a few bytes.
+        let again = stream.full && !stream.ended && stream.bytes_max / 4 <= stream.room();
+        stream.full &= !again;
+        again
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn held(&self) -> usize {
+        match &self.source {
+            Source::Whole(bytes) => bytes.len(),
+            Source::Stream(stream) => stream.chunks.len(),
+        }
+    }
+
+    /// Where the bytes end that there are.
+    fn bytes_end(&self) -> u64 {
+        match &self.source {
+            Source::Whole(bytes) => bytes.len() as u64,
+            Source::Stream(stream) => stream.chunks.end(),
+        }
+    }
+
+    /// The same with the end of a stream.
+    fn len(&self) -> u64 {
+        let ended = matches!(&self.source, Source::Stream(stream) if stream.ended);
+        self.bytes_end() + u64::from(ended)
+    }
+
+    /// The bytes, for another try. There are none of a stream.
     pub(crate) fn into_bytes(self) -> CallBytes {
-        self.bytes
+        match self.source {
+            Source::Whole(bytes) => bytes,
+            Source::Stream(_) => CallBytes::default(),
+        }
     }
 
-    /// Whether something is there to go out.
-    pub(crate) const fn wants_to_send(&self) -> bool {
-        self.sent < self.len() || !self.lost.is_empty()
+    /// The other side takes what lies below `credit`.
+    pub(crate) fn on_credit(&mut self, credit: u64) {
+        self.credit = self.credit.max(credit);
+    }
+
+    /// Where ends what may go out now.
+    fn sendable(&self) -> u64 {
+        let bytes = self.bytes_end();
+        if bytes <= self.credit { self.len() } else { self.credit }
+    }
+
+    /// Whether something is there to go out, and may.
+    pub(crate) fn wants_to_send(&self) -> bool {
+        self.sent < self.sendable() || !self.lost.is_empty()
     }
 
     /// How many bytes are there to go out, at most: lost ones are counted as if they were all.
-    pub(crate) const fn left(&self) -> u64 {
-        if self.lost.is_empty() { self.len() - self.sent } else { self.len() }
+    pub(crate) fn left(&self) -> u64 {
+        let left = if self.lost.is_empty() { self.sendable() - self.sent } else { self.len() };
+        left.min(self.held() as u64 + 1)
     }
 
     /// Where the next piece begins.
@@ -151,33 +157,59 @@ impl Outgoing {
 
     /// Takes the next piece, of at most `room` bytes.
     pub(crate) fn take(&mut self, room: usize) -> Range<u64> {
-        if let Some(range) = self.lost.take(room as u64) {
+        let (bytes, len) = (self.bytes_end(), self.len());
+        if let Some(mut range) = self.lost.take(room as u64) {
+            if range.end == bytes && self.lost.contains(bytes) {
+                // The end takes no room.
+                self.lost.remove(bytes..len);
+                range.end = len;
+            }
             return range;
         }
-        let range = self.sent..self.len().min(self.sent + room as u64);
+        let mut end = self.sendable().min(self.sent + room as u64);
+        if end == bytes {
+            end = len;
+        }
+        let range = self.sent..end;
         self.sent = range.end;
         range
     }
 
+    /// How many bytes a piece has.
+    pub(crate) fn piece_len(&self, piece: &Range<u64>) -> usize {
+        (piece.end.min(self.bytes_end()).saturating_sub(piece.start)) as usize
+    }
+
     /// Whether a piece up to here is the last one.
-    pub(crate) const fn is_end(&self, offset: u64) -> bool {
-        offset == self.len()
+    pub(crate) fn is_end(&self, offset: u64) -> bool {
+        !self.is_open() && offset == self.len()
     }
 
     /// Appends a piece to a buffer.
     pub(crate) fn copy(&self, range: Range<u64>, buffer: &mut Vec<u8>) {
-        self.bytes.copy(range, buffer);
+        match &self.source {
+            Source::Whole(bytes) => bytes.copy(range, buffer),
+            Source::Stream(stream) => {
+                stream.chunks.copy(range.start..range.end.min(stream.chunks.end()), buffer);
+            }
+        }
     }
 
     /// A piece has arrived; tells whether all have.
     pub(crate) fn on_arrived(&mut self, range: Range<u64>) -> bool {
         let all = 0..self.len();
-        if range == all {
+        if range == all && !self.is_open() {
             return true;
         }
         self.lost.remove(range.clone());
         self.arrived.insert(range);
-        self.arrived.first() == Some(all)
+        let first = self.arrived.first();
+        if let Source::Stream(stream) = &mut self.source
+            && let Some(first) = first.clone().filter(|first| first.start == 0)
+        {
+            stream.chunks.drop_below(first.end);
+        }
+        first == Some(all) && !self.is_open()
     }
 
     /// A piece was lost, or goes out once more as a probe.
@@ -188,6 +220,12 @@ impl Outgoing {
                 self.lost.remove(arrived);
             }
         }
+    }
+}
+
+impl Stream {
+    const fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.chunks.len())
     }
 }
 

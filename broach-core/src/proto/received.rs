@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::PacketNumber;
 use crate::proto::ranges::Ranges;
-use crate::wire::AckRange;
+use crate::wire::{AckRange, Marks};
 
 /// The packet numbers that have arrived, and what is owed for them.
 #[derive(Debug)]
@@ -22,12 +23,14 @@ pub(crate) struct Received {
     due: Option<Time>,
     /// It goes out at the end of this turn.
     now: bool,
+    marks: Marks,
 }
 
 impl Received {
     pub(crate) const fn new() -> Self {
         let numbers = Ranges::new();
-        Self { numbers, floor: 0, largest_at: Time::ZERO, owed: 0, due: None, now: false }
+        let marks = Marks { congested: 0, bare: 0 };
+        Self { numbers, floor: 0, largest_at: Time::ZERO, owed: 0, due: None, now: false, marks }
     }
 
     /// Whether the datagram has been here before, or may have been.
@@ -41,6 +44,7 @@ impl Received {
         &mut self,
         now: Time,
         number: PacketNumber,
+        ecn: Ecn,
         eliciting: bool,
         at_once: bool,
         max_ack_delay: Duration,
@@ -49,6 +53,11 @@ impl Received {
         // Something is missing right below it, or it fills a hole: the sender had better know.
         let in_order = largest.map_or(number.0 == 0, |largest| number.0 == largest + 1);
         self.numbers.insert(number.0..number.0 + 1);
+        match ecn {
+            Ecn::Ce => self.marks.congested += 1,
+            Ecn::NotCapable => self.marks.bare += 1,
+            Ecn::Ect0 | Ecn::Ect1 => {}
+        }
         if largest.is_none_or(|largest| largest < number.0) {
             self.largest_at = now;
         }
@@ -59,7 +68,8 @@ impl Received {
         if eliciting {
             self.owed += 1;
             self.due = self.due.or(Some(now + max_ack_delay));
-            self.now |= at_once || !in_order || UNACKED_MAX <= self.owed;
+            let marked = ecn == Ecn::Ce;
+            self.now |= at_once || !in_order || marked || UNACKED_MAX <= self.owed;
         }
     }
 
@@ -95,6 +105,11 @@ impl Received {
         (self.numbers.iter().rev(), now.since(self.largest_at))
     }
 
+    /// What the network has written on the datagrams that have arrived.
+    pub(crate) const fn marks(&self) -> Marks {
+        self.marks
+    }
+
     /// An acknowledgement has gone out.
     pub(crate) const fn on_ack_sent(&mut self) {
         (self.owed, self.due, self.now) = (0, None, false);
@@ -124,7 +139,7 @@ mod tests {
 
     fn arrive(received: &mut Received, number: u64) {
         assert!(!received.is_duplicate(PacketNumber(number)));
-        received.on_datagram(at(0), PacketNumber(number), true, false, DELAY);
+        received.on_datagram(at(0), PacketNumber(number), Ecn::Ect0, true, false, DELAY);
     }
 
     fn ranges(received: &Received) -> Vec<AckRange> {
@@ -190,8 +205,21 @@ mod tests {
     #[test]
     fn what_wants_no_acknowledgement_gets_none_of_its_own() {
         let mut received = Received::new();
-        received.on_datagram(at(0), PacketNumber(0), false, false, DELAY);
+        received.on_datagram(at(0), PacketNumber(0), Ecn::Ect0, false, false, DELAY);
         assert!(!received.may_ack());
         assert_eq!(received.due(), None);
+    }
+
+    #[test]
+    fn marks_are_counted_and_told_at_once() {
+        let mut received = Received::new();
+        arrive(&mut received, 0);
+        for (number, ecn) in [(1, Ecn::NotCapable), (2, Ecn::Ect1)] {
+            received.on_datagram(at(0), PacketNumber(number), ecn, true, false, DELAY);
+        }
+        assert!(!received.must_ack(at(0)));
+        received.on_datagram(at(0), PacketNumber(3), Ecn::Ce, true, false, DELAY);
+        assert!(received.must_ack(at(0)));
+        assert_eq!(received.marks(), Marks { congested: 1, bare: 1 });
     }
 }

@@ -8,13 +8,21 @@ pub(crate) struct Rtt {
     smoothed: Duration,
     variation: Duration,
     latest: Duration,
+    /// The last measurement without what the other side waited.
+    adjusted: Duration,
     min: Option<Duration>,
 }
 
 impl Rtt {
     /// An estimator that has seen nothing yet and assumes `initial`.
     pub(crate) fn new(initial: Duration) -> Self {
-        Self { smoothed: initial, variation: initial / 2, latest: initial, min: None }
+        Self {
+            smoothed: initial,
+            variation: initial / 2,
+            latest: initial,
+            adjusted: initial,
+            min: None,
+        }
     }
 
     /// Takes in a measurement. `ack_delay` is how long the other side says it kept the
@@ -24,6 +32,7 @@ impl Rtt {
             return;
         }
         self.latest = sample;
+        self.adjusted = sample;
         let Some(min) = self.min else {
             self.min = Some(sample);
             self.smoothed = sample;
@@ -34,6 +43,7 @@ impl Rtt {
         self.min = Some(min);
         // The delay is believed only as far as it leaves the smallest round trip ever seen.
         let adjusted = if min + ack_delay <= sample { sample - ack_delay } else { sample };
+        self.adjusted = adjusted;
         let difference = self.smoothed.abs_diff(adjusted);
         self.variation = (3 * self.variation + difference) / 4;
         self.smoothed = (7 * self.smoothed + adjusted) / 8;
@@ -45,6 +55,16 @@ impl Rtt {
             Some(_) => Some(self.smoothed),
             None => None,
         }
+    }
+
+    /// The smoothed round-trip time, or what is assumed of it.
+    pub(crate) const fn smoothed(&self) -> Duration {
+        self.smoothed
+    }
+
+    /// The last measurement, without what the other side waited as far as that is believed.
+    pub(crate) const fn adjusted(&self) -> Duration {
+        self.adjusted
     }
 
     /// The shortest round trip so far; zero before the first measurement.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::deadline::Time;
 use crate::ids::{CallId, PacketNumber};
+use crate::proto::congestion::Losses;
 use crate::wire::schema;
 
 /// Something that goes out again if the datagram that carried it is lost.
@@ -21,10 +22,14 @@ pub(crate) enum SentFrame {
     },
     /// The end of a call of which nobody wants to know any more.
     Cancel(CallId),
+    /// How much of a call may be sent.
+    Credit(CallId),
     /// What this node can do.
     Hello,
     /// A wish for an acknowledgement.
     Ping,
+    /// A wish that new calls be made elsewhere.
+    Goaway,
 }
 
 /// The datagrams of a session that want an acknowledgement, in the order of their numbers.
@@ -36,8 +41,9 @@ pub(crate) struct Sent {
     frames: VecDeque<SentFrame>,
     /// How many frames have been dropped off the front of `frames` so far.
     frames_dropped: u64,
-    /// How many packets are neither acknowledged nor lost.
+    /// How many packets are neither acknowledged nor lost, and their bytes.
     in_flight: usize,
+    bytes_in_flight: u64,
     largest_acked: Option<u64>,
     /// When the next packet counts as lost if nothing more is heard.
     loss_at: Option<Time>,
@@ -53,6 +59,7 @@ struct SentPacket {
     frames_end: u64,
     /// The highest number in the acknowledgement that it carried.
     acked: Option<u64>,
+    bytes: u32,
     fate: Fate,
 }
 
@@ -72,6 +79,10 @@ pub(crate) struct AckReport {
     pub(crate) progress: bool,
     /// The highest number in an acknowledgement of ours that the other side has now seen.
     pub(crate) ack_seen: Option<u64>,
+    /// Bytes of those that let the window grow.
+    pub(crate) growing: u64,
+    /// When those were given up that have arrived all the same.
+    pub(crate) late: Vec<Time>,
 }
 
 /// An acknowledgement names datagrams that were never sent.
@@ -84,7 +95,13 @@ impl Sent {
     }
 
     /// A datagram goes out; its frames have been added with [`push`](Self::push) before.
-    pub(crate) fn on_sent(&mut self, now: Time, number: PacketNumber, acked: Option<u64>) {
+    pub(crate) fn on_sent(
+        &mut self,
+        now: Time,
+        number: PacketNumber,
+        acked: Option<u64>,
+        bytes: usize,
+    ) {
         let frames_end = self.frames_dropped + self.frames.len() as u64;
         let fate = Fate::InFlight;
         self.packets.push_back(SentPacket {
@@ -92,9 +109,11 @@ impl Sent {
             sent_at: now,
             frames_end,
             acked,
+            bytes: bytes as u32,
             fate,
         });
         self.in_flight += 1;
+        self.bytes_in_flight += bytes as u64;
     }
 
     /// Adds a frame to the datagram that goes out next.
@@ -102,7 +121,8 @@ impl Sent {
         self.frames.push_back(frame);
     }
 
-    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`.
+    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`; the numbers in
+    /// `growing` are those whose arrival lets the window grow.
     ///
     /// # Errors
     ///
@@ -112,6 +132,7 @@ impl Sent {
         now: Time,
         ack: &schema::Ack,
         next: PacketNumber,
+        growing: &Range<u64>,
         mut arrived: impl FnMut(SentFrame),
     ) -> Result<AckReport, NeverSent> {
         if next.0 <= ack.largest || ack.largest < ack.below {
@@ -122,7 +143,8 @@ impl Sent {
         let newest = self.packets.get(newest).filter(|packet| packet.number == ack.largest);
         let newest = newest.filter(|packet| packet.fate != Fate::Acked);
         report.sample = newest.map(|packet| now.since(packet.sent_at));
-        self.acked_range(ack.largest - ack.below..ack.largest + 1, &mut report, &mut arrived);
+        let mut acked = |range| self.acked_range(range, growing, &mut report, &mut arrived);
+        acked(ack.largest - ack.below..ack.largest + 1);
         let mut bottom = ack.largest - ack.below;
         for pair in ack.ranges.chunks_exact(2) {
             // A pair that goes below zero is nonsense, and so is all that follows.
@@ -132,7 +154,7 @@ impl Sent {
             let Some(start) = end.checked_sub(pair[1]) else {
                 break;
             };
-            self.acked_range(start..end, &mut report, &mut arrived);
+            acked(start..end);
             bottom = start;
         }
         if report.progress {
@@ -146,6 +168,7 @@ impl Sent {
     fn acked_range(
         &mut self,
         range: Range<u64>,
+        growing: &Range<u64>,
         report: &mut AckReport,
         arrived: &mut impl FnMut(SentFrame),
     ) {
@@ -158,13 +181,22 @@ impl Sent {
             }
             match packet.fate {
                 Fate::Acked => continue,
-                Fate::InFlight => self.in_flight -= 1,
+                Fate::InFlight => {
+                    self.in_flight -= 1;
+                    self.bytes_in_flight -= u64::from(packet.bytes);
+                }
                 // It was only late: the network reorders more than was thought.
-                Fate::Lost(_) => self.reordering = (2 * self.reordering).min(REORDERING_MAX),
+                Fate::Lost(at) => {
+                    self.reordering = (2 * self.reordering).min(REORDERING_MAX);
+                    report.late.push(at);
+                }
             }
             packet.fate = Fate::Acked;
             report.progress = true;
             report.ack_seen = report.ack_seen.max(packet.acked);
+            if growing.contains(&packet.number) {
+                report.growing += u64::from(packet.bytes);
+            }
             for frame in self.frames.range(frames) {
                 arrived(frame.clone());
             }
@@ -172,40 +204,48 @@ impl Sent {
     }
 
     /// Finds the datagrams that count as lost: later ones have arrived, enough of them or long
-    /// enough ago. Their frames go to `lost`. Returns how many datagrams there are.
+    /// enough ago. Their frames go to `lost`.
     pub(crate) fn detect_lost(
         &mut self,
         now: Time,
         delay: Duration,
         mut lost: impl FnMut(SentFrame),
-    ) -> usize {
+    ) -> Losses {
         self.loss_at = None;
+        let mut losses = Losses::default();
         let Some(largest) = self.largest_acked else {
-            return 0;
+            return losses;
         };
-        let mut count = 0;
+        // Since when all has been lost, without anything between that has arrived.
+        let mut since = None;
         for index in 0..self.packets.len() {
             let packet = &self.packets[index];
             if largest < packet.number {
                 break;
             }
             if packet.fate != Fate::InFlight {
+                since = None;
                 continue;
             }
             let late = packet.sent_at + delay;
             if now < late && largest < packet.number + self.reordering {
                 self.loss_at = Some(self.loss_at.map_or(late, |at| at.min(late)));
+                since = None;
                 continue;
             }
-            self.packets[index].fate = Fate::Lost(now);
+            let first = *since.get_or_insert(packet.sent_at);
+            losses.lasted = losses.lasted.max(packet.sent_at.since(first));
+            losses.count += 1;
+            losses.largest = packet.number;
             self.in_flight -= 1;
-            count += 1;
+            self.bytes_in_flight -= u64::from(packet.bytes);
+            self.packets[index].fate = Fate::Lost(now);
             for frame in self.frames.range(self.frames_of(index)) {
                 lost(frame.clone());
             }
         }
         self.drop_front(now);
-        count
+        losses
     }
 
     /// Everything counts as lost: the other side has said that it took none of it.
@@ -220,7 +260,7 @@ impl Sent {
         self.frames_dropped += self.frames.len() as u64;
         self.packets.clear();
         self.frames.clear();
-        self.in_flight = 0;
+        (self.in_flight, self.bytes_in_flight) = (0, 0);
         self.loss_at = None;
     }
 
@@ -240,6 +280,11 @@ impl Sent {
     /// How many datagrams are in flight.
     pub(crate) const fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// And their bytes.
+    pub(crate) const fn bytes_in_flight(&self) -> u64 {
+        self.bytes_in_flight
     }
 
     /// When [`detect_lost`](Self::detect_lost) will find something.
@@ -310,15 +355,16 @@ mod tests {
         for number in 0..count {
             sent.push(frame(number));
             sent.push(SentFrame::Cancel(CallId(number)));
-            sent.on_sent(at(number), PacketNumber(number), None);
+            sent.on_sent(at(number), PacketNumber(number), None, 100);
         }
         sent
     }
 
     fn ack(sent: &mut Sent, now: Time, largest: u64, below: u64, ranges: &[u64]) -> Vec<SentFrame> {
-        let ack = schema::Ack { largest, delay_us: 0, below, ranges: ranges.to_vec() };
+        let ranges = ranges.to_vec();
+        let ack = schema::Ack { largest, below, ranges, ..schema::Ack::default() };
         let mut arrived = Vec::new();
-        sent.on_ack(now, &ack, PacketNumber(1_000), |frame| arrived.push(frame)).unwrap();
+        sent.on_ack(now, &ack, PacketNumber(1_000), &(0..0), |frame| arrived.push(frame)).unwrap();
         arrived
     }
 
@@ -344,10 +390,10 @@ mod tests {
         let mut sent = sent(3);
         let none = |_| {};
         let newest = schema::Ack { largest: 2, ..schema::Ack::default() };
-        let report = sent.on_ack(at(10), &newest, PacketNumber(3), none).unwrap();
+        let report = sent.on_ack(at(10), &newest, PacketNumber(3), &(0..0), none).unwrap();
         assert_eq!(report.sample, Some(Duration::from_millis(8)));
         let older = schema::Ack { largest: 2, below: 2, ..schema::Ack::default() };
-        let report = sent.on_ack(at(20), &older, PacketNumber(3), none).unwrap();
+        let report = sent.on_ack(at(20), &older, PacketNumber(3), &(0..0), none).unwrap();
         assert_eq!(report.sample, None);
         assert!(report.progress);
     }
@@ -384,7 +430,7 @@ mod tests {
             schema::Ack { largest: 3, ..schema::Ack::default() },
             schema::Ack { largest: 1, below: 2, ..schema::Ack::default() },
         ] {
-            let result = sent.on_ack(at(3), &ack, PacketNumber(3), |_| ());
+            let result = sent.on_ack(at(3), &ack, PacketNumber(3), &(0..0), |_| ());
             assert_eq!(result.unwrap_err(), NeverSent);
         }
         assert_eq!(sent.in_flight(), 3);
@@ -408,7 +454,31 @@ mod tests {
         assert_eq!(frames.len(), 4);
         assert_eq!(sent.in_flight(), 0);
         sent.push(frame(9));
-        sent.on_sent(at(4), PacketNumber(3), None);
+        sent.on_sent(at(4), PacketNumber(3), None, 100);
         assert_eq!(Vec::from_iter(sent.oldest()), [&frame(9)]);
+    }
+
+    #[test]
+    fn bytes_are_in_flight_until_they_have_arrived_or_are_lost() {
+        let mut sent = sent(10);
+        assert_eq!(sent.bytes_in_flight(), 1_000);
+        let ack = schema::Ack { largest: 9, below: 4, ..schema::Ack::default() };
+        let report = sent.on_ack(at(10), &ack, PacketNumber(10), &(3..8), |_| ()).unwrap();
+        assert_eq!((report.growing, sent.bytes_in_flight()), (300, 500));
+        let losses = sent.detect_lost(at(10), DELAY, |_| ());
+        assert_eq!((losses.count, losses.largest), (5, 4));
+        assert_eq!((losses.lasted, sent.bytes_in_flight()), (Duration::from_millis(4), 0));
+        let late = schema::Ack { largest: 9, below: 9, ..schema::Ack::default() };
+        let report = sent.on_ack(at(12), &late, PacketNumber(10), &(0..10), |_| ()).unwrap();
+        assert_eq!((report.late, sent.bytes_in_flight()), (vec![at(10); 5], 0));
+    }
+
+    #[test]
+    fn an_outage_ends_with_whatever_arrives_in_between() {
+        let mut sent = sent(20);
+        ack(&mut sent, at(20), 19, 3, &[5, 1]);
+        let losses = sent.detect_lost(at(100), DELAY, |_| ());
+        // 0 to 9, then 11 to 15.
+        assert_eq!((losses.count, losses.lasted), (15, Duration::from_millis(9)));
     }
 }

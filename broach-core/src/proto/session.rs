@@ -7,19 +7,23 @@ use std::time::Duration;
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
-use crate::proto::caller::Ended;
+use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::assemble::datagram_bytes;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
+use crate::proto::incoming_stream::{RecordLimits, call_bytes_max};
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
 use crate::proto::side::Side;
-use crate::proto::step::{Limits, Step};
+use crate::proto::step::{Came, Complete, Intake, Limits, Step};
+use crate::proto::streams::{StreamKey, Streams};
 use crate::proto::trouble::Trouble;
-use crate::proto::{Arrived, Event, Serving};
+use crate::proto::{Arrived, Condition, Event, Serving};
 use crate::status::Status;
 use crate::wire::{Frame, Header, Init, Token, schema};
 
@@ -79,7 +83,7 @@ impl Session {
             peer_instance: None,
             local_ip: None,
             side,
-            link: Link::new(Arc::clone(config), now, rtt),
+            link: Link::new(Arc::clone(config), now, rtt, datagram_bytes(config, peer)),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
@@ -103,7 +107,7 @@ impl Session {
         self.peer_instance.map(|instance| Peer { addr: self.peer, instance })
     }
 
-    /// Takes in a datagram that belongs here. `frames` is emptied.
+    /// Takes in a datagram of so many bytes that belongs here. `frames` is emptied.
     ///
     /// # Errors
     ///
@@ -113,7 +117,7 @@ impl Session {
         &mut self,
         now: Time,
         arrived: Time,
-        header: &Header,
+        (header, ecn, bytes): (&Header, Ecn, usize),
         frames: &mut Vec<Frame>,
         shared: &mut Shared,
     ) -> Result<Effects, DropReason> {
@@ -127,9 +131,9 @@ impl Session {
         let mut eliciting = false;
         for frame in frames.drain(..) {
             eliciting |= !matches!(frame, Frame::Ack(_) | Frame::Close(_));
-            self.handle_frame(now, arrived, frame, shared, &mut effects)?;
+            self.handle_frame((now, arrived), frame, bytes, shared, &mut effects)?;
         }
-        self.link.on_datagram(now, header.number, eliciting, header.ack_now);
+        self.link.on_datagram(now, header.number, ecn, eliciting, header.ack_now);
         if eliciting {
             self.used_at = now;
         }
@@ -149,23 +153,25 @@ impl Session {
     const fn expects(&self, frame: &Frame) -> bool {
         match frame {
             Frame::Request(_) | Frame::Cancel(_) => matches!(self.side, Side::Server(_)),
-            Frame::Reply(_) => matches!(self.side, Side::Client(_)),
-            Frame::Ack(_) | Frame::Hello(_) | Frame::Close(_) | Frame::Ping => true,
+            Frame::Reply(_) | Frame::Goaway => matches!(self.side, Side::Client(_)),
+            _ => true,
         }
     }
 
     fn handle_frame(
         &mut self,
-        now: Time,
-        arrived: Time,
+        (now, arrived): (Time, Time),
         frame: Frame,
+        bytes: usize,
         shared: &mut Shared,
         effects: &mut Effects,
     ) -> Result<(), DropReason> {
         match frame {
             Frame::Ack(ack) => self.on_ack(now, &ack, shared, effects),
-            Frame::Request(request) => return self.on_request(now, arrived, request, shared),
-            Frame::Reply(reply) => self.on_reply(reply, shared),
+            Frame::Request(request) => {
+                return self.on_request(now, arrived, request, bytes, shared);
+            }
+            Frame::Reply(reply) => self.on_reply(reply, bytes, shared),
             Frame::Cancel(cancel) => {
                 if let Side::Server(server) = &mut self.side {
                     let call = CallId(cancel.call);
@@ -192,18 +198,30 @@ impl Session {
                 effects.closed = Some((CloseReason::Remote, format!("{why}{said}")));
                 effects.life_over = close.code() == schema::CloseCode::Shutdown;
             }
-            Frame::Ping => {}
+            Frame::Credit(schema::Credit { call, limit }) => match &mut self.side {
+                Side::Client(client) => client.calls.on_credit(CallId(call), limit),
+                Side::Server(server) => server.calls.on_credit(CallId(call), limit),
+            },
+            Frame::Goaway => self.on_goaway(shared),
+            Frame::Ping | Frame::Allowance(_) => {}
         }
         Ok(())
     }
 
     fn on_ack(&mut self, now: Time, ack: &schema::Ack, shared: &mut Shared, effects: &mut Effects) {
-        let (side, budget) = (&mut self.side, &mut shared.budget);
+        let (side, session) = (&mut self.side, self.id);
+        let Shared { budget, events, .. } = shared;
         let arrived = |frame: SentFrame| match side {
-            Side::Client(client) => client.calls.on_arrived(&frame),
+            Side::Client(client) => {
+                let made = |ticket| Event::Room(StreamKey::Made { session, ticket });
+                events.extend(client.calls.on_arrived(&frame).map(made));
+            }
             Side::Server(server) => {
-                if let SentFrame::Piece { call, bytes } = frame {
-                    server.calls.on_arrived(call, bytes, budget);
+                if let SentFrame::Piece { call, bytes } = frame
+                    && server.calls.on_arrived(call, bytes, budget)
+                {
+                    let serving = Serving { session, call };
+                    events.push_back(Event::Room(StreamKey::Served(serving)));
                 }
             }
         };
@@ -231,6 +249,7 @@ impl Session {
         now: Time,
         arrived: Time,
         request: schema::Request,
+        datagram_bytes: usize,
         shared: &mut Shared,
     ) -> Result<(), DropReason> {
         let Side::Server(server) = &mut self.side else {
@@ -241,43 +260,77 @@ impl Session {
             calls: config.calls_per_session_max,
             request_bytes: call_bytes_max(config),
             held_bytes: config.reassembly_bytes_per_session_max,
+            window_bytes: config.stream_window_bytes as u64,
+            records: RecordLimits::of_requests(config),
         };
-        let refusal = shared.refusal.as_ref();
-        let budget = &mut shared.budget;
-        match server.calls.on_request(now, arrived, request, limits, budget, refusal) {
+        let Shared { budget, refusal, records, .. } = shared;
+        let refusal = refusal.as_ref();
+        let intake = Intake { now, arrived, datagram_bytes, limits, budget, refusal, records };
+        let serving = Serving { session: self.id, call: CallId(request.call) };
+        match server.calls.on_request(request, intake) {
             Step::None => {}
-            Step::Complete(complete) => {
-                let instance = server.caller;
-                // The caller's own number for the session is what it knows the call by.
-                let session = self.peer_id.unwrap_or(self.id);
-                shared.events.push_back(Event::Call(Arrived {
-                    serving: Serving { session: self.id, call: complete.call },
-                    peer: Peer { addr: self.peer, instance },
-                    key: CallKey { instance, session, call: complete.call },
-                    method: complete.method,
-                    flags: complete.flags,
-                    deadline: complete.deadline,
-                    bytes: complete.bytes,
-                    limits: self.peer_limits.sizes,
-                }));
+            Step::Complete(complete) => self.begin(complete, shared),
+            Step::Stream(Came { begun, fin }) => {
+                if let Some(complete) = begun {
+                    self.begin(complete, shared);
+                }
+                let Shared { events, records, .. } = shared;
+                let stream = StreamKey::Served(serving);
+                events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
+                events.extend(fin.then_some(Event::Fin(serving)));
             }
             Step::Refused(status) => {
                 let (peer, code) = (self.peer, status.code());
                 shared.observe.emit(Seen::CallRefused { peer, code });
+            }
+            Step::Stopped(status) => {
+                let (peer, code) = (self.peer, status.code());
+                shared.observe.emit(Seen::CallRefused { peer, code });
+                shared.events.push_back(Event::Stop(serving));
             }
             Step::NotTaken => return Err(DropReason::Malformed),
         }
         Ok(())
     }
 
-    fn on_reply(&mut self, reply: schema::Reply, shared: &mut Shared) {
+    /// A handler can be started.
+    fn begin(&self, complete: Complete, shared: &mut Shared) {
+        let Side::Server(server) = &self.side else { return };
+        let instance = server.caller;
+        // The caller's own number for the session is what it knows the call by.
+        let session = self.peer_id.unwrap_or(self.id);
+        shared.events.push_back(Event::Call(Arrived {
+            serving: Serving { session: self.id, call: complete.call },
+            peer: Peer { addr: self.peer, instance },
+            key: CallKey { instance, session, call: complete.call },
+            method: complete.method,
+            flags: complete.flags,
+            streams: Streams::of_flags(complete.flags),
+            deadline: complete.deadline,
+            bytes: complete.bytes,
+            limits: self.peer_limits.sizes,
+        }));
+    }
+
+    fn on_reply(&mut self, reply: schema::Reply, datagram_bytes: usize, shared: &mut Shared) {
         let Side::Client(client) = &mut self.side else {
             return;
         };
-        let ended = client.calls.on_reply(reply, call_bytes_max(&shared.config));
+        let Shared { config, records, events, .. } = shared;
+        let bytes_max = call_bytes_max(config);
+        let window_bytes = config.stream_window_bytes as u64;
+        let intake = ReplyIntake { bytes_max, window_bytes, datagram_bytes, records };
+        let Answered { stream, ended } = client.calls.on_reply(reply, intake);
+        if let Some(ticket) = stream {
+            let stream = StreamKey::Made { session: self.id, ticket };
+            events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
+        }
         if let Some(Ended { ticket, request, result }) = ended {
+            // Whatever it was until now, it is not silent.
+            let leaving = client.leaving;
+            let condition = if leaving { Condition::Leaving } else { Condition::Well };
             let peer = self.peer_node();
-            shared.events.push_back(Event::Ended { ticket, peer, silent: false, request, result });
+            events.push_back(Event::Ended { ticket, peer, condition, request, result });
         }
     }
 
@@ -336,14 +389,6 @@ impl Session {
     }
 }
 
-/// What one direction of a unary call may take: a message, metadata, and the heads of the records.
-pub(crate) const fn call_bytes_max(config: &Transport) -> usize {
-    config.message_bytes_max + config.metadata_bytes_max + STATUS_BYTES_MAX
-}
-
 /// How often it is reported that the other side answers. Whoever watches it wants to know a few
 /// times a second, not with each datagram.
 const EVIDENCE_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Room for a status with its details, where there is no message.
-const STATUS_BYTES_MAX: usize = 64 << 10;

@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) opening: Option<Opening>,
     /// Calls had better go elsewhere, since then.
     pub(super) silent: Option<Time>,
+    /// The other side is about to end, and has said so.
+    pub(super) leaving: bool,
     /// Since the other side was last heard.
     pub(super) trouble: Trouble,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Server {
     pub(crate) answered: bool,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// The caller is to be told that this node is about to end.
+    pub(crate) goaway_due: bool,
 }
 
 impl Side {
@@ -60,15 +64,21 @@ impl Side {
             (Self::Server(server), SentFrame::Piece { call, bytes }) => {
                 server.calls.on_lost(call, bytes);
             }
+            (Self::Client(client), SentFrame::Credit(call)) => client.calls.on_lost_credit(call),
+            (Self::Server(server), SentFrame::Credit(call)) => server.calls.on_lost_credit(call),
+            (Self::Server(server), SentFrame::Goaway) => server.goaway_due = true,
             (_, SentFrame::Hello) => *hello_due = true,
             // A probe goes out with whatever there is; a lost one need not go again.
-            (_, SentFrame::Ping) | (Self::Server(_), SentFrame::Cancel(_)) => {}
+            (_, SentFrame::Ping)
+            | (Self::Server(_), SentFrame::Cancel(_))
+            | (Self::Client(_), SentFrame::Goaway) => {}
         }
     }
 }
 
 impl Client {
     pub(crate) const fn new(calls: Caller, opening: Opening) -> Self {
-        Self { calls, opening: Some(opening), silent: None, trouble: Trouble { errno: None } }
+        let trouble = Trouble { errno: None };
+        Self { calls, opening: Some(opening), silent: None, leaving: false, trouble }
     }
 }

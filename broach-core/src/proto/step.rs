@@ -5,9 +5,11 @@ use bytes::Bytes;
 use crate::deadline::Time;
 use crate::ids::{CallId, MethodId};
 use crate::proto::budget::Budget;
+use crate::proto::incoming_stream::{Broken, RecordLimits};
 use crate::status::Status;
+use crate::wire::Record;
 
-/// A call all of whose request is here.
+/// A call whose handler can be started.
 #[derive(Debug)]
 pub(crate) struct Complete {
     pub(crate) call: CallId,
@@ -15,6 +17,7 @@ pub(crate) struct Complete {
     /// Of [`Open`](crate::wire::Open).
     pub(crate) flags: u32,
     pub(crate) deadline: Option<Time>,
+    /// All of the request, or the metadata before a stream of them.
     pub(crate) bytes: Bytes,
 }
 
@@ -26,6 +29,26 @@ pub(crate) struct Limits {
     pub(crate) request_bytes: usize,
     /// Bytes of unfinished requests.
     pub(crate) held_bytes: usize,
+    /// Bytes of a stream of requests that may be under way or in memory.
+    pub(crate) window_bytes: u64,
+    /// What a stream of requests is made of.
+    pub(crate) records: RecordLimits,
+}
+
+/// What a piece of a request comes with.
+#[derive(Debug)]
+pub(crate) struct Intake<'a> {
+    pub(crate) now: Time,
+    /// When it reached this node.
+    pub(crate) arrived: Time,
+    /// Bytes of the datagram that it came in.
+    pub(crate) datagram_bytes: usize,
+    pub(crate) limits: Limits,
+    pub(crate) budget: &'a mut Budget,
+    /// If there is one no new calls are taken.
+    pub(crate) refusal: Option<&'a Status>,
+    /// Where the records of streams go.
+    pub(crate) records: &'a mut Vec<Record>,
 }
 
 /// What a piece of a request leads to.
@@ -35,10 +58,23 @@ pub(crate) enum Step {
     None,
     /// The handler can be started.
     Complete(Complete),
-    /// The call was answered with this instead.
+    /// A stream goes on.
+    Stream(Came),
+    /// The call was answered with this instead of running it.
     Refused(Status),
+    /// The handler is to be stopped; the call was answered with this.
+    Stopped(Status),
     /// Nothing is kept of it; the datagram must not be acknowledged.
     NotTaken,
+}
+
+/// What has come of a stream of requests, beside records.
+#[derive(Debug, Default)]
+pub(crate) struct Came {
+    /// The handler can be started.
+    pub(crate) begun: Option<Complete>,
+    /// That was all.
+    pub(crate) fin: bool,
 }
 
 impl Limits {
@@ -72,6 +108,26 @@ impl Limits {
             "the request is larger than the serving node takes \
              (transport.message_bytes_max and metadata_bytes_max, {limit} bytes together)"
         ))
+    }
+
+    /// Why a stream of requests is not taken any further.
+    pub(super) fn broken(self, why: Broken) -> Status {
+        match why {
+            Broken::Contradiction => {
+                Status::invalid_argument("the pieces of the requests contradict each other")
+            }
+            Broken::Malformed => {
+                let text = "the requests are not made of the records that make a stream";
+                Status::invalid_argument(text)
+            }
+            Broken::TooLarge => {
+                let RecordLimits { message, metadata, .. } = self.records;
+                Status::resource_exhausted(format!(
+                    "a message of the requests is larger than the serving node takes \
+                     (transport.message_bytes_max, {message} bytes; metadata {metadata})"
+                ))
+            }
+        }
     }
 }
 

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::deadline::Time;
     use crate::ids::MethodId;
-    use crate::proto::Call;
+    use crate::proto::{Call, Streams};
 
     /// Calls with so many bytes, made one after the other.
     fn waiting(sizes: &[usize]) -> Waiting {
@@ -91,6 +91,7 @@ mod tests {
                 ticket: Ticket(number),
                 method: MethodId(1),
                 flags: 0,
+                streams: Streams::default(),
                 deadline: None,
                 made_at: Time::ZERO + Duration::from_millis(number),
                 yields: false,

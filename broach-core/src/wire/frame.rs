@@ -17,6 +17,9 @@ pub(crate) enum Frame {
     Hello(Box<schema::Hello>),
     Close(Box<schema::Close>),
     Ping,
+    Credit(schema::Credit),
+    Allowance(schema::Allowance),
+    Goaway,
 }
 
 /// The frames of a datagram's body. Those that this version does not know are passed over.
@@ -65,9 +68,15 @@ fn frame(tag: u32, bytes: Bytes) -> Result<Frame, DecodeError> {
         4 => Frame::Cancel(Message::decode(bytes)?),
         5 => Frame::Hello(Box::new(Message::decode(bytes)?)),
         6 => Frame::Close(Box::new(Message::decode(bytes)?)),
-        _ => {
+        7 => {
             schema::Ping::decode(bytes)?;
             Frame::Ping
+        }
+        8 => Frame::Credit(Message::decode(bytes)?),
+        9 => Frame::Allowance(Message::decode(bytes)?),
+        _ => {
+            schema::Goaway::decode(bytes)?;
+            Frame::Goaway
         }
     })
 }
@@ -77,7 +86,7 @@ fn malformed(_: DecodeError) -> DropReason {
 }
 
 /// The fields of `Packet` that are frames.
-const KNOWN: std::ops::RangeInclusive<u32> = 1..=7;
+const KNOWN: std::ops::RangeInclusive<u32> = 1..=10;
 
 #[cfg(test)]
 mod tests {
@@ -95,24 +104,36 @@ mod tests {
     #[test]
     fn frames_come_out_as_the_schema_puts_them_in() {
         let packet = schema::Packet {
-            ack: Some(schema::Ack { largest: 9, delay_us: 5, below: 3, ranges: vec![1, 2] }),
+            ack: Some(schema::Ack {
+                largest: 9,
+                delay_us: 5,
+                below: 3,
+                ranges: vec![1, 2],
+                ce: 7,
+                bare: 8,
+            }),
             requests: vec![schema::Request {
                 call: 4,
                 open: Some(schema::Open { method: 1, timeout_us: 2, flags: 1 }),
                 offset: 0,
                 fin: true,
                 data: Bytes::from_static(b"abc"),
+                size: 70,
             }],
             replies: vec![schema::Reply {
                 call: 5,
                 offset: 10,
                 fin: false,
                 data: Bytes::from_static(b"d"),
+                size: 0,
             }],
             cancels: vec![schema::Cancel { call: 1 }, schema::Cancel { call: 0 }],
             hello: Some(schema::Hello { features: vec![1, 300], ..schema::Hello::default() }),
             close: Some(schema::Close { code: 2, reason: "bye".into(), calls_below: 9 }),
             ping: Some(schema::Ping {}),
+            credits: vec![schema::Credit { call: 5, limit: 1 << 40 }],
+            allowance: Some(schema::Allowance { bytes: 1 }),
+            goaway: Some(schema::Goaway {}),
             padding: Bytes::from_static(&[0; 100]),
         };
         let frames = all(packet.encode_to_vec()).unwrap();
@@ -125,6 +146,9 @@ mod tests {
             Frame::Hello(Box::new(packet.hello.unwrap())),
             Frame::Close(Box::new(packet.close.unwrap())),
             Frame::Ping,
+            Frame::Credit(packet.credits[0]),
+            Frame::Allowance(packet.allowance.unwrap()),
+            Frame::Goaway,
         ];
         assert_eq!(frames, expected);
     }

@@ -33,9 +33,9 @@ pub(crate) use parts::{
     metadata_from_wire, metadata_to_wire, micros, status_from_wire, status_to_wire,
 };
 pub(crate) use record::{
-    RECORD_HEAD_MAX, Record, RecordKind, put_record, put_record_head, record_head,
+    RECORD_HEAD_MAX, Record, RecordHead, RecordKind, put_record, put_record_head, record_head,
 };
-pub(crate) use writer::{AckRange, Open, Piece, Writer};
+pub(crate) use writer::{AckRange, Marks, Open, Piece, Writer};
 
 /// The version of the wire format that this crate speaks.
 pub(crate) const VERSION: u8 = 1;

@@ -1,7 +1,7 @@
 //! The records that one direction of a call is made of: a length, a kind, and the bytes.
 
 use bytes::{Buf, Bytes};
-use prost::encoding::{decode_varint, encode_varint};
+use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 use crate::observe::DropReason;
 
@@ -31,17 +31,63 @@ impl Record {
     /// [`DropReason::Malformed`] if there is no whole record of a known kind.
     pub(crate) fn take(bytes: &mut Bytes) -> Result<Self, DropReason> {
         let head = decode_varint(bytes).map_err(|_| DropReason::Malformed)?;
-        let kind = match head & 3 {
-            0 => RecordKind::Message,
-            1 => RecordKind::Metadata,
-            2 => RecordKind::Status,
-            _ => return Err(DropReason::Malformed),
-        };
+        let kind = RecordKind::of(head).ok_or(DropReason::Malformed)?;
         let len = usize::try_from(head >> 2).map_err(|_| DropReason::Malformed)?;
         if bytes.remaining() < len {
             return Err(DropReason::Malformed);
         }
         Ok(Self { kind, bytes: bytes.split_to(len) })
+    }
+
+    /// How many bytes of the wire it takes, its head included.
+    pub(crate) const fn wire_len(&self) -> usize {
+        encoded_len_varint((self.bytes.len() as u64) << 2) + self.bytes.len()
+    }
+}
+
+/// What stands before a record's bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RecordHead {
+    pub(crate) kind: RecordKind,
+    /// How many bytes follow, as whoever wrote it claims.
+    pub(crate) len: u64,
+    /// How many bytes the head itself takes.
+    pub(crate) head: usize,
+}
+
+impl RecordHead {
+    /// How many bytes the whole record takes.
+    pub(crate) const fn wire_len(&self) -> u64 {
+        self.head as u64 + self.len
+    }
+
+    /// Reads the head that some bytes begin with; `None` if it goes on behind them.
+    ///
+    /// # Errors
+    ///
+    /// [`DropReason::Malformed`] if no record of a known kind begins so.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, DropReason> {
+        let within = &bytes[..bytes.len().min(RECORD_HEAD_MAX)];
+        let end = within.iter().position(|byte| byte & 0x80 == 0);
+        let Some(end) = end else {
+            let goes_on = within.len() < RECORD_HEAD_MAX;
+            return if goes_on { Ok(None) } else { Err(DropReason::Malformed) };
+        };
+        let head = decode_varint(&mut &within[..=end]).map_err(|_| DropReason::Malformed)?;
+        let kind = RecordKind::of(head).ok_or(DropReason::Malformed)?;
+        Ok(Some(Self { kind, len: head >> 2, head: end + 1 }))
+    }
+}
+
+impl RecordKind {
+    /// The kind in a head.
+    const fn of(head: u64) -> Option<Self> {
+        match head & 3 {
+            0 => Some(Self::Message),
+            1 => Some(Self::Metadata),
+            2 => Some(Self::Status),
+            _ => None,
+        }
     }
 }
 
@@ -93,6 +139,23 @@ mod tests {
             put_record_head(&mut buffer, RecordKind::Message, len);
             assert_eq!(bytes[..usize::from(count)], buffer);
         }
+    }
+
+    #[test]
+    fn a_head_is_read_as_soon_as_it_is_whole() {
+        for len in [0, 1, 31, 32, 4_095, 4_096, 16 << 20, usize::MAX >> 2] {
+            let (bytes, count) = record_head(RecordKind::Status, len);
+            let count = usize::from(count);
+            for cut in 0..count {
+                assert_eq!(RecordHead::read(&bytes[..cut]), Ok(None));
+            }
+            let head = RecordHead { kind: RecordKind::Status, len: len as u64, head: count };
+            assert_eq!(RecordHead::read(&bytes[..count]), Ok(Some(head)));
+        }
+        assert!(RecordHead::read(&[0xff; 10]).is_err());
+        assert!(RecordHead::read(&[0x03]).is_err(), "no such kind");
+        let record = Record { kind: RecordKind::Message, bytes: Bytes::from(vec![0; 5_000]) };
+        assert_eq!(record.wire_len(), 5_003);
     }
 
     #[test]

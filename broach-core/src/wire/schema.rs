@@ -25,6 +25,15 @@ pub struct Packet {
     /// Asks for nothing but an acknowledgement.
     #[prost(message, optional, tag = "7")]
     pub ping: ::core::option::Option<Ping>,
+    /// How much may be sent of calls whose allowance is used up.
+    #[prost(message, repeated, tag = "8")]
+    pub credits: ::prost::alloc::vec::Vec<Credit>,
+    /// The allowance has changed.
+    #[prost(message, optional, tag = "9")]
+    pub allowance: ::core::option::Option<Allowance>,
+    /// The sender is about to end.
+    #[prost(message, optional, tag = "10")]
+    pub goaway: ::core::option::Option<Goaway>,
     /// Zeros that bring a datagram to the size that it must have.
     #[prost(bytes = "bytes", tag = "15")]
     pub padding: ::prost::bytes::Bytes,
@@ -45,6 +54,13 @@ pub struct Ack {
     /// arrived (at least 1), and so on. What lies below the last pair is left open.
     #[prost(uint64, repeated, tag = "4")]
     pub ranges: ::prost::alloc::vec::Vec<u64>,
+    /// How many datagrams of the session have arrived so far with the mark of congestion (ECN CE).
+    #[prost(uint64, tag = "5")]
+    pub ce: u64,
+    /// How many have arrived without any sign that their sender understands marks (ECN Not-ECT), as
+    /// far as the receiver can tell.
+    #[prost(uint64, tag = "6")]
+    pub bare: u64,
 }
 /// A piece of what a caller sends in a call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -64,6 +80,10 @@ pub struct Request {
     /// The piece.
     #[prost(bytes = "bytes", tag = "5")]
     pub data: ::prost::bytes::Bytes,
+    /// How many bytes the caller sends in this call; only at offset 0, and only if that is known and
+    /// more than the piece has. Otherwise 0.
+    #[prost(uint64, tag = "6")]
+    pub size: u64,
 }
 /// What a node must know before it can start a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -74,8 +94,9 @@ pub struct Open {
     /// Microseconds that are left until the deadline when this is sent; 0 stands for no deadline.
     #[prost(uint64, tag = "2")]
     pub timeout_us: u64,
-    /// Bit 0: the call may run more than once. Bit 1: it is another try of a call that failed. Bits 8
-    /// to 11 are kept for the encoding of messages, bits 12 to 15 for their compression: 0.
+    /// Bit 0: the call may run more than once. Bit 1: it is another try of a call that failed. Bit 2:
+    /// the caller sends a stream. Bit 3: a stream is sent back. Bits 8 to 11 are kept for the encoding
+    /// of messages, bits 12 to 15 for their compression: 0.
     #[prost(uint32, tag = "3")]
     pub flags: u32,
 }
@@ -94,6 +115,9 @@ pub struct Reply {
     /// The piece.
     #[prost(bytes = "bytes", tag = "4")]
     pub data: ::prost::bytes::Bytes,
+    /// How many bytes are sent back in this call; as in a request.
+    #[prost(uint64, tag = "5")]
+    pub size: u64,
 }
 /// The caller has given up a call. Also takes the place of a call of which nothing has arrived, so
 /// that every number is accounted for.
@@ -102,6 +126,24 @@ pub struct Cancel {
     /// The call.
     #[prost(uint64, tag = "1")]
     pub call: u64,
+}
+/// The sender takes more of the bytes that come to it in a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Credit {
+    /// The call.
+    #[prost(uint64, tag = "1")]
+    pub call: u64,
+    /// Where the bytes that it takes end: the first offset that it does not take yet.
+    #[prost(uint64, tag = "2")]
+    pub limit: u64,
+}
+/// The allowance that the sender told in its Hello has changed. It holds for calls of which nothing
+/// has been sent yet; in others, what is allowed once stays allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Allowance {
+    /// Bytes of each call.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
 }
 /// What the sender can do and what its limits are.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -135,6 +177,9 @@ pub struct Hello {
     /// side that makes the calls, or if that is not said.
     #[prost(uint64, tag = "9")]
     pub unfinished_bytes: u64,
+    /// Bytes of each call that it takes without having given credit for them. 0 if that is not said.
+    #[prost(uint64, tag = "10")]
+    pub allowance: u64,
 }
 /// The sender has ended the session and knows nothing of it any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -153,6 +198,10 @@ pub struct Close {
 /// Asks for nothing but an acknowledgement.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ping {}
+/// The sender, which serves the calls of the session, is about to end: it serves what has been sent
+/// to it, and new calls had better be made elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Goaway {}
 /// The body of a RETRY datagram: the request in an INIT was not taken, because nothing proved that
 /// it is fresh.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

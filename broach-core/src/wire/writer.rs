@@ -25,6 +25,15 @@ pub(crate) struct Writer<'a> {
 /// Packet numbers that have arrived, without a gap.
 pub(crate) type AckRange = Range<u64>;
 
+/// How many of the datagrams that have arrived in a session the network has written on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Marks {
+    /// Those with the mark of congestion.
+    pub(crate) congested: u64,
+    /// Those without any sign that their sender understands marks.
+    pub(crate) bare: u64,
+}
+
 /// What the first piece of a request says of the call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Open {
@@ -39,6 +48,10 @@ impl Open {
     pub(crate) const IDEMPOTENT: u32 = 1;
     /// The call is another try of one that failed.
     pub(crate) const RETRY: u32 = 1 << 1;
+    /// The requests are a stream.
+    pub(crate) const STREAMS_REQUESTS: u32 = 1 << 2;
+    /// The replies are a stream.
+    pub(crate) const STREAMS_REPLIES: u32 = 1 << 3;
 }
 
 /// A piece of one direction of a call.
@@ -49,6 +62,8 @@ pub(crate) struct Piece {
     pub(crate) open: Option<Open>,
     pub(crate) offset: u64,
     pub(crate) fin: bool,
+    /// All the bytes of this direction, if they are known and more than the piece; 0 otherwise.
+    pub(crate) size: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -78,13 +93,18 @@ impl<'a> Writer<'a> {
         &mut self,
         mut ranges: impl Iterator<Item = AckRange>,
         delay_us: u64,
+        marks: Marks,
     ) -> bool {
         let Some(newest) = ranges.next() else {
             return false;
         };
         let largest = newest.end - 1;
         let below = largest - newest.start;
-        let numbers = number_len(largest) + number_len(delay_us) + number_len(below);
+        let numbers = number_len(largest)
+            + number_len(delay_us)
+            + number_len(below)
+            + number_len(marks.congested)
+            + number_len(marks.bare);
         // The pairs are few; what they take is counted exactly so that they can be cut off.
         let mut pairs: Vec<u64> = Vec::new();
         let (mut pairs_len, mut previous) = (0, newest.start);
@@ -112,6 +132,8 @@ impl<'a> Writer<'a> {
                 encode_varint(number, self.buffer);
             }
         }
+        self.number(5, marks.congested);
+        self.number(6, marks.bare);
         true
     }
 
@@ -137,6 +159,7 @@ impl<'a> Writer<'a> {
         self.number(3, piece.offset);
         self.number(4, u64::from(piece.fin));
         self.data(5, len, copy);
+        self.number(6, piece.size);
     }
 
     /// How many bytes of a call fit into a reply; `None` if not even the rest of it does.
@@ -152,6 +175,7 @@ impl<'a> Writer<'a> {
         self.number(2, piece.offset);
         self.number(3, u64::from(piece.fin));
         self.data(4, len, copy);
+        self.number(5, piece.size);
     }
 
     /// Writes a cancellation, if it fits.
@@ -172,6 +196,22 @@ impl<'a> Writer<'a> {
     /// Writes a wish for an acknowledgement, if it fits.
     pub(crate) fn ping(&mut self) -> bool {
         self.message(7, &schema::Ping {})
+    }
+
+    /// Writes up to where a call's bytes are taken, if it fits.
+    pub(crate) fn credit(&mut self, call: CallId, limit: u64) -> bool {
+        self.message(8, &schema::Credit { call: call.0, limit })
+    }
+
+    /// Writes how much of each call is taken unasked, if it fits.
+    #[allow(dead_code, reason = "it does not change yet")]
+    pub(crate) fn allowance(&mut self, bytes: u64) -> bool {
+        self.message(9, &schema::Allowance { bytes })
+    }
+
+    /// Writes that this side is about to end, if it fits.
+    pub(crate) fn goaway(&mut self) -> bool {
+        self.message(10, &schema::Goaway {})
     }
 
     /// Ends the datagram with its checksum.
@@ -268,7 +308,8 @@ const fn request_len(piece: &Piece) -> usize {
 
 /// What a reply takes without its bytes.
 const fn reply_len(piece: &Piece) -> usize {
-    number_len(piece.call.0) + number_len(piece.offset) + piece.fin as usize * 2
+    let numbers = number_len(piece.call.0) + number_len(piece.offset) + number_len(piece.size);
+    numbers + piece.fin as usize * 2
 }
 
 /// The header of the datagram that `number` is for, in tests and for datagrams without a session.
@@ -314,6 +355,7 @@ mod tests {
             }),
             offset: number(rng),
             fin: rng.chance(0.5),
+            size: number(rng),
         };
         let data: Vec<u8> = (0..rng.below(300)).map(|_| rng.next_u64() as u8).collect();
         (piece, data.into())
@@ -330,6 +372,7 @@ mod tests {
             offset: piece.offset,
             fin: piece.fin,
             data: data.clone(),
+            size: piece.size,
         }
     }
 
@@ -358,7 +401,7 @@ mod tests {
                 writer.reply(&piece, data.len(), |buffer| buffer.extend_from_slice(&data));
             });
             let (call, offset, fin) = (piece.call.0, piece.offset, piece.fin);
-            let replies = vec![schema::Reply { call, offset, fin, data }];
+            let replies = vec![schema::Reply { call, offset, fin, data, size: piece.size }];
             let packet = schema::Packet { replies, ..schema::Packet::default() };
             assert_eq!(bytes, packet.encode_to_vec());
         }
@@ -380,12 +423,16 @@ mod tests {
                 top = next;
             }
             let delay_us = number(&mut rng);
-            let bytes = written(|writer| assert!(writer.ack(ranges.iter().cloned(), delay_us)));
+            let marks = Marks { congested: number(&mut rng), bare: number(&mut rng) };
+            let bytes =
+                written(|writer| assert!(writer.ack(ranges.iter().cloned(), delay_us, marks)));
             let mut ack = schema::Ack {
                 largest: ranges[0].end - 1,
                 delay_us,
                 below: ranges[0].end - 1 - ranges[0].start,
                 ranges: Vec::new(),
+                ce: marks.congested,
+                bare: marks.bare,
             };
             for pair in ranges.windows(2) {
                 ack.ranges.extend([pair[0].start - pair[1].end, pair[1].end - pair[1].start]);
@@ -418,7 +465,7 @@ mod tests {
         let mut buffer = Vec::new();
         let mut writer = Writer::begin(&mut buffer, 64, test_header(0), None);
         let ranges = (0..100_u64).rev().map(|n| n * 1000..n * 1000 + 1);
-        assert!(writer.ack(ranges, 7));
+        assert!(writer.ack(ranges, 7, Marks { congested: u64::MAX, bare: u64::MAX }));
         writer.finish();
         assert!(buffer.len() <= 64);
         let body = Datagram::decode(buffer.into()).unwrap().body;
@@ -432,7 +479,7 @@ mod tests {
         for data in 0..1_300 {
             let mut buffer = Vec::new();
             let mut writer = Writer::begin(&mut buffer, 2_000, test_header(0), None);
-            let piece = Piece { call: CallId(1), open: None, offset: 0, fin: true };
+            let piece = Piece { call: CallId(1), open: None, offset: 0, fin: true, size: 0 };
             writer.request(&piece, data, |buffer| buffer.resize(buffer.len() + data, 1));
             writer.finish_padded();
             assert!(BASE_DATAGRAM_BYTES - 1 <= buffer.len());

@@ -3,12 +3,14 @@
 mod joins;
 mod kills;
 mod load;
+mod rolls;
 mod shares;
 
 use std::time::Duration;
 
 pub(crate) use joins::joins;
 pub(crate) use kills::kills;
+pub(crate) use rolls::rolls;
 pub(crate) use shares::shares;
 
 use crate::figures::time;

@@ -5,41 +5,46 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending, ready};
+
 use super::{World, addr, method, ms};
-use crate::client::lookup::Resolve;
 use crate::client::{Channel, ChannelBuilder, ConnectError};
 use crate::code::{Code, Outcome};
-use crate::net::AddressError;
+use crate::net::{AddressError, Lookup};
 use crate::{Security, Status};
 
-/// What names stand for, and how often somebody has asked.
+/// A resolver.
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<(Option<Vec<SocketAddr>>, usize)>>);
+struct Book(Arc<Mutex<Page>>);
+
+#[derive(Default)]
+struct Page {
+    /// What names stand for.
+    addrs: Option<Vec<SocketAddr>>,
+    /// How often somebody has asked.
+    asked: usize,
+    /// Nobody ever answers.
+    hangs: bool,
+}
 
 impl Book {
     fn set(&self, addrs: Option<Vec<SocketAddr>>) {
-        self.0.lock().unwrap().0 = addrs;
+        self.0.lock().unwrap().addrs = addrs;
     }
 
     fn asked(&self) -> usize {
-        self.0.lock().unwrap().1
+        self.0.lock().unwrap().asked
     }
 
-    fn resolve(&self) -> Resolve {
-        let this = self.clone();
-        Arc::new(move |text| {
-            let mut book = this.0.lock().unwrap();
-            book.1 += 1;
-            let source = Some(io::Error::other("nobody of that name"));
-            let found = book.0.clone().ok_or(AddressError::Unresolvable { text, source });
-            Box::pin(std::future::ready(found))
-        })
+    fn hang(&self, hangs: bool) {
+        self.0.lock().unwrap().hangs = hangs;
     }
 
     fn builder(&self, world: &World, from: u8) -> ChannelBuilder {
         let socket = world.network.socket(addr(from)).unwrap();
         let mut builder = Channel::builder().socket(socket).danger_seed(5);
-        builder.resolve = self.resolve();
+        builder.lookup = Arc::new(self.clone());
         builder
     }
 
@@ -52,6 +57,19 @@ impl Book {
 async fn peer(channel: &Channel) -> Result<SocketAddr, Status> {
     let call = channel.unary::<_, String>(method("Echo"), "hello".to_owned());
     Ok(call.timeout(ms(4_000)).idempotent().response().await?.peer.unwrap().addr)
+}
+
+impl Lookup for Book {
+    fn look_up<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, AddressError>> {
+        let mut book = self.0.lock().unwrap();
+        book.asked += 1;
+        let (text, source) = (text.to_owned(), Some(io::Error::other("nobody of that name")));
+        let found = book.addrs.clone().ok_or(AddressError::Unresolvable { text, source });
+        if book.hangs { pending().boxed() } else { ready(found).boxed() }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,6 +121,24 @@ async fn a_name_that_is_not_known_yet_is_waited_for() {
     });
     book.set(Some(vec![addr(1)]));
     assert_eq!(waits.await.unwrap().unwrap(), addr(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_hangs_is_not_waited_for_for_ever() {
+    let (world, book) = (World::new(), Book::default());
+    book.set(Some(vec![addr(1)]));
+    book.hang(true);
+    let (_node, _) = world.node(1).await;
+    let channel = book.channel(&world).await;
+    let status = peer(&channel).await.unwrap_err();
+    assert_eq!(
+        status.message(),
+        "no node is known to call for test.v1.Test: nobody has said within 10 s what \
+         dns://greeter:7400 stands for"
+    );
+    book.hang(false);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(peer(&channel).await.unwrap(), addr(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{DATAGRAM_BYTES_MAX, Transport};
 use crate::method::hash64;
-use crate::proto::{assemble, limiter, link, received, seen, sent, stateless};
+use crate::proto::{assemble, limiter, link, received, seen, sent, stateless, streams};
 use crate::wire::{
     BASE_DATAGRAM_BYTES, HEADER_BYTES, Kind, MAGIC, Open, RecordKind, TOKEN_BYTES_MAX,
     TRAILER_BYTES, VERSION,
@@ -47,6 +47,9 @@ fn calls_look_as_the_guide_says() {
     assert_eq!((Open::IDEMPOTENT, Open::RETRY), (1 << 0, 1 << 1));
     let flags = "Bit 0: the call may run more than once. Bit 1: it is another try of a call";
     assert!(schema.contains(flags));
+    assert_eq!((Open::STREAMS_REQUESTS, Open::STREAMS_REPLIES), (1 << 2, 1 << 3));
+    says("a stream, as bits 2 and 3 of the Open's flags say,");
+    says(format_args!("at most {} bytes are sent until", streams::ALLOWANCE_BYTES));
 }
 
 #[test]
@@ -56,7 +59,10 @@ fn losses_are_found_as_the_guide_says() {
     says(format_args!("at least {} ms, have passed", link::LOSS_DELAY_MIN.as_millis()));
     says(format_args!("{} datagrams wait for one", word(u64::from(received::UNACKED_MAX))));
     says(format_args!("no more than {} ranges", received::RANGES_MAX));
-    says(format_args!("At most {} datagrams of a session", link::WINDOW_DATAGRAMS));
+    let (first, least) = (link::LAN_INITIAL_DATAGRAMS, link::LAN_MIN_DATAGRAMS);
+    says(format_args!("begins with {first} datagrams and never falls below {least}"));
+    let (first, least) = (link::WAN_INITIAL_DATAGRAMS, link::WAN_MIN_DATAGRAMS);
+    says(format_args!("begins with {first} and never falls below {least}"));
     assert_eq!(stateless::AMPLIFICATION_MAX as u64, assemble::AMPLIFICATION_MAX);
     let three = word(assemble::AMPLIFICATION_MAX);
     says(format_args!("sends at most {three} bytes for each that it got"));
@@ -88,6 +94,8 @@ fn times_are_those_that_the_guide_says() {
     says(format_args!("The server does after {}.", short(idle_server)));
     says(format_args!("sends a Ping after {} in which", short(keep_alive)));
     says(format_args!("said nothing at all for {} is dead", short(dead_after)));
+    let (all, streams) = (short(idle_server), short(dead_after));
+    says(format_args!("heard of it for {all}, or for {streams} if there is a stream"));
 }
 
 /// The page says this, whatever its lines and columns.

@@ -10,7 +10,7 @@ use crate::config::Transport;
 use crate::ids::{PacketNumber, SessionId};
 use crate::observe::{CloseReason, DropReason};
 use crate::rng::Rng;
-use crate::wire::{AckRange, BASE_DATAGRAM_BYTES, Header, Kind, Writer, schema, stateless};
+use crate::wire::{AckRange, BASE_DATAGRAM_BYTES, Header, Kind, Marks, Writer, schema, stateless};
 
 fn open() -> Pair {
     let mut pair = Pair::new();
@@ -217,7 +217,7 @@ fn an_acknowledgement_of_what_was_never_sent_ends_the_session() {
     let header = Header { kind: Kind::Data, ack_now: false, to, number: PacketNumber(1_000) };
     let mut writer = Writer::begin(&mut buffer, 1_200, header, None);
     let never: AckRange = 5_000..6_000;
-    assert!(writer.ack(std::iter::once(never), 0));
+    assert!(writer.ack(std::iter::once(never), 0, Marks::default()));
     writer.finish();
     let now = pair.now;
     pair.server.receive(now, pair.client.addr, buffer.into());

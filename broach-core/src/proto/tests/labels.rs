@@ -192,7 +192,7 @@ fn what_is_kept_for_a_caller_that_acknowledges_nothing_is_bounded() {
         let mut buffer = Vec::new();
         let mut writer = Writer::begin(&mut buffer, 1_200, header, None);
         let call = CallId(number.0);
-        let piece = Piece { call, open: Some(open), offset: 0, fin: true };
+        let piece = Piece { call, open: Some(open), offset: 0, fin: true, size: 0 };
         writer.request(&piece, 1, |buffer| buffer.push(7));
         writer.finish();
         pair.server.receive(pair.now, from, buffer.into());

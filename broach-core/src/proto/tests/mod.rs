@@ -1,10 +1,15 @@
 //! Two endpoints and the datagrams between them, step by step.
 
 mod closing;
+mod congestion;
+mod goaway;
 mod guide;
 mod hostile;
 mod labels;
 mod limits;
+mod model;
 mod opening;
 mod pair;
+mod path;
+mod streams;
 mod traffic;

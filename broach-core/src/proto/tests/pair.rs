@@ -14,7 +14,8 @@ use crate::ecn::Ecn;
 use crate::ids::{ClusterHash, Instance, MethodId, SessionId};
 use crate::observe::{Counters, Observe};
 use crate::proto::{
-    Arrived, Call, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, Serving, Ticket,
+    Arrived, Call, CallBytes, Condition, Endpoint, Event, Failed, Identity, NewCall, Received,
+    Serving, StreamKey, Streams, Ticket,
 };
 use crate::rng::Rng;
 use crate::status::Status;
@@ -27,12 +28,20 @@ pub(super) struct End {
     observe: Observe,
     /// Calls that have ended here.
     pub(super) ended: BTreeMap<Ticket, Result<Bytes, Status>>,
+    /// How they found the other side.
+    pub(super) conditions: BTreeMap<Ticket, Condition>,
     /// Calls that are to be served here and have not been answered.
     pub(super) arrived: Vec<Arrived>,
     /// Calls that were to be served here and are to be stopped.
     pub(super) stopped: Vec<Serving>,
     /// How many calls have come to be served.
     pub(super) started: usize,
+    /// The records of streams that have come, and have not been taken.
+    pub(super) records: Vec<(StreamKey, Record)>,
+    /// Streams of requests that have ended.
+    pub(super) fins: Vec<Serving>,
+    /// Streams that have room again.
+    pub(super) rooms: Vec<StreamKey>,
     /// Which nodes have been reported to answer.
     pub(super) answered: Vec<(SocketAddr, Instance)>,
 }
@@ -42,6 +51,7 @@ pub(super) struct End {
 pub(super) struct Sent {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
+    pub(super) ecn: Ecn,
     pub(super) bytes: Bytes,
 }
 
@@ -87,9 +97,13 @@ impl End {
             addr,
             observe,
             ended: BTreeMap::new(),
+            conditions: BTreeMap::new(),
             arrived: Vec::new(),
             stopped: Vec::new(),
             started: 0,
+            records: Vec::new(),
+            fins: Vec::new(),
+            rooms: Vec::new(),
             answered: Vec::new(),
         }
     }
@@ -100,7 +114,12 @@ impl End {
 
     /// A datagram comes in.
     pub(super) fn receive(&mut self, now: Time, from: SocketAddr, bytes: Bytes) {
-        let received = Received { from, local_ip: None, arrived: now, ecn: Ecn::NotCapable, bytes };
+        self.receive_marked(now, from, Ecn::Ect0, bytes);
+    }
+
+    /// A datagram comes in on which the network has written this.
+    pub(super) fn receive_marked(&mut self, now: Time, from: SocketAddr, ecn: Ecn, bytes: Bytes) {
+        let received = Received { from, local_ip: None, arrived: now, ecn, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
@@ -112,7 +131,7 @@ impl End {
             let mut start = 0;
             for size in transmit.sizes {
                 let bytes = all.slice(start..start + size);
-                sent.push(Sent { from: self.addr, to: transmit.to, bytes });
+                sent.push(Sent { from: self.addr, to: transmit.to, ecn: transmit.ecn, bytes });
                 start += size;
             }
         }
@@ -127,7 +146,7 @@ impl End {
         from: SocketAddr,
         bytes: Bytes,
     ) {
-        let received = Received { from, local_ip: None, arrived, ecn: Ecn::NotCapable, bytes };
+        let received = Received { from, local_ip: None, arrived, ecn: Ecn::Ect0, bytes };
         self.endpoint.handle_datagram(now, received);
     }
 
@@ -139,14 +158,21 @@ impl End {
     fn act(&mut self, echoes: bool) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, result, .. } => {
-                    self.ended.insert(ticket, result.and_then(read));
+                Event::Ended { ticket, condition, result, .. } => {
+                    self.conditions.insert(ticket, condition);
+                    let whole =
+                        |bytes: Bytes| if bytes.is_empty() { Ok(bytes) } else { read(bytes) };
+                    let before = self.ended.insert(ticket, result.and_then(whole));
+                    assert!(before.is_none(), "{ticket:?} has ended twice");
                 }
                 Event::Call(call) => {
                     self.started += 1;
                     self.arrived.push(call);
                 }
                 Event::Heard(_) => {}
+                Event::Record { stream, record } => self.records.push((stream, record)),
+                Event::Fin(serving) => self.fins.push(serving),
+                Event::Room(stream) => self.rooms.push(stream),
                 Event::Answered(peer) => self.answered.push((peer.addr, peer.instance)),
                 Event::Stop(serving) => {
                     self.arrived.retain(|call| call.serving != serving);
@@ -158,6 +184,14 @@ impl End {
             for call in std::mem::take(&mut self.arrived) {
                 self.reply(&call);
             }
+        }
+    }
+
+    /// Answers all calls that wait for it with so many bytes.
+    pub(super) fn reply_briefly(&mut self, bytes: usize) {
+        for call in std::mem::take(&mut self.arrived) {
+            let message = Bytes::from(vec![0; bytes]);
+            self.endpoint.reply(call.serving, CallBytes::message(message));
         }
     }
 
@@ -215,7 +249,8 @@ impl Pair {
         self.next_ticket += 1;
         let deadline = Some(self.now + timeout);
         let method = MethodId(1);
-        let call = Call { ticket, method, flags, deadline, made_at: self.now, yields };
+        let (streams, made_at) = (Streams::default(), self.now);
+        let call = Call { ticket, method, flags, streams, deadline, made_at, yields };
         let message = Bytes::from(vec![ticket.0 as u8; bytes]);
         let call = NewCall { call, bytes: CallBytes::message(message) };
         match self.client.endpoint.open(self.now, self.server.addr, call) {
@@ -225,6 +260,20 @@ impl Pair {
             }
         }
         ticket
+    }
+
+    /// Makes a call with a stream in it, which sends `records` first.
+    pub(super) fn stream(&mut self, streams: Streams, records: Vec<u8>) -> StreamKey {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        let (method, made_at) = (MethodId(1), self.now);
+        let (flags, deadline, yields) = (0, None, false);
+        let call = Call { ticket, method, flags, streams, deadline, made_at, yields };
+        let bytes = CallBytes::with_metadata(0, records, Bytes::new());
+        let opened = self.client.endpoint.open(self.now, self.server.addr, NewCall { call, bytes });
+        let session = opened.expect("the call can be made");
+        self.session = Some(session);
+        StreamKey::Made { session, ticket }
     }
 
     /// The client drops a call.

@@ -146,6 +146,9 @@ fn a_node_that_says_nothing_is_silent_after_a_while_and_dead_later() {
     pair.advance(2 * MS);
     assert_eq!(pair.failed(goes), (Code::Unavailable, Outcome::Unknown));
     assert_eq!(pair.client.ended.len(), 2, "the others have nowhere to go, or may have run");
+    // One more that can go elsewhere does not even begin, and is not in doubt.
+    let new = pair.make_call(10, 0, minute, true);
+    assert_eq!(pair.failed(new), (Code::Unavailable, Outcome::NotExecuted));
     pair.advance(Duration::from_secs(10));
     for call in [stays, alone] {
         assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));

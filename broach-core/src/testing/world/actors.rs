@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::payload::{is_reply_to, magnitude, read_request, reply_body, request_body};
 use super::{Happening, World};
 use crate::ids::{CallId, MethodId, SessionId};
-use crate::proto::{Arrived, Call, CallBytes, Event, Failed, NewCall, Serving, Ticket};
+use crate::proto::{Arrived, Call, CallBytes, Event, Failed, NewCall, Serving, Streams, Ticket};
 use crate::wire::{Open, Record, RecordKind, status_from_wire};
 
 impl World {
@@ -36,6 +36,7 @@ impl World {
             ticket,
             method: MethodId(1),
             flags: if idempotent { Open::IDEMPOTENT } else { 0 },
+            streams: Streams::default(),
             deadline: Some(now + self.storm.deadline),
             made_at: now,
             yields: false,
@@ -109,6 +110,7 @@ impl World {
             }
             Event::Call(arrived) => self.serve(index, arrived),
             Event::Answered(_) | Event::Heard(_) => {}
+            Event::Record { .. } | Event::Fin(_) | Event::Room(_) => {}
             Event::Stop(serving) => {
                 let serving = (serving.session.0, serving.call.0);
                 self.nodes[index].handlers.remove(&serving);

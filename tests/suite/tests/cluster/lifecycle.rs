@@ -121,6 +121,41 @@ async fn a_handler_that_never_ends_is_waited_for_no_longer_than_was_said() {
     cluster.end().await;
 }
 
+/// A client that is no member asks for the table every two seconds; a node that drains tells it in
+/// their session.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_no_member_hears_within_a_round_trip_that_a_node_drains() {
+    let mut cluster = Cluster::of(World::new(7), 3).await;
+    let caller = cluster.world.node(9).join([World::addr(1)]).client_only().start().await.unwrap();
+    caller.wait_for_members(3).await;
+    let client = broach_tests::broach::testing::v1::ProbeClient::new(caller.channel());
+    // Keeps node 3 from being done.
+    let addr = World::addr(3).to_string();
+    let direct = caller.connect(addr).await.unwrap();
+    let direct = broach_tests::broach::testing::v1::ProbeClient::new(direct);
+    let stays = tokio::spawn(direct.wait(wait(1)).timeout(secs(60)));
+    let probe = cluster.probe(3);
+    probe.until(|probe| probe.running() == 1).await;
+    let (begun, node) = (Instant::now(), cluster.take(3));
+    let drains = tokio::spawn(node.shutdown());
+    let mut last = begun;
+    for token in 10..1_000 {
+        let sent = Instant::now();
+        let response = client.echo(echo(token)).response().await.unwrap();
+        if response.attempts.iter().any(|attempt| attempt.peer == Some(World::addr(3))) {
+            last = sent;
+        }
+        tokio::time::sleep(millis(1)).await;
+    }
+    let moved = last - begun;
+    assert!(moved <= millis(20), "the last call went there after {moved:?}");
+    assert!(!drains.is_finished());
+    probe.release(1);
+    assert!(stays.await.unwrap().is_ok() && drains.await.unwrap().is_ok());
+    caller.shutdown().await.unwrap();
+    cluster.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_a_node_says_goodbye() {
     let mut cluster = Cluster::of(World::new(2), 5).await;

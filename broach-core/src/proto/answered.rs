@@ -1,0 +1,43 @@
+//! What a piece of a reply leads to.
+
+use bytes::Bytes;
+
+use crate::proto::{CallBytes, Ticket};
+use crate::status::Status;
+use crate::wire::Record;
+
+/// A call that has ended: with the bytes of its reply, or without.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) ticket: Ticket,
+    /// The bytes of its request, for another try.
+    pub(crate) request: CallBytes,
+    pub(crate) result: Result<Bytes, Status>,
+}
+
+/// What a piece of a reply comes with.
+#[derive(Debug)]
+pub(crate) struct ReplyIntake<'a> {
+    /// Bytes of a reply that is no stream, with its metadata.
+    pub(crate) bytes_max: usize,
+    /// Bytes of a stream of replies that may be under way or in memory.
+    pub(crate) window_bytes: u64,
+    /// Bytes of the datagram that it came in.
+    pub(crate) datagram_bytes: usize,
+    /// Where the records of streams go.
+    pub(crate) records: &'a mut Vec<Record>,
+}
+
+/// What a piece of a reply has brought.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    /// The call whose records came.
+    pub(crate) stream: Option<Ticket>,
+    pub(crate) ended: Option<Ended>,
+}
+
+impl From<Option<Ended>> for Answered {
+    fn from(ended: Option<Ended>) -> Self {
+        Self { stream: None, ended }
+    }
+}

@@ -1,0 +1,258 @@
+//! [`IncomingStream`]: the bytes that one side receives in a call if they are a stream, taken apart
+//! into records as they come.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::config::Transport;
+use crate::proto::early::Early;
+use crate::proto::incoming::Incoming;
+use crate::wire::{Record, RecordHead, RecordKind};
+
+/// The bytes of one direction of a call that is a stream there.
+///
+/// A record is handed on as soon as it is whole and all before it are. One that comes in one piece
+/// costs no copy, unless it would keep a much larger datagram in memory. Nothing is allocated
+/// because of a length that the other side only claims.
+#[derive(Debug)]
+pub(crate) struct IncomingStream {
+    limits: RecordLimits,
+    /// All bytes below have come.
+    front: u64,
+    /// Those of the last record, if it is not whole.
+    partial: BytesMut,
+    /// The head of that record, once it is here.
+    head: Option<RecordHead>,
+    /// Pieces beyond the first hole.
+    early: Early,
+    /// Where the bytes end, once that is known.
+    end: Option<u64>,
+    expected: Expected,
+    /// What lies below has been handed on, and is not used up.
+    handed: u64,
+    /// What lies below has been used up.
+    consumed: u64,
+    /// What lies below may be sent.
+    granted: u64,
+}
+
+/// The records of one direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordLimits {
+    /// Bytes of a message.
+    pub(crate) message: usize,
+    /// Bytes of metadata, as they are encoded.
+    pub(crate) metadata: usize,
+    /// Bytes of a status; 0 if there is none in this direction.
+    pub(crate) status: usize,
+}
+
+impl RecordLimits {
+    /// Of requests that this node serves.
+    pub(crate) const fn of_requests(config: &Transport) -> Self {
+        let metadata = config.metadata_bytes_max + STATUS_BYTES_MAX;
+        Self { message: config.message_bytes_max, metadata, status: 0 }
+    }
+
+    /// Of replies to this node's calls.
+    pub(crate) const fn of_replies(config: &Transport) -> Self {
+        Self { status: call_bytes_max(config), ..Self::of_requests(config) }
+    }
+}
+
+/// What one direction of a unary call may take: a message, metadata, and the heads of the records.
+pub(crate) const fn call_bytes_max(config: &Transport) -> usize {
+    config.message_bytes_max + config.metadata_bytes_max + STATUS_BYTES_MAX
+}
+
+/// Room for a status with its details, where there is no message, and for what metadata take beside
+/// their names and values.
+const STATUS_BYTES_MAX: usize = 64 << 10;
+
+/// Which record may come next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Expected {
+    /// Metadata, or the status of a call that was refused.
+    First,
+    /// A message, or the status.
+    Any,
+    /// None.
+    Nothing,
+}
+
+/// Why no more can be made of a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Broken {
+    /// The pieces contradict each other about where the bytes end.
+    Contradiction,
+    /// They are not made of the records that make a stream.
+    Malformed,
+    /// A message is too large.
+    TooLarge,
+}
+
+impl IncomingStream {
+    /// A stream of which some pieces have come before the first one, and of which the other side
+    /// may send `granted` bytes.
+    pub(crate) fn new(limits: RecordLimits, pieces: Incoming, granted: u64) -> Self {
+        let (early, end) = pieces.into_early();
+        Self {
+            limits,
+            front: 0,
+            partial: BytesMut::new(),
+            head: None,
+            early,
+            end,
+            expected: Expected::First,
+            handed: 0,
+            consumed: 0,
+            granted,
+        }
+    }
+
+    /// Takes in a piece that came in a datagram of so many bytes; records that are whole now go to
+    /// `records`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit to what came before, or is not what a stream is made of.
+    pub(crate) fn insert(
+        &mut self,
+        offset: u64,
+        piece: Bytes,
+        fin: bool,
+        datagram_bytes: usize,
+        records: &mut Vec<Record>,
+    ) -> Result<(), Broken> {
+        let piece_end = offset.checked_add(piece.len() as u64).ok_or(Broken::Contradiction)?;
+        if fin {
+            let highest = self.early.end().max(self.front);
+            if self.end.is_some_and(|end| end != piece_end) || piece_end < highest {
+                return Err(Broken::Contradiction);
+            }
+            self.end = Some(piece_end);
+        }
+        if self.end.is_some_and(|end| end < piece_end) {
+            return Err(Broken::Contradiction);
+        }
+        if self.front < offset {
+            self.early.insert(offset, &piece);
+            return Ok(());
+        }
+        self.append(offset, piece, datagram_bytes, records)?;
+        while let Some((start, piece)) = self.early.pop(self.front) {
+            let bytes = piece.len();
+            self.append(start, piece, bytes, records)?;
+        }
+        // It begins with a record, and does not end within one.
+        let cut = self.expected == Expected::First || !self.partial.is_empty();
+        if self.has_ended() && cut { Err(Broken::Malformed) } else { Ok(()) }
+    }
+
+    /// Whether all has come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end == Some(self.front)
+    }
+
+    /// What this holds in memory, about, of what has not been handed on.
+    pub(crate) fn memory(&self) -> usize {
+        self.partial.len() + self.early.memory()
+    }
+
+    /// The user has used up so many bytes of records.
+    pub(crate) fn on_consumed(&mut self, bytes: usize) {
+        self.consumed = self.handed.min(self.consumed + bytes as u64);
+    }
+
+    /// Up to where the other side may send.
+    pub(crate) const fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Lets the other side have `window` bytes under way or in memory here, and a record that is
+    /// larger. Tells whether it has to be told.
+    pub(crate) fn grant(&mut self, window: u64) -> bool {
+        let record_end = self.head.map_or(0, |head| self.handed + head.wire_len());
+        let wanted = (self.consumed + window).max(record_end);
+        let worth_it = self.granted + window / 4 <= wanted || self.granted < record_end;
+        if self.end.is_some() || !worth_it {
+            return false;
+        }
+        self.granted = wanted;
+        true
+    }
+
+    /// Takes in what is new of a piece that begins within the front or right behind it.
+    fn append(
+        &mut self,
+        offset: u64,
+        mut piece: Bytes,
+        datagram_bytes: usize,
+        records: &mut Vec<Record>,
+    ) -> Result<(), Broken> {
+        let known = self.front - offset;
+        if piece.len() as u64 <= known {
+            return Ok(());
+        }
+        let mut piece = piece.split_off(known as usize);
+        self.front += piece.len() as u64;
+        while !piece.is_empty() {
+            if self.partial.is_empty() {
+                self.head = self.read_head(&piece)?;
+                if let Some(head) = self.head.filter(|head| head.wire_len() <= piece.len() as u64) {
+                    let mut bytes = piece.split_to(head.wire_len() as usize).split_off(head.head);
+                    if bytes.len() * PINNED_MAX < datagram_bytes {
+                        bytes = Bytes::copy_from_slice(&bytes);
+                    }
+                    self.hand_on(head, bytes, records);
+                    continue;
+                }
+            }
+            let missing = match self.head {
+                Some(head) => head.wire_len() - self.partial.len() as u64,
+                None => 1,
+            };
+            let part = piece.split_to(missing.min(piece.len() as u64) as usize);
+            self.partial.extend_from_slice(&part);
+            if self.head.is_none() {
+                self.head = self.read_head(&self.partial)?;
+            }
+            if let Some(head) = self.head
+                && head.wire_len() == self.partial.len() as u64
+            {
+                let bytes = std::mem::take(&mut self.partial).freeze().split_off(head.head);
+                self.hand_on(head, bytes, records);
+            }
+        }
+        Ok(())
+    }
+
+    /// The head that these bytes begin with, if it is here whole and the record may come.
+    fn read_head(&self, bytes: &[u8]) -> Result<Option<RecordHead>, Broken> {
+        let Some(head) = RecordHead::read(bytes).map_err(|_| Broken::Malformed)? else {
+            return Ok(None);
+        };
+        let max = match (head.kind, self.expected) {
+            (RecordKind::Metadata, Expected::First) => self.limits.metadata,
+            (RecordKind::Message, Expected::Any) => self.limits.message,
+            (RecordKind::Status, Expected::First | Expected::Any) if self.limits.status != 0 => {
+                self.limits.status
+            }
+            _ => return Err(Broken::Malformed),
+        };
+        if (max as u64) < head.len { Err(Broken::TooLarge) } else { Ok(Some(head)) }
+    }
+
+    fn hand_on(&mut self, head: RecordHead, bytes: Bytes, records: &mut Vec<Record>) {
+        self.handed += head.wire_len();
+        self.head = None;
+        self.expected = match head.kind {
+            RecordKind::Status => Expected::Nothing,
+            _ => Expected::Any,
+        };
+        records.push(Record { kind: head.kind, bytes });
+    }
+}
+
+/// A record that is smaller than its datagram by this factor is copied: whoever holds it would hold
+/// the whole datagram.
+const PINNED_MAX: usize = 4;
