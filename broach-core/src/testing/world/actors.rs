@@ -74,8 +74,11 @@ impl World {
         let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
             return;
         };
-        node.ends.remove(&EndKey::Made(token));
+        let streamed = node.ends.remove(&EndKey::Made(token)).is_some();
         node.endpoint.cancel(session, Ticket(token));
+        if streamed {
+            self.after(STOP_MAX, Happening::Stopped { token });
+        }
         self.history.dropped(token);
         self.next_call(index);
         self.turn(index);
@@ -160,3 +163,7 @@ impl World {
         self.after(Duration::from_micros(10), Happening::Make { node, life });
     }
 }
+
+/// How long after a call was dropped its handler may still run: the other side is told again and
+/// again, and calls itself dead after 10 s if it hears nothing.
+const STOP_MAX: Duration = Duration::from_secs(15);

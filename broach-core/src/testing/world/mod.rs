@@ -60,6 +60,7 @@ enum Happening {
     Pause { node: usize },
     Resume { node: usize },
     Take { node: usize, life: u64, which: EndKey },
+    Stopped { token: u64 },
     Weather { number: usize },
 }
 
@@ -216,6 +217,7 @@ impl World {
             }
             Happening::Make { .. } | Happening::Drop { .. } => {}
             Happening::Take { node, life, which } => self.take(node, life, which),
+            Happening::Stopped { token } => self.check_stopped(token),
             Happening::Crash { node } => self.crash(node),
             Happening::Pause { node } => {
                 if self.storm.pause_every.is_some() {

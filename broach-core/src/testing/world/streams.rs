@@ -282,6 +282,15 @@ impl World {
         Some(status)
     }
 
+    /// The handler of a call that was dropped a while ago is not to run any more.
+    pub(super) fn check_stopped(&mut self, token: u64) {
+        let runs = |node: &&super::Node| node.ends.values().any(|end| end.plan.token == token);
+        if let Some(node) = self.nodes.iter().find(runs) {
+            let text = format!("{} still runs call {token}, which was dropped", node.addr);
+            self.report.faults_found.push(text);
+        }
+    }
+
     fn end_handler(&mut self, index: usize, which: EndKey) {
         let node = &mut self.nodes[index];
         node.ends.remove(&which);
