@@ -46,9 +46,10 @@ pub enum Network {
 pub struct Transport {
     /// What lies between this node and the others. Default: [`Network::Lan`].
     pub network: Network,
-    /// Bytes of the datagrams sent, without the headers of UDP and IP; `None` for 1200 in general
-    /// and 16384 to a loopback address. Every path carries 1200; a larger value is for networks
-    /// known to carry it, and nothing arrives where they do not. From 1200 to 65507.
+    /// Bytes of the datagrams sent, without the headers of UDP and IP. `None` finds out what each
+    /// path carries: 1200 at first, which every path does, and up to 8952 if larger ones are of
+    /// use; 16384 to a loopback address. A value is for networks known to carry it: it is not
+    /// tried, and nothing arrives where it is not carried. From 1200 to 65507. Default: `None`.
     pub datagram_bytes: Option<usize>,
     /// Bytes of the largest message that is sent or taken. A call with a larger one fails with
     /// `RESOURCE_EXHAUSTED`. Default: 16 MiB.
@@ -115,7 +116,9 @@ pub struct Transport {
     /// waited for: they are stopped. Default: 60 s.
     pub idle_server: Duration,
     /// Bytes that the socket's receive buffer is asked to hold. The operating system may give less;
-    /// on Linux `net.core.rmem_max` is the limit. Default: 8 MiB.
+    /// on Linux `net.core.rmem_max` is the limit. What it gave is an
+    /// [event](crate::observe::Event::ReceiveBuffer), and below 1 MiB a warning in the log: what
+    /// does not fit is lost. Default: 8 MiB.
     pub receive_buffer_bytes: usize,
     /// Bytes that the socket's send buffer is asked to hold. Default: 1 MiB.
     pub send_buffer_bytes: usize,

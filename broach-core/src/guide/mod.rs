@@ -6,6 +6,7 @@
 //! * [`observing`]: counters, events, spans.
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
 //! * [`layout`]: the crates, the modules, and which of them may know of which.
+//! * [`congestion`]: how much is sent at once, in which size, and the measurements that decided it.
 //! * [`driver`]: how datagrams and callers meet, and the measurements that decided it.
 //! * [`membership`]: how nodes find each other and notice that one is gone.
 //! * [`wire`]: the specification of the wire format.
@@ -19,6 +20,7 @@
 
 pub mod calls;
 pub mod cluster;
+pub mod congestion;
 pub mod driver;
 pub mod layers;
 pub mod layout;

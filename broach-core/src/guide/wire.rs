@@ -160,7 +160,7 @@
 //! it is that of CUBIC (RFC 9438) with HyStart++ (RFC 9406), by the rules of RFC 9002 §7: one
 //! event per round trip; nothing grows that was not full. On a local network it begins with 32
 //! datagrams and never falls below 16; if it is set to be another, it begins with 10 and never
-//! falls below 2.
+//! falls below 2. Datagrams count here with at most 1472 bytes.
 //!
 //! **Marks** (RFC 3168). Every DATA and INIT goes out as ECT(0). `Ack` says how many datagrams of
 //! the session have arrived marked as CE so far (`ce`), and how many as Not-ECT (`bare`); a node
@@ -169,6 +169,15 @@
 //! If more have arrived as Not-ECT than were sent so, or more as CE than were sent as ECT(0), the
 //! path or the other side does not carry marks: from then on the session's datagrams go out as
 //! Not-ECT. So they do if three probes have gone out before anything was acknowledged.
+//!
+//! ## Size
+//!
+//! Whether the path carries larger datagrams is tried with a DATA that has a Ping and `padding`, one
+//! at a time, after both sides know the session. It is sent once: if it is lost, that is no
+//! congestion. Here the sizes 1232, 1400, 1432, 1452, 1472, 8872 and 8952 are tried one after the
+//! other, three times each, then again after 10 minutes. When larger datagrams than 1200 bytes are
+//! lost three times running while later and smaller ones arrive, the
+//! size is 1200 again, for 60 s at least. A probe for what is missing has at most 1200 bytes.
 //!
 //! # 6. Calls
 //!

@@ -141,7 +141,13 @@ impl Driver {
         let Parts { socket, identity, shared, rng, handler, gossiper } = parts;
         let Shared { config, clock, observe, .. } = shared;
         let now = clock.now();
+        let receive_buffer = socket.receive_buffer();
+        if let Some(given) = receive_buffer {
+            let asked = config.receive_buffer_bytes;
+            observe.emit(Seen::ReceiveBuffer { given, asked });
+        }
         let mut endpoint = Endpoint::new(now, Arc::clone(&config), identity, observe.clone(), rng);
+        endpoint.set_receive_buffer(receive_buffer);
         if handler.is_none() {
             // Only the caller knows the method's name; it says the rest.
             endpoint.refuse_calls(Status::unimplemented(""));

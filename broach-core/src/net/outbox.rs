@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Context;
 
+use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::ecn::Ecn;
 use crate::gossip::Membership;
@@ -76,7 +77,7 @@ impl Outbox {
     pub(super) fn flush(&mut self, endpoint: &mut Endpoint, now: Time) {
         self.unfinished = false;
         if let Some((transmit, start)) = self.blocked.take()
-            && !self.send(endpoint, transmit, start)
+            && !self.send(endpoint, now, transmit, start)
         {
             return;
         }
@@ -85,7 +86,7 @@ impl Outbox {
             let Some(transmit) = endpoint.poll_transmit(now, &mut self.buffer) else {
                 return;
             };
-            if !self.send(endpoint, transmit, 0) {
+            if !self.send(endpoint, now, transmit, 0) {
                 return;
             }
         }
@@ -103,11 +104,20 @@ impl Outbox {
     }
 
     /// Sends datagrams that begin at `start` of the buffer; tells whether there was room.
-    fn send(&mut self, endpoint: &mut Endpoint, transmit: Transmit, start: usize) -> bool {
+    fn send(
+        &mut self,
+        endpoint: &mut Endpoint,
+        now: Time,
+        transmit: Transmit,
+        start: usize,
+    ) -> bool {
         let Transmit { to, local_ip, ecn, sizes } = transmit;
         let (mut done, mut start) = (0, start);
+        // So many go one by one.
+        let mut divided = 0;
         while let Some(&size) = sizes.get(done) {
-            let (count, bytes) = run(&sizes[done..], self.socket.max_segments());
+            let most = if 0 < divided { 1 } else { self.socket.max_segments() };
+            let (count, bytes) = run(&sizes[done..], most);
             let contents = &self.buffer[start..start + bytes];
             match self.socket.try_send(&Datagrams { to, local_ip, ecn, contents, size }) {
                 Ok(()) => {}
@@ -116,30 +126,32 @@ impl Outbox {
                     self.blocked = Some((Transmit { to, local_ip, ecn, sizes }, start));
                     return false;
                 }
-                // A network card may refuse many at once that it takes one by one.
-                Err(_) if 1 < count => {
-                    for contents in contents.chunks(size) {
-                        let one = Datagrams { to, local_ip, ecn, contents, size: contents.len() };
-                        if let Err(error) = self.socket.try_send(&one) {
-                            self.on_failed(endpoint, to, &error);
-                        }
+                // A network card may refuse many at once that it takes one by one; there is no
+                // need to wait until they are missed.
+                Err(error) if 1 < count => {
+                    let errno = errno(&error);
+                    self.observe.emit(Event::SendDivided { to, datagrams: count, errno });
+                    divided = count;
+                    continue;
+                }
+                Err(error) => {
+                    let errno = errno(&error);
+                    self.observe.emit(Event::SendFailed { to, errno });
+                    if quinn_udp::is_msg_size_err(&error) && BASE_DATAGRAM_BYTES < size {
+                        endpoint.on_too_large(now, to, size);
+                    } else {
+                        endpoint.on_send_failed(to, errno);
                     }
                 }
-                Err(error) => self.on_failed(endpoint, to, &error),
             }
             for &bytes in &sizes[done..done + count] {
                 self.observe.emit(Event::DatagramSent { to, bytes });
             }
+            divided = usize::saturating_sub(divided, 1);
             done += count;
             start += bytes;
         }
         true
-    }
-
-    fn on_failed(&self, endpoint: &mut Endpoint, to: SocketAddr, error: &io::Error) {
-        let errno = errno(error);
-        self.observe.emit(Event::SendFailed { to, errno });
-        endpoint.on_send_failed(to, errno);
     }
 }
 
@@ -168,6 +180,89 @@ const RUN_BYTES_MAX: usize = 65_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
+    use std::task::Poll;
+
+    use crate::config::Transport;
+    use crate::deadline::Stopped;
+    use crate::ecn::Ecn;
+    use crate::ids::{ClusterHash, Instance};
+    use crate::net::socket::Datagram;
+    use crate::proto::Identity;
+    use crate::rng::Rng;
+
+    /// Takes datagrams one by one only, after it has said so.
+    #[derive(Debug, Default)]
+    struct Card {
+        /// What was sent, and what was tried.
+        sizes: Mutex<(Vec<usize>, usize)>,
+        /// There is no room for the one after so many.
+        full_after: Option<usize>,
+    }
+
+    impl DatagramSocket for Arc<Card> {
+        fn poll_receive(&self, _: &mut Context<'_>, _: &mut Vec<Datagram>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn try_send(&self, datagrams: &Datagrams<'_>) -> io::Result<()> {
+            let mut sizes = self.sizes.lock().unwrap();
+            sizes.1 += 1;
+            if datagrams.size < datagrams.contents.len() {
+                return Err(io::Error::from_raw_os_error(EIO));
+            }
+            if self.full_after == Some(sizes.0.len()) && sizes.1 <= sizes.0.len() + 2 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            sizes.0.push(datagrams.contents.len());
+            Ok(())
+        }
+
+        fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(([127, 0, 0, 1], 1).into())
+        }
+
+        fn max_segments(&self) -> usize {
+            64
+        }
+    }
+
+    const EIO: i32 = 5;
+
+    #[test]
+    fn what_a_card_does_not_take_at_once_goes_out_one_by_one_and_none_of_it_twice() {
+        for full_after in [None, Some(0), Some(3)] {
+            let observe = Observe::new(Vec::new(), None, Stopped::shared(), Rng::from_seed(1));
+            let identity = Identity { instance: Instance(1), cluster: ClusterHash(1) };
+            let config = Arc::new(Transport::default());
+            let now = Time::ZERO;
+            let mut endpoint =
+                Endpoint::new(now, config, identity, observe.clone(), Rng::from_seed(2));
+            let card = Arc::new(Card { full_after, ..Card::default() });
+            let mut outbox = Outbox::new(Arc::new(Arc::clone(&card)), observe.clone());
+            let sizes = vec![1_200, 1_200, 1_200, 1_200, 700];
+            outbox.buffer = vec![0; sizes.iter().sum()];
+            let to = SocketAddr::from(([127, 0, 0, 1], 2));
+            let ecn = Ecn::Ect0;
+            let transmit = Transmit { to, local_ip: None, ecn, sizes: sizes.clone() };
+            let done = outbox.send(&mut endpoint, now, transmit, 0);
+            assert_eq!(done, full_after.is_none());
+            outbox.flush(&mut endpoint, now);
+            assert_eq!(card.sizes.lock().unwrap().0, sizes);
+            let counters = observe.counters();
+            assert_eq!(counters.datagrams_sent, 5);
+            // What was left when there was no room is tried in one piece again.
+            let divided = 1 + u64::from(full_after.is_some());
+            assert_eq!(counters.sends_divided, divided, "{full_after:?}");
+            assert!(counters.send_errors.is_empty());
+        }
+    }
 
     #[test]
     fn equal_datagrams_go_out_together_with_one_smaller() {

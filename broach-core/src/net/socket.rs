@@ -58,6 +58,12 @@ pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// How many bytes the operating system keeps until they are received, if that is known. What
+    /// does not fit is lost without a word, so it bounds what others may be told to send at once.
+    fn receive_buffer(&self) -> Option<usize> {
+        None
+    }
+
     /// How many datagrams of one size [`try_send`](Self::try_send) takes at once.
     fn max_segments(&self) -> usize {
         1

@@ -206,6 +206,18 @@ async fn an_answer_comes_from_the_address_that_was_asked() {
 }
 
 #[tokio::test]
+async fn a_udp_socket_says_what_receive_buffer_it_was_given() {
+    let with = |receive_buffer_bytes| {
+        let config = Transport { receive_buffer_bytes, ..Transport::default() };
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &config).unwrap();
+        socket.receive_buffer().unwrap()
+    };
+    assert_eq!(with(64 << 10), 64 << 10);
+    // The system gives what it wants to, and that is what is told.
+    assert!((64 << 10..1 << 30).contains(&with(1 << 30)));
+}
+
+#[tokio::test]
 async fn an_address_is_given_once() {
     let config = Transport::default();
     let first = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), &config).unwrap();

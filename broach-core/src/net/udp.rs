@@ -21,6 +21,8 @@ pub(crate) struct UdpSocket {
     io: Watched,
     state: UdpSocketState,
     local: SocketAddr,
+    /// What the operating system has given, which may be less than what it was asked for.
+    receive_buffer: Option<usize>,
     ring: Mutex<Ring>,
 }
 
@@ -52,12 +54,13 @@ impl UdpSocket {
         // The system gives what it allows; smaller buffers cost speed, not correctness.
         let _ = socket.set_recv_buffer_size(config.receive_buffer_bytes);
         let _ = socket.set_send_buffer_size(config.send_buffer_bytes);
+        let receive_buffer = socket.recv_buffer_size().ok().map(usable);
         let state = UdpSocketState::new((&socket).into())?;
         let io = Watched::new(socket.into())?;
         let local = io.socket().local_addr()?;
         let buffers = vec![0; BUFFERS * BUFFER_BYTES];
         let ring = Mutex::new(Ring { buffers, metas: [RecvMeta::default(); BUFFERS] });
-        Ok(Self { io, state, local, ring })
+        Ok(Self { io, state, local, receive_buffer, ring })
     }
 
     /// The address as the socket has to be given it.
@@ -113,6 +116,10 @@ impl DatagramSocket for UdpSocket {
         Ok(self.local)
     }
 
+    fn receive_buffer(&self) -> Option<usize> {
+        self.receive_buffer
+    }
+
     fn max_segments(&self) -> usize {
         self.state.max_gso_segments()
     }
@@ -122,6 +129,12 @@ impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UdpSocket").field("local", &self.local).finish_non_exhaustive()
     }
+}
+
+/// What a receive buffer of so many bytes holds. Linux says twice what it was asked for, because it
+/// counts what it needs for itself; its limit, `net.core.rmem_max`, is in the bytes asked for.
+const fn usable(bytes: usize) -> usize {
+    if cfg!(any(target_os = "linux", target_os = "android")) { bytes / 2 } else { bytes }
 }
 
 /// Takes apart what the operating system has put into one buffer: datagrams of one size from one

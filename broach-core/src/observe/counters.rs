@@ -25,8 +25,14 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Datagrams given up as lost.
     pub datagrams_lost: u64,
+    /// How often a session slowed down because something was lost.
+    pub congested_by_loss: u64,
+    /// How often a session slowed down because a router said with a mark that it is congested.
+    pub congested_by_mark: u64,
     /// Probes sent because nothing came back.
     pub probes_sent: u64,
+    /// How often several datagrams were not taken in one piece and went out one by one.
+    pub sends_divided: u64,
     /// Errors of the operating system on sending, by number.
     pub send_errors: Errnos,
     /// Errors of the operating system on receiving, by number.
@@ -108,7 +114,10 @@ pub(super) struct Live {
     datagrams_sent: AtomicU64,
     bytes_sent: AtomicU64,
     datagrams_lost: AtomicU64,
+    congested_by_loss: AtomicU64,
+    congested_by_mark: AtomicU64,
     probes_sent: AtomicU64,
+    sends_divided: AtomicU64,
     send_errors: Mutex<Errnos>,
     receive_errors: Mutex<Errnos>,
     sessions_opened: AtomicU64,
@@ -148,6 +157,9 @@ impl Live {
             Event::SendFailed { errno, .. } => add_errno(&self.send_errors, errno),
             Event::ReceiveFailed { errno } => add_errno(&self.receive_errors, errno),
             Event::DatagramLost { .. } => add(&self.datagrams_lost, 1),
+            Event::Congested { marked: false, .. } => add(&self.congested_by_loss, 1),
+            Event::Congested { marked: true, .. } => add(&self.congested_by_mark, 1),
+            Event::SendDivided { .. } => add(&self.sends_divided, 1),
             Event::ProbeSent { .. } => add(&self.probes_sent, 1),
             Event::SessionOpened { .. } => add(&self.sessions_opened, 1),
             Event::SessionClosed { reason, .. } => add(&self.sessions_closed[reason as usize], 1),
@@ -167,7 +179,9 @@ impl Live {
             Event::SuspicionRefuted => add(&self.suspicions_refuted, 1),
             Event::SeedUnusable { .. } => add(&self.seeds_unusable, 1),
             Event::AdvertRefused { .. } => add(&self.adverts_refused, 1),
-            Event::MemberChanged { .. }
+            Event::ReceiveBuffer { .. }
+            | Event::DatagramSize { .. }
+            | Event::MemberChanged { .. }
             | Event::AddressClaimed { .. }
             | Event::NobodyAnswers { .. }
             | Event::AdvertsFull { .. }
@@ -188,6 +202,9 @@ impl Live {
             datagrams_sent: get(&self.datagrams_sent),
             bytes_sent: get(&self.bytes_sent),
             datagrams_lost: get(&self.datagrams_lost),
+            congested_by_loss: get(&self.congested_by_loss),
+            congested_by_mark: get(&self.congested_by_mark),
+            sends_divided: get(&self.sends_divided),
             probes_sent: get(&self.probes_sent),
             send_errors: self.send_errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             receive_errors: self

@@ -45,6 +45,38 @@ pub enum Event<'a> {
         /// The system's error number, 0 if it gave none.
         errno: i32,
     },
+    /// The operating system, or a network card, did not take several datagrams in one piece. They
+    /// go out one by one.
+    SendDivided {
+        /// Where they go.
+        to: SocketAddr,
+        /// How many there are.
+        datagrams: usize,
+        /// The system's error number, 0 if it gave none.
+        errno: i32,
+    },
+    /// The network is asked for more than it carries, so that less is sent to a node from now on.
+    /// At most once per round trip.
+    Congested {
+        /// Where it goes.
+        to: SocketAddr,
+        /// A router has said so with a mark, instead of dropping anything.
+        marked: bool,
+    },
+    /// Datagrams to a node have another size from now on.
+    DatagramSize {
+        /// Where they go.
+        to: SocketAddr,
+        /// How large they are at the most, without the headers of UDP and IP.
+        bytes: usize,
+    },
+    /// The socket is there, with a receive buffer. What comes while it is full is lost. Said once.
+    ReceiveBuffer {
+        /// How many bytes the operating system gave.
+        given: usize,
+        /// How many it was asked for.
+        asked: usize,
+    },
     /// The operating system reported an error on receiving; nothing is lost by it.
     ReceiveFailed {
         /// The system's error number, 0 if it gave none.

@@ -56,6 +56,18 @@ pub(super) fn log(event: &Event<'_>) {
                 (gossip.members_max)"
             );
         }
+        Event::ReceiveBuffer { given, asked } if given < RECEIVE_BUFFER_MIN.min(asked) => {
+            warn!(
+                given,
+                asked,
+                "the operating system gives the socket a small receive buffer: what arrives while \
+                 it is full is lost and has to be sent again. On Linux the limit is \
+                 net.core.rmem_max (sysctl -w net.core.rmem_max={asked})"
+            );
+        }
         _ => {}
     }
 }
+
+/// A receive buffer of fewer bytes is filled by a burst of a few senders.
+const RECEIVE_BUFFER_MIN: usize = 1 << 20;

@@ -1,8 +1,6 @@
 //! What goes into a session's next datagram.
 
-use std::net::SocketAddr;
-
-use crate::config::{BASE_DATAGRAM_BYTES, Transport};
+use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::ids::SessionId;
 use crate::proto::active::Freshness;
@@ -18,6 +16,7 @@ impl Session {
         self.link.received.must_ack(now)
             || self.link.owes_probe()
             || self.has_frames() && self.may_send(now)
+            || self.path_probe_due(now).is_some()
     }
 
     /// Whether there is anything that wants an acknowledgement.
@@ -57,8 +56,12 @@ impl Session {
         if !self.wants_to_send(now) {
             return None;
         }
-        let bytes_max = self.datagram_bytes_max()?;
+        let mut bytes_max = self.datagram_bytes_max()?;
         let probe = self.link.owes_probe();
+        if probe {
+            // It may be for their size that nothing is heard of the others.
+            bytes_max = bytes_max.min(BASE_DATAGRAM_BYTES);
+        }
         let start = buffer.len();
         let init = self.init(shared);
         let header = Header {
@@ -79,8 +82,13 @@ impl Session {
             buffer.truncate(start);
             return None;
         }
+        if writer.room() <= FULL_ROOM_MAX {
+            self.link.path.on_full_datagram();
+        }
         match &self.side {
-            Side::Client(Client { opening: Some(_), .. }) => writer.finish_padded(),
+            Side::Client(Client { opening: Some(_), .. }) => {
+                writer.finish_padded(BASE_DATAGRAM_BYTES)
+            }
             _ => writer.finish(),
         }
         let size = buffer.len() - start;
@@ -88,6 +96,34 @@ impl Session {
         if let Side::Server(server) = &mut self.side {
             server.bytes_out += size as u64;
         }
+        Some(size)
+    }
+
+    /// How large the datagram is that is to try whether the path carries its size, if one is to go
+    /// out now: both sides must know the session, and trust each other's address.
+    fn path_probe_due(&self, now: Time) -> Option<usize> {
+        let bytes = self.link.path.probe_due(now)?;
+        let open = match &self.side {
+            Side::Client(client) => client.opening.is_none(),
+            Side::Server(server) => server.answered,
+        };
+        open.then_some(bytes)
+    }
+
+    /// Writes the datagram that tries whether the path carries its size, if one is due. It goes
+    /// out when everything else has that may, and holds nothing that could be missed.
+    pub(crate) fn write_path_probe(&mut self, now: Time, buffer: &mut Vec<u8>) -> Option<usize> {
+        let bytes = self.path_probe_due(now)?;
+        let to = self.peer_id?;
+        let start = buffer.len();
+        let number = self.link.next_number();
+        let header = Header { kind: Kind::Data, ack_now: false, to, number };
+        let mut writer = Writer::begin(buffer, bytes, header, None);
+        writer.ping();
+        writer.finish_padded(bytes);
+        let size = buffer.len() - start;
+        self.link.push(SentFrame::Ping);
+        self.link.on_path_probe_sent(now, size);
         Some(size)
     }
 
@@ -175,7 +211,7 @@ impl Session {
     /// How large the next datagram may be; `None` if not even a small one may go out, because the
     /// other side has to prove its address first.
     fn datagram_bytes_max(&self) -> Option<usize> {
-        let bytes = self.link.datagram_bytes().min(self.peer_limits.datagram_bytes);
+        let bytes = self.link.path.datagram_bytes();
         let Side::Server(server) = &self.side else {
             return Some(bytes);
         };
@@ -188,20 +224,12 @@ impl Session {
     }
 }
 
-/// How large datagrams are unless it is set: the loopback interface carries large ones, and any
-/// other path may not.
-pub(super) fn datagram_bytes(config: &Transport, peer: SocketAddr) -> usize {
-    let usual = if peer.ip().is_loopback() { LOOPBACK_BYTES } else { BASE_DATAGRAM_BYTES };
-    config.datagram_bytes.unwrap_or(usual)
-}
-
-/// Measured: larger datagrams gain little more, and fill a receive buffer of the usual size in a
-/// few.
-const LOOPBACK_BYTES: usize = 16_384;
-
 /// So many bytes go out for each that came in, to an address that has not proved itself
 /// (RFC 9000 §8.1).
 pub(super) const AMPLIFICATION_MAX: u64 = 3;
+
+/// A datagram with no more room than this is full: a piece is cut so that its head fits in any case.
+const FULL_ROOM_MAX: usize = 8;
 
 /// A datagram that could hold less than this is not begun.
 const WORTH_SENDING: usize = HEADER_BYTES + TRAILER_BYTES + 80;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::observe::{CloseReason, Event as Seen};
 use crate::peer::Peer;
@@ -98,8 +99,9 @@ impl Endpoint {
         let time = self.shared.config.dead_after;
         match &session.side {
             Side::Client(Client { opening: Some(_), trouble, .. }) => format!(
-                "has not answered for {time:?} (transport.dead_after): is it running, and is the \
-                 address right?{trouble}"
+                "has not answered for {time:?} (transport.dead_after): is it running, is the \
+                 address right, and does the path carry datagrams of {BASE_DATAGRAM_BYTES} \
+                 bytes?{trouble}"
             ),
             Side::Client(Client { trouble, .. }) => {
                 format!("does not answer any more, for {time:?} (transport.dead_after){trouble}")

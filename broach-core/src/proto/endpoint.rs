@@ -25,7 +25,6 @@ use crate::proto::side::{Client, Opening, Side};
 use crate::proto::stateless::{Answer, Answers};
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
-use crate::proto::trouble::Trouble;
 use crate::proto::{
     CallBytes, Condition, Event, Failed, Identity, NewCall, Serving, Ticket, Transmit,
 };
@@ -73,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
+    /// How many bytes that have arrived wait to be read at the most, if that is known.
+    pub(crate) receive_buffer_given: Option<usize>,
     /// Callers are asked to make new calls elsewhere.
     pub(super) leaving: bool,
 }
@@ -100,6 +101,7 @@ impl Endpoint {
             records,
             refusal: None,
             leaving: false,
+            receive_buffer_given: None,
         };
         Self {
             shared,
@@ -118,6 +120,11 @@ impl Endpoint {
             frames: Vec::new(),
             half_open: 0,
         }
+    }
+
+    /// So many bytes that have arrived wait to be read at the most, if that is known.
+    pub(crate) const fn set_receive_buffer(&mut self, given: Option<usize>) {
+        self.shared.receive_buffer_given = given;
     }
 
     /// Begins a call to a node. Returns the session that it is made in; it ends with
@@ -193,15 +200,6 @@ impl Endpoint {
         self.sessions[*self.by_id.get(&session)?].peer_node()
     }
 
-    /// The operating system did not take a datagram. It counts as sent, and is lost; those who wait
-    /// for what it was to bring are told why if nothing else comes.
-    pub(crate) fn on_send_failed(&mut self, to: SocketAddr, errno: i32) {
-        let session = self.peers.get(to).session.and_then(|index| self.sessions.get_mut(index));
-        if let Some(Session { side: Side::Client(client), .. }) = session {
-            client.trouble = Trouble { errno: (errno != 0).then_some(errno) };
-        }
-    }
-
     /// A node is known to live from another source. A session that is opened to it from now on
     /// names that life.
     pub(crate) fn know(&mut self, peer: Peer) {
@@ -262,13 +260,16 @@ impl Endpoint {
                 continue;
             };
             session.queued = false;
-            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.ecn());
+            let (to, local_ip, ecn) = (session.peer, session.local_ip, session.link.path.ecn());
             let mut sizes = Vec::new();
             while sizes.len() < TRANSMIT_DATAGRAMS && buffer.len() < TRANSMIT_BYTES {
                 let Some(size) = session.write(now, buffer, &self.shared) else {
                     break;
                 };
                 sizes.push(size);
+            }
+            if sizes.is_empty() {
+                sizes.extend(session.write_path_probe(now, buffer));
             }
             if sizes.is_empty() {
                 // It wanted to send and could not, for want of room or of trust: it is looked at

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{BASE_DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, SizeLimits};
+use crate::config::{DATAGRAM_BYTES_MAX, SizeLimits};
 use crate::deadline::Time;
 use crate::proto::endpoint::Shared;
 use crate::proto::session::{Effects, Session};
@@ -13,7 +13,6 @@ use crate::wire::{Token, micros, schema};
 /// What the other side takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerLimits {
-    pub(crate) datagram_bytes: usize,
     pub(crate) sizes: SizeLimits,
     /// How long it keeps a session that is not used.
     pub(super) idle: Option<Duration>,
@@ -23,7 +22,7 @@ impl PeerLimits {
     /// What may be taken for granted before the other side has said anything.
     pub(super) const fn unknown() -> Self {
         let sizes = SizeLimits { message: usize::MAX, metadata: usize::MAX };
-        Self { datagram_bytes: BASE_DATAGRAM_BYTES, sizes, idle: None }
+        Self { sizes, idle: None }
     }
 }
 
@@ -57,7 +56,7 @@ impl Session {
     pub(super) fn on_hello(&mut self, hello: &schema::Hello, effects: &mut Effects) {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         self.link.set_peer_ack_delay(Duration::from_micros(hello.max_ack_delay_us));
-        self.peer_limits.datagram_bytes = bytes(hello.datagram_bytes).max(BASE_DATAGRAM_BYTES);
+        self.link.path.set_peer_datagram_bytes(bytes(hello.datagram_bytes));
         // What is not said is not limited.
         let limit = |said: u64| if said == 0 { usize::MAX } else { bytes(said) };
         self.peer_limits.sizes = SizeLimits {

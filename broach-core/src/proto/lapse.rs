@@ -21,6 +21,7 @@ impl Session {
         for _ in 0..elapsed.lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
         }
+        self.link.path.take_news().tell(self.peer, &shared.observe);
         if elapsed.probe {
             shared.observe.emit(Seen::ProbeSent { to: self.peer });
         }

@@ -1,5 +1,4 @@
-//! One direction-neutral half of a session: numbers, acknowledgements, losses, probes, and how much
-//! may be in flight.
+//! One direction-neutral half of a session: numbers, acknowledgements, losses, probes.
 //!
 //! A link knows datagrams and nothing of calls. What a lost datagram carried is handed back to the
 //! session, which sends it again as it sees fit.
@@ -7,17 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Network, Transport};
+use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ecn::Ecn;
 use crate::ids::PacketNumber;
-use crate::proto::congestion::{Acked, Cubic, Losses, Sizes, Window};
-use crate::proto::marking::Marking;
-use crate::proto::pacer::{PACED_RTT_MIN, Pacer, Rate};
+use crate::proto::path::Path;
 use crate::proto::received::Received;
 use crate::proto::rtt::Rtt;
 use crate::proto::sent::{NeverSent, Sent, SentFrame};
-use crate::wire::{Marks, schema};
+use crate::wire::schema;
 
 /// The state of the way to the other side and back.
 #[derive(Debug)]
@@ -26,11 +23,7 @@ pub(crate) struct Link {
     pub(crate) received: Received,
     sent: Sent,
     rtt: Rtt,
-    window: Window<Cubic>,
-    pacer: Pacer,
-    marking: Marking,
-    /// Bytes of a datagram.
-    datagram: usize,
+    pub(crate) path: Path,
     /// The number of the next datagram.
     next: PacketNumber,
     /// How often the probe time-out has doubled since something was last acknowledged.
@@ -57,23 +50,19 @@ pub(crate) struct Elapsed {
 }
 
 impl Link {
-    /// A link of which nothing is known but, perhaps, what its round trip was earlier. Its datagrams
-    /// have at most `datagram` bytes.
+    /// A link of which nothing is known but, perhaps, what its round trip was earlier.
     pub(crate) fn new(
         config: Arc<Transport>,
         now: Time,
         rtt: Option<Duration>,
-        datagram: usize,
+        loopback: bool,
     ) -> Self {
         let rtt = Rtt::new(rtt.unwrap_or(config.initial_rtt));
         Self {
             received: Received::new(),
             sent: Sent::new(),
             rtt,
-            window: Window::new(sizes(config.network, datagram)),
-            pacer: Pacer::new(),
-            marking: Marking::new(),
-            datagram,
+            path: Path::new(&config, loopback),
             next: PacketNumber(0),
             backoff: 0,
             probes: 0,
@@ -116,29 +105,16 @@ impl Link {
         ack: &schema::Ack,
         arrived: impl FnMut(SentFrame),
     ) -> Result<bool, NeverSent> {
-        let growing = self.window.growing();
-        let report = self.sent.on_ack(now, ack, self.next, &growing, arrived)?;
+        let watched = self.path.watched();
+        let report = self.sent.on_ack(now, ack, self.next, &watched, arrived)?;
         if let Some(sample) = report.sample {
             let delay = Duration::from_micros(ack.delay_us).min(self.peer_ack_delay);
             self.rtt.update(sample, delay);
         }
         if report.progress {
             (self.backoff, self.probes) = (0, 0);
-            self.window.on_ack(&Acked {
-                now,
-                bytes: report.growing,
-                largest: ack.largest,
-                sample: report.sample.map(|_| self.rtt.adjusted()),
-                rtt: self.rtt.smoothed(),
-            });
         }
-        for &lost_at in &report.late {
-            self.window.on_late(lost_at);
-        }
-        let marks = Marks { congested: ack.ce, bare: ack.bare };
-        if self.marking.on_ack(marks) {
-            self.window.on_marked(now, ack.largest, self.next.0);
-        }
+        self.path.on_ack(now, ack, &report, &self.rtt, self.next.0);
         if let Some(largest) = report.ack_seen {
             self.received.on_ack_seen(largest);
         }
@@ -147,17 +123,14 @@ impl Link {
 
     /// Finds what is lost now. The frames go to `lost`; returns the number of datagrams.
     pub(crate) fn detect_lost(&mut self, now: Time, lost: impl FnMut(SentFrame)) -> usize {
-        let losses = self.sent.detect_lost(now, self.rtt.loss_delay(LOSS_DELAY_MIN), lost);
-        if 0 < losses.count {
-            self.on_lost(now, &losses);
+        let delay = self.rtt.loss_delay(LOSS_DELAY_MIN);
+        let losses = self.sent.detect_lost(now, delay, self.path.watched().path_probe, lost);
+        if 0 < losses.count || losses.path_probe {
+            // Before the first measurement a probe time-out is a guess.
+            let outage = self.rtt.measured().map(|_| OUTAGE_PROBES * self.probe_timeout());
+            self.path.on_lost(now, &losses, self.next.0, outage.unwrap_or(Duration::MAX));
         }
         losses.count
-    }
-
-    fn on_lost(&mut self, now: Time, losses: &Losses) {
-        // Before the first measurement a probe time-out is a guess.
-        let outage = self.rtt.measured().map(|_| OUTAGE_PROBES * self.probe_timeout());
-        self.window.on_lost(now, losses, self.next.0, outage.unwrap_or(Duration::MAX));
     }
 
     /// Everything in flight has been refused and goes out again.
@@ -176,7 +149,7 @@ impl Link {
             self.sent.oldest().cloned().for_each(again);
             self.backoff += 1;
             self.probes = 1;
-            self.marking.on_probe();
+            self.path.on_timeout();
             // The next one counts from now even if this one cannot go out.
             self.eliciting_at = now;
             elapsed.probe = true;
@@ -226,29 +199,12 @@ impl Link {
 
     /// Whether one more datagram that wants an acknowledgement may go out now.
     pub(crate) fn may_send(&self, now: Time) -> bool {
-        self.has_window() && self.pacer.free_at() <= now
+        self.path.may_send(now, self.sent.bytes_in_flight())
     }
 
     /// When one more may go out, if nothing but its pace holds it back.
     pub(crate) fn paced_until(&self, now: Time) -> Option<Time> {
-        let free_at = self.pacer.free_at();
-        (now < free_at && self.has_window()).then_some(free_at)
-    }
-
-    /// Whether the window has room for one more datagram.
-    fn has_window(&self) -> bool {
-        let bytes = self.sent.bytes_in_flight() + self.datagram as u64;
-        self.sent.in_flight() == 0 || bytes <= self.window.bytes()
-    }
-
-    /// What is written on the next datagram for the network.
-    pub(crate) const fn ecn(&self) -> Ecn {
-        self.marking.ecn()
-    }
-
-    /// Bytes of a datagram.
-    pub(crate) const fn datagram_bytes(&self) -> usize {
-        self.datagram
+        self.path.paced_until(now, self.sent.bytes_in_flight())
     }
 
     /// How many datagrams are in flight.
@@ -269,35 +225,36 @@ impl Link {
     /// A datagram of so many bytes goes out, under the [next number](Self::next_number). If it
     /// carries an acknowledgement that is done with; if it wants one it is waited for.
     pub(crate) fn on_sent(&mut self, now: Time, bytes: usize, acks: bool, eliciting: bool) {
-        let number = self.next;
-        self.next = number.next();
-        self.marking.on_sent();
         let acked = if acks { self.received.largest() } else { None };
         if acks {
             self.received.on_ack_sent();
         }
-        if eliciting {
-            if self.sent.in_flight() == 0 && self.idle_after() < now.since(self.eliciting_at) {
-                self.window.on_idle();
-            }
-            self.sent.on_sent(now, number, acked, bytes);
-            self.window.on_sent(number.0, self.sent.bytes_in_flight(), self.datagram as u64);
-            if PACED_RTT_MIN <= self.rtt.shortest() {
-                self.pacer.on_sent(now, bytes as u64, self.rate());
-            }
-            self.eliciting_at = now;
-            self.probes = self.probes.saturating_sub(1);
+        if !eliciting {
+            self.next = self.next.next();
+            self.path.on_any_sent();
+            return;
         }
+        if self.sent.in_flight() == 0 && self.idle_after() < now.since(self.eliciting_at) {
+            self.path.on_idle();
+        }
+        self.record(now, bytes, acked);
+        self.probes = self.probes.saturating_sub(1);
     }
 
-    /// How fast datagrams go out.
-    fn rate(&self) -> Rate {
-        Rate {
-            window: self.window.bytes(),
-            rtt: self.rtt.smoothed(),
-            searching: self.window.is_searching(),
-            datagram: self.datagram as u64,
-        }
+    /// A datagram goes out that tries whether the path carries its size.
+    pub(crate) fn on_path_probe_sent(&mut self, now: Time, bytes: usize) {
+        self.path.on_probe_sent(self.next.0);
+        self.record(now, bytes, None);
+    }
+
+    /// A datagram that wants an acknowledgement goes out.
+    fn record(&mut self, now: Time, bytes: usize, acked: Option<u64>) {
+        let number = self.next;
+        self.next = number.next();
+        self.sent.on_sent(now, number, acked, bytes);
+        self.path.on_any_sent();
+        self.path.on_sent(now, number.0, bytes, self.sent.bytes_in_flight(), &self.rtt);
+        self.eliciting_at = now;
     }
 
     /// After so long without anything in flight the path may have changed.
@@ -343,36 +300,6 @@ impl Link {
     }
 }
 
-/// What the window is counted in, on such a network and with datagrams of this size.
-fn sizes(network: Network, datagram: usize) -> Sizes {
-    let datagram = datagram as u64;
-    match network {
-        Network::Lan => Sizes {
-            datagram,
-            initial: LAN_INITIAL_DATAGRAMS * datagram,
-            min: LAN_MIN_DATAGRAMS * datagram,
-        },
-        // RFC 9002 §7.2.
-        Network::Wan => {
-            let min = WAN_MIN_DATAGRAMS * datagram;
-            let initial = (WAN_INITIAL_DATAGRAMS * datagram).min(WAN_INITIAL_BYTES.max(min));
-            Sizes { datagram, initial, min }
-        }
-    }
-}
-
-/// The window at the beginning on a local network: as much as the unscheduled bytes of Homa, and
-/// not too much for the smallest receive buffer.
-pub(super) const LAN_INITIAL_DATAGRAMS: u64 = 32;
-
-/// And what it never falls below: what is lost there was more often held up than dropped.
-pub(super) const LAN_MIN_DATAGRAMS: u64 = 16;
-
-/// The same between networks (RFC 9002 §7.2).
-pub(super) const WAN_INITIAL_DATAGRAMS: u64 = 10;
-pub(super) const WAN_MIN_DATAGRAMS: u64 = 2;
-const WAN_INITIAL_BYTES: u64 = 14_720;
-
 /// When all was lost for longer than so many probe time-outs, nothing known of the path counts any
 /// more (RFC 9002, `kPersistentCongestionThreshold`).
 const OUTAGE_PROBES: u32 = 3;
@@ -403,7 +330,7 @@ mod tests {
     }
 
     fn link() -> Link {
-        Link::new(Arc::new(Transport::default()), at(0), None, 1_200)
+        Link::new(Arc::new(Transport::default()), at(0), None, false)
     }
 
     fn send(link: &mut Link, now: Time, call: u64) {
@@ -463,7 +390,7 @@ mod tests {
     #[test]
     fn the_window_fills_and_opens_again() {
         let mut link = link();
-        for call in 0..LAN_INITIAL_DATAGRAMS {
+        for call in 0..32 {
             assert!(link.may_send(at(0)));
             send(&mut link, at(0), call);
         }

@@ -52,6 +52,8 @@ mod link;
 mod marking;
 mod outgoing;
 mod pacer;
+mod path;
+mod path_mtu;
 mod peers;
 mod queue;
 mod ranges;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::config::BASE_DATAGRAM_BYTES;
 use crate::deadline::Time;
 use crate::ids::{CallId, PacketNumber};
 use crate::proto::congestion::Losses;
@@ -70,6 +71,15 @@ enum Fate {
     Lost(Time),
 }
 
+/// Datagrams whose arrival says more than that they have arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// Those that let the window grow.
+    pub(crate) growing: Range<u64>,
+    /// The one that tries whether the path carries its size.
+    pub(crate) path_probe: Option<u64>,
+}
+
 /// What an acknowledgement tells.
 #[derive(Debug, Default)]
 pub(crate) struct AckReport {
@@ -81,6 +91,10 @@ pub(crate) struct AckReport {
     pub(crate) ack_seen: Option<u64>,
     /// Bytes of those that let the window grow.
     pub(crate) growing: u64,
+    /// Bytes of the one that was to try its size.
+    pub(crate) path_probe: Option<usize>,
+    /// The highest number of one that is larger than every path carries.
+    pub(crate) large: Option<u64>,
     /// When those were given up that have arrived all the same.
     pub(crate) late: Vec<Time>,
 }
@@ -121,8 +135,7 @@ impl Sent {
         self.frames.push_back(frame);
     }
 
-    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`; the numbers in
-    /// `growing` are those whose arrival lets the window grow.
+    /// Takes in an acknowledgement. The frames that have arrived go to `arrived`.
     ///
     /// # Errors
     ///
@@ -132,7 +145,7 @@ impl Sent {
         now: Time,
         ack: &schema::Ack,
         next: PacketNumber,
-        growing: &Range<u64>,
+        watched: &Watched,
         mut arrived: impl FnMut(SentFrame),
     ) -> Result<AckReport, NeverSent> {
         if next.0 <= ack.largest || ack.largest < ack.below {
@@ -143,7 +156,7 @@ impl Sent {
         let newest = self.packets.get(newest).filter(|packet| packet.number == ack.largest);
         let newest = newest.filter(|packet| packet.fate != Fate::Acked);
         report.sample = newest.map(|packet| now.since(packet.sent_at));
-        let mut acked = |range| self.acked_range(range, growing, &mut report, &mut arrived);
+        let mut acked = |range| self.acked_range(range, watched, &mut report, &mut arrived);
         acked(ack.largest - ack.below..ack.largest + 1);
         let mut bottom = ack.largest - ack.below;
         for pair in ack.ranges.chunks_exact(2) {
@@ -168,7 +181,7 @@ impl Sent {
     fn acked_range(
         &mut self,
         range: Range<u64>,
-        growing: &Range<u64>,
+        watched: &Watched,
         report: &mut AckReport,
         arrived: &mut impl FnMut(SentFrame),
     ) {
@@ -194,8 +207,14 @@ impl Sent {
             packet.fate = Fate::Acked;
             report.progress = true;
             report.ack_seen = report.ack_seen.max(packet.acked);
-            if growing.contains(&packet.number) {
-                report.growing += u64::from(packet.bytes);
+            let bytes = packet.bytes as usize;
+            if watched.growing.contains(&packet.number) {
+                report.growing += bytes as u64;
+            }
+            if watched.path_probe == Some(packet.number) {
+                report.path_probe = Some(bytes);
+            } else if BASE_DATAGRAM_BYTES < bytes {
+                report.large = report.large.max(Some(packet.number));
             }
             for frame in self.frames.range(frames) {
                 arrived(frame.clone());
@@ -204,11 +223,13 @@ impl Sent {
     }
 
     /// Finds the datagrams that count as lost: later ones have arrived, enough of them or long
-    /// enough ago. Their frames go to `lost`.
+    /// enough ago. Their frames go to `lost`. That the one which tries whether the path carries its
+    /// size is lost says something of its size only.
     pub(crate) fn detect_lost(
         &mut self,
         now: Time,
         delay: Duration,
+        path_probe: Option<u64>,
         mut lost: impl FnMut(SentFrame),
     ) -> Losses {
         self.loss_at = None;
@@ -233,10 +254,17 @@ impl Sent {
                 since = None;
                 continue;
             }
-            let first = *since.get_or_insert(packet.sent_at);
-            losses.lasted = losses.lasted.max(packet.sent_at.since(first));
-            losses.count += 1;
-            losses.largest = packet.number;
+            if path_probe == Some(packet.number) {
+                losses.path_probe = true;
+            } else {
+                let first = *since.get_or_insert(packet.sent_at);
+                losses.lasted = losses.lasted.max(packet.sent_at.since(first));
+                losses.count += 1;
+                losses.largest = packet.number;
+                if BASE_DATAGRAM_BYTES < packet.bytes as usize {
+                    losses.large = Some(packet.number);
+                }
+            }
             self.in_flight -= 1;
             self.bytes_in_flight -= u64::from(packet.bytes);
             self.packets[index].fate = Fate::Lost(now);
@@ -364,14 +392,19 @@ mod tests {
         let ranges = ranges.to_vec();
         let ack = schema::Ack { largest, below, ranges, ..schema::Ack::default() };
         let mut arrived = Vec::new();
-        sent.on_ack(now, &ack, PacketNumber(1_000), &(0..0), |frame| arrived.push(frame)).unwrap();
+        sent.on_ack(now, &ack, PacketNumber(1_000), &watched(0..0), |frame| arrived.push(frame))
+            .unwrap();
         arrived
     }
 
     fn lost(sent: &mut Sent, now: Time) -> Vec<SentFrame> {
         let mut lost = Vec::new();
-        sent.detect_lost(now, DELAY, |frame| lost.push(frame));
+        sent.detect_lost(now, DELAY, None, |frame| lost.push(frame));
         lost
+    }
+
+    const fn watched(growing: Range<u64>) -> Watched {
+        Watched { growing, path_probe: None }
     }
 
     #[test]
@@ -390,10 +423,10 @@ mod tests {
         let mut sent = sent(3);
         let none = |_| {};
         let newest = schema::Ack { largest: 2, ..schema::Ack::default() };
-        let report = sent.on_ack(at(10), &newest, PacketNumber(3), &(0..0), none).unwrap();
+        let report = sent.on_ack(at(10), &newest, PacketNumber(3), &watched(0..0), none).unwrap();
         assert_eq!(report.sample, Some(Duration::from_millis(8)));
         let older = schema::Ack { largest: 2, below: 2, ..schema::Ack::default() };
-        let report = sent.on_ack(at(20), &older, PacketNumber(3), &(0..0), none).unwrap();
+        let report = sent.on_ack(at(20), &older, PacketNumber(3), &watched(0..0), none).unwrap();
         assert_eq!(report.sample, None);
         assert!(report.progress);
     }
@@ -430,7 +463,7 @@ mod tests {
             schema::Ack { largest: 3, ..schema::Ack::default() },
             schema::Ack { largest: 1, below: 2, ..schema::Ack::default() },
         ] {
-            let result = sent.on_ack(at(3), &ack, PacketNumber(3), &(0..0), |_| ());
+            let result = sent.on_ack(at(3), &ack, PacketNumber(3), &watched(0..0), |_| ());
             assert_eq!(result.unwrap_err(), NeverSent);
         }
         assert_eq!(sent.in_flight(), 3);
@@ -463,21 +496,38 @@ mod tests {
         let mut sent = sent(10);
         assert_eq!(sent.bytes_in_flight(), 1_000);
         let ack = schema::Ack { largest: 9, below: 4, ..schema::Ack::default() };
-        let report = sent.on_ack(at(10), &ack, PacketNumber(10), &(3..8), |_| ()).unwrap();
+        let report = sent.on_ack(at(10), &ack, PacketNumber(10), &watched(3..8), |_| ()).unwrap();
         assert_eq!((report.growing, sent.bytes_in_flight()), (300, 500));
-        let losses = sent.detect_lost(at(10), DELAY, |_| ());
+        let losses = sent.detect_lost(at(10), DELAY, None, |_| ());
         assert_eq!((losses.count, losses.largest), (5, 4));
         assert_eq!((losses.lasted, sent.bytes_in_flight()), (Duration::from_millis(4), 0));
         let late = schema::Ack { largest: 9, below: 9, ..schema::Ack::default() };
-        let report = sent.on_ack(at(12), &late, PacketNumber(10), &(0..10), |_| ()).unwrap();
+        let report = sent.on_ack(at(12), &late, PacketNumber(10), &watched(0..10), |_| ()).unwrap();
         assert_eq!((report.late, sent.bytes_in_flight()), (vec![at(10); 5], 0));
+    }
+
+    #[test]
+    fn what_tries_its_size_is_no_loss_like_others() {
+        let mut sent = sent(3);
+        for (number, bytes) in [(3, 1_400), (4, 1_300), (5, 1_200), (6, 1_300), (7, 1_200)] {
+            sent.on_sent(at(number), PacketNumber(number), None, bytes);
+        }
+        let tried = Watched { growing: 0..0, path_probe: Some(3) };
+        let rest = schema::Ack { largest: 7, below: 2, ..schema::Ack::default() };
+        let report = sent.on_ack(at(10), &rest, PacketNumber(8), &tried, |_| ()).unwrap();
+        assert_eq!((report.path_probe, report.large), (None, Some(6)));
+        let losses = sent.detect_lost(at(100), DELAY, Some(3), |_| ());
+        assert_eq!((losses.count, losses.path_probe, losses.large), (4, true, Some(4)));
+        let late = schema::Ack { largest: 3, ..schema::Ack::default() };
+        let report = sent.on_ack(at(101), &late, PacketNumber(8), &tried, |_| ()).unwrap();
+        assert_eq!((report.path_probe, report.large), (Some(1_400), None));
     }
 
     #[test]
     fn an_outage_ends_with_whatever_arrives_in_between() {
         let mut sent = sent(20);
         ack(&mut sent, at(20), 19, 3, &[5, 1]);
-        let losses = sent.detect_lost(at(100), DELAY, |_| ());
+        let losses = sent.detect_lost(at(100), DELAY, None, |_| ());
         // 0 to 9, then 11 to 15.
         assert_eq!((losses.count, losses.lasted), (15, Duration::from_millis(9)));
     }

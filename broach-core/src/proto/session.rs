@@ -12,7 +12,6 @@ use crate::ids::{CallId, CallKey, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
 use crate::proto::answered::{Answered, Ended, ReplyIntake};
-use crate::proto::assemble::datagram_bytes;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
@@ -83,7 +82,7 @@ impl Session {
             peer_instance: None,
             local_ip: None,
             side,
-            link: Link::new(Arc::clone(config), now, rtt, datagram_bytes(config, peer)),
+            link: Link::new(Arc::clone(config), now, rtt, peer.ip().is_loopback()),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
             ping_due: false,
@@ -242,6 +241,7 @@ impl Session {
         for _ in 0..lost {
             shared.observe.emit(Seen::DatagramLost { to: self.peer });
         }
+        self.link.path.take_news().tell(self.peer, &shared.observe);
     }
 
     fn on_request(

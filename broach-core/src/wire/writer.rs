@@ -11,7 +11,7 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 
 use crate::ids::{CallId, MethodId};
 use crate::wire::datagram::seal;
-use crate::wire::{BASE_DATAGRAM_BYTES, Header, Init, TRAILER_BYTES, schema};
+use crate::wire::{Header, Init, TRAILER_BYTES, schema};
 
 /// A datagram that is being written at the end of a buffer.
 #[derive(Debug)]
@@ -219,11 +219,12 @@ impl<'a> Writer<'a> {
         seal(self.buffer, self.start);
     }
 
-    /// Ends the datagram with zeros up to the base size, and its checksum. It may stay one byte
-    /// short of it, because a field takes at least two.
-    pub(crate) fn finish_padded(self) {
+    /// Ends the datagram with zeros up to a size of at most 16384 bytes, and its checksum. It may
+    /// stay one byte short of it, because a field takes at least two.
+    pub(crate) fn finish_padded(self, bytes: usize) {
+        debug_assert!(bytes <= PADDED_MAX, "more zeros than two bytes can count");
         let written = self.buffer.len() - self.start + TRAILER_BYTES;
-        match BASE_DATAGRAM_BYTES.saturating_sub(written) {
+        match bytes.saturating_sub(written) {
             0 | 1 => {}
             2 => self.buffer.extend_from_slice(&[PADDING, 0]),
             missing => {
@@ -279,6 +280,9 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The length of the zeros takes two bytes.
+const PADDED_MAX: usize = 1 << 14;
+
 /// The tag of the schema's field of zeros.
 const PADDING: u8 = 15 << 3 | 2;
 
@@ -327,6 +331,7 @@ pub(crate) const fn test_header(number: u64) -> Header {
 mod tests {
     use super::*;
     use crate::rng::Rng;
+    use crate::wire::BASE_DATAGRAM_BYTES;
     use crate::wire::Datagram;
     use bytes::Bytes;
 
@@ -481,7 +486,7 @@ mod tests {
             let mut writer = Writer::begin(&mut buffer, 2_000, test_header(0), None);
             let piece = Piece { call: CallId(1), open: None, offset: 0, fin: true, size: 0 };
             writer.request(&piece, data, |buffer| buffer.resize(buffer.len() + data, 1));
-            writer.finish_padded();
+            writer.finish_padded(BASE_DATAGRAM_BYTES);
             assert!(BASE_DATAGRAM_BYTES - 1 <= buffer.len());
             assert!(buffer.len() <= BASE_DATAGRAM_BYTES || 1_150 < data, "{data}");
             let body = Datagram::decode(buffer.into()).unwrap().body;

@@ -147,7 +147,12 @@ impl Tally {
             Event::MemberDied { .. } => counters.members_died += 1,
             Event::MemberLeft { .. } => counters.members_left += 1,
             Event::SuspicionRefuted => counters.suspicions_refuted += 1,
-            Event::MemberChanged { .. }
+            Event::Congested { marked: false, .. } => counters.congested_by_loss += 1,
+            Event::Congested { marked: true, .. } => counters.congested_by_mark += 1,
+            Event::SendDivided { .. } => counters.sends_divided += 1,
+            Event::DatagramSize { .. }
+            | Event::ReceiveBuffer { .. }
+            | Event::MemberChanged { .. }
             | Event::AddressClaimed { .. }
             | Event::ClusterDiffers { .. }
             | Event::VersionDiffers { .. }

@@ -41,6 +41,10 @@ pub(crate) struct Losses {
     pub(crate) largest: u64,
     /// For how long nothing that was sent arrived.
     pub(crate) lasted: Duration,
+    /// The highest number of one that is larger than every path carries.
+    pub(crate) large: Option<u64>,
+    /// The one that was to try its size was lost, which is not counted.
+    pub(crate) path_probe: bool,
 }
 
 impl<C: Controller> Window<C> {
@@ -78,10 +82,17 @@ impl<C: Controller> Window<C> {
     }
 
     /// Datagrams were lost. The next one has the number `next`; `outage` is how long nothing need
-    /// arrive until nothing known of the path counts any more.
-    pub(crate) fn on_lost(&mut self, now: Time, losses: &Losses, next: u64, outage: Duration) {
+    /// arrive until nothing known of the path counts any more. Tells whether this is an event.
+    pub(crate) fn on_lost(
+        &mut self,
+        now: Time,
+        losses: &Losses,
+        next: u64,
+        outage: Duration,
+    ) -> bool {
         let lasting = outage < losses.lasted;
-        if self.settled <= losses.largest || lasting {
+        let event = self.settled <= losses.largest || lasting;
+        if event {
             let before = self.controller.clone();
             self.undo = Some(Undo { before, began: now, lost: 0 });
             self.settled = next;
@@ -91,6 +102,7 @@ impl<C: Controller> Window<C> {
         if let Some(undo) = &mut self.undo {
             undo.lost += losses.count;
         }
+        event
     }
 
     /// A datagram that was given up at `lost_at` has arrived.
@@ -105,14 +117,16 @@ impl<C: Controller> Window<C> {
         }
     }
 
-    /// A datagram with this number has arrived with a mark.
-    pub(crate) fn on_marked(&mut self, now: Time, number: u64, next: u64) {
+    /// A datagram with this number has arrived with a mark. Tells whether this is an event.
+    pub(crate) fn on_marked(&mut self, now: Time, number: u64, next: u64) -> bool {
         // A mark is a sign that nothing disproves.
         self.undo = None;
-        if self.settled <= number {
+        let event = self.settled <= number;
+        if event {
             self.settled = next;
             self.controller.on_congestion(now, Sign::Marked);
         }
+        event
     }
 
     /// Nothing was in flight for longer than a probe would have waited.
@@ -122,7 +136,6 @@ impl<C: Controller> Window<C> {
     }
 
     /// Datagrams are of another size from now on.
-    #[expect(dead_code, reason = "so far they have one size for ever")]
     pub(crate) fn set_sizes(&mut self, sizes: Sizes) {
         self.controller.set_sizes(sizes);
         if let Some(undo) = &mut self.undo {
@@ -149,7 +162,7 @@ mod tests {
     }
 
     fn lose(window: &mut Window<impl Controller>, now: Time, largest: u64, next: u64) {
-        let losses = Losses { count: 1, largest, lasted: Duration::ZERO };
+        let losses = Losses { count: 1, largest, ..Losses::default() };
         window.on_lost(now, &losses, next, OUTAGE);
     }
 
@@ -226,7 +239,7 @@ mod tests {
     #[test]
     fn when_nothing_arrives_for_long_it_begins_at_the_least() {
         let mut window = Window::<Cubic>::new(SIZES);
-        let losses = Losses { count: 5, largest: 9, lasted: OUTAGE };
+        let losses = Losses { count: 5, largest: 9, lasted: OUTAGE, ..Losses::default() };
         window.on_lost(at(500), &losses, 10, OUTAGE);
         assert_eq!(window.bytes(), 22_400, "not longer than that");
         let losses = Losses { lasted: OUTAGE + Duration::from_millis(1), ..losses };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::{DATAGRAM_BYTES_MAX, Transport};
 use crate::method::hash64;
-use crate::proto::{assemble, limiter, link, received, seen, sent, stateless, streams};
+use crate::proto::{
+    assemble, limiter, link, path, path_mtu, received, seen, sent, stateless, streams,
+};
 use crate::wire::{
     BASE_DATAGRAM_BYTES, HEADER_BYTES, Kind, MAGIC, Open, RecordKind, TOKEN_BYTES_MAX,
     TRAILER_BYTES, VERSION,
@@ -59,10 +61,19 @@ fn losses_are_found_as_the_guide_says() {
     says(format_args!("at least {} ms, have passed", link::LOSS_DELAY_MIN.as_millis()));
     says(format_args!("{} datagrams wait for one", word(u64::from(received::UNACKED_MAX))));
     says(format_args!("no more than {} ranges", received::RANGES_MAX));
-    let (first, least) = (link::LAN_INITIAL_DATAGRAMS, link::LAN_MIN_DATAGRAMS);
+    let (first, least) = (path::LAN_INITIAL_DATAGRAMS, path::LAN_MIN_DATAGRAMS);
     says(format_args!("begins with {first} datagrams and never falls below {least}"));
-    let (first, least) = (link::WAN_INITIAL_DATAGRAMS, link::WAN_MIN_DATAGRAMS);
+    let (first, least) = (path::WAN_INITIAL_DATAGRAMS, path::WAN_MIN_DATAGRAMS);
     says(format_args!("begins with {first} and never falls below {least}"));
+    says(format_args!("count here with at most {} bytes", path::COUNTED_BYTES_MAX));
+    let sizes = path_mtu::LADDER.map(|size| size.to_string());
+    let [sizes @ .., last, _loopback] = &sizes;
+    says(format_args!("the sizes {} and {last} are tried", sizes.join(", ")));
+    says(format_args!("{} times each", word(path_mtu::PROBES_MAX.into())));
+    says(format_args!("again after {} minutes", path_mtu::SETTLED.as_secs() / 60));
+    let (holes, pause) = (word(path_mtu::HOLES_MAX.into()), path_mtu::BLACK_HOLE.as_secs());
+    says(format_args!("lost {holes} times"));
+    says(format_args!("for {pause} s at least"));
     assert_eq!(stateless::AMPLIFICATION_MAX as u64, assemble::AMPLIFICATION_MAX);
     let three = word(assemble::AMPLIFICATION_MAX);
     says(format_args!("sends at most {three} bytes for each that it got"));

@@ -54,7 +54,7 @@ fn init(number: u64, write: impl FnOnce(&mut Writer<'_>)) -> Bytes {
     let mut buffer = Vec::new();
     let mut writer = Writer::begin(&mut buffer, 1_200, header, Some(&init));
     write(&mut writer);
-    writer.finish_padded();
+    writer.finish_padded(crate::config::BASE_DATAGRAM_BYTES);
     buffer.into()
 }
 

@@ -11,5 +11,6 @@ mod model;
 mod opening;
 mod pair;
 mod path;
+mod path_mtu;
 mod streams;
 mod traffic;

@@ -27,7 +27,7 @@ pub(super) struct Link {
     pub(super) jitter: Duration,
     /// The share that is lost at random.
     pub(super) loss: f64,
-    /// Larger datagrams do not get through.
+    /// Larger datagrams do not get through, counted with the headers of IPv4 and UDP.
     pub(super) mtu: usize,
     /// What has to wait for longer than this is marked, if it may be.
     pub(super) mark_above: Option<Duration>,
@@ -98,7 +98,7 @@ impl Link {
             delay,
             jitter: Duration::ZERO,
             loss: 0.0,
-            mtu: usize::MAX,
+            mtu: 1_500,
             mark_above: None,
             bleaches: false,
         }
@@ -136,6 +136,11 @@ impl Path {
     /// Changes the way there.
     pub(super) fn there(&mut self) -> &mut Link {
         &mut self.ways[0].link
+    }
+
+    /// Changes the way back.
+    pub(super) fn back(&mut self) -> &mut Link {
+        &mut self.ways[1].link
     }
 
     /// What has become of what the callers have sent so far.
@@ -234,7 +239,7 @@ impl Path {
         for mut sent in sent {
             let Way { link, free_at, tally } = &mut self.ways[way];
             tally.sent += 1;
-            if link.mtu < sent.bytes.len() {
+            if link.mtu < sent.bytes.len() + HEADERS {
                 tally.oversized += 1;
                 continue;
             }
@@ -256,8 +261,7 @@ impl Path {
                 tally.marked += 1;
                 sent.ecn = Ecn::Ce;
             }
-            // With the headers of IP and UDP.
-            let bytes = sent.bytes.len() as u64 + 28;
+            let bytes = (sent.bytes.len() + HEADERS) as u64;
             let takes = link.rate.map_or(0, |rate| bytes * 1_000_000_000 / rate);
             *free_at = begins + Duration::from_nanos(takes);
             let jitter = u64::try_from(link.jitter.as_nanos()).unwrap_or(0);
@@ -341,6 +345,9 @@ impl Load {
         Outcome { goodput: path.callers.iter().map(of).collect(), small, tally: path.tally() }
     }
 }
+
+/// Bytes of the headers of IPv4 and UDP.
+const HEADERS: usize = 28;
 
 /// What a small call carries.
 const SMALL_BYTES: usize = 32;

@@ -295,7 +295,9 @@ fn the_window_and_the_probes_are_all_that_is_in_flight() {
     pair.lose = Box::new(|_| true);
     pair.call(1 << 20);
     pair.drive();
-    assert_eq!(pair.sent.len(), 32);
+    // And one datagram that tries whether the path carries its size.
+    assert_eq!(pair.sent.len(), 32 + 1);
+    assert_eq!(pair.sent[32].bytes.len(), 1_232);
 }
 
 #[test]
