@@ -9,10 +9,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
+use crate::client::remote::Inner;
+use crate::client::trial::Trial;
 use crate::code::{Code, Outcome};
-use crate::deadline::{Clock, Deadline};
-use crate::exchange::Messages;
+use crate::deadline::{Clock, Deadline, Time};
+use crate::exchange::{Body, Messages, Reply};
+use crate::metadata::Metadata;
 use crate::observe::{AttemptScope, CallScope};
+use crate::peer::Peer;
 use crate::routing::InFlight;
 use crate::status::{Attempt, Status};
 
@@ -22,6 +26,37 @@ pub(super) struct Attempted {
     pub(super) under_way: Option<UnderWay>,
     pub(super) deadline: Option<Deadline>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A reply of many messages that has begun.
+pub(super) struct Begun {
+    pub(super) messages: Messages,
+    pub(super) metadata: Metadata,
+    pub(super) peer: Option<Peer>,
+    /// When the attempt was.
+    pub(super) begun: Time,
+}
+
+impl Inner {
+    /// Takes in that the reply of an attempt has begun: that is how long its node has taken, and
+    /// the call will not be made again.
+    pub(super) fn begun(&self, trial: &Trial, begun: Begun, under_way: UnderWay) -> Reply {
+        let Begun { messages, metadata, peer, begun } = begun;
+        let clock = Arc::clone(&self.handle.shared().clock);
+        let now = clock.now();
+        let elapsed = now.since(begun);
+        if let Some(target) = &under_way.target {
+            target.live.standing.on_answer();
+            target.on_reply(now, elapsed);
+        }
+        if let Some(requests) = &trial.requests {
+            requests.on_answer();
+        }
+        let (failed, deadline) = (under_way.failed.clone(), trial.deadline);
+        let attempted = Attempted { messages, under_way: Some(under_way), deadline, clock };
+        let body = Body::Stream(Box::pin(attempted));
+        Reply { metadata, peer, failed, elapsed: Some(elapsed), ..Reply::new(body) }
+    }
 }
 
 /// What ends with an attempt.

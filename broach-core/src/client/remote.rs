@@ -10,25 +10,24 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::client::attempted::{Attempted, UnderWay};
+use crate::client::attempted::{Begun, UnderWay};
 use crate::client::budget::RetryBudget;
 use crate::client::channel::Transport;
 use crate::client::lookup::Lookups;
-use crate::client::streaming::{Sending, Streaming};
 use crate::client::trial::{Failed, Next, Trial};
 use crate::client::underway::{End, Here, Underway};
 use crate::client::vacancy::{Vacancy, Waited, WaitingPlace};
 use crate::code::{Code, Outcome};
 use crate::config;
 use crate::deadline::{Sleep, Time};
-use crate::exchange::{Body, Local, Reply, Request, code_of, metadata_record, streams_of};
+use crate::exchange::{Body, Local, Reply, Request, code_of, streams_of};
 use crate::ids::Instance;
-use crate::net::{Handle, Outbound};
-use crate::observe::{AttemptScope, CallScope, TraceContext};
+use crate::net::Handle;
+use crate::observe::{AttemptScope, CallScope};
 use crate::peer::Peer;
 use crate::proto::{CallBytes, Condition};
 use crate::rng::Rng;
-use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking, Target};
+use crate::routing::{Choice, Chosen, Dice, Directory, InFlight, Picker, Picking};
 use crate::status::{Attempt, Status};
 
 /// Makes calls to the nodes of a directory.
@@ -313,34 +312,6 @@ impl Inner {
         Trying { underway, scope, target: chosen.target, begun: now }
     }
 
-    /// Makes an attempt of a call that streams at another node. Its requests flow whether or not
-    /// the call is polled; those that are there already go along with its beginning.
-    fn stream(
-        &self,
-        now: Time,
-        trial: &Trial,
-        outbound: Outbound,
-        target: Arc<Target>,
-        trace: Option<TraceContext>,
-        cx: &mut Context<'_>,
-    ) -> Box<Streaming> {
-        let limits = self.handle.shared().config.size_limits();
-        let many = outbound.streams.replies;
-        let (reader, writer) = self.handle.flow();
-        let mut sending = trial.requests.as_ref().map(|requests| {
-            writer.put_records(&metadata_record(&trial.metadata, trace));
-            let method = trial.scope.method().clone();
-            Sending::new(requests.begin_attempt(), writer, method, limits)
-        });
-        sending.take_if(|sending| sending.poll_unpin(cx).is_ready());
-        let stream = self.handle.open(now, outbound, reader);
-        if let Some(sending) = sending {
-            self.handle.spawn(sending);
-        }
-        let clock = Arc::clone(&self.handle.shared().clock);
-        Box::new(Streaming::new(stream, target, clock, limits, many))
-    }
-
     /// Takes in how an attempt ended, or that its reply has begun; `call` is ended with the stream
     /// of replies then.
     fn settle(
@@ -358,28 +329,11 @@ impl Inner {
         let addr = target.member.addr();
         let result = result.map_err(|status| named(status, addr, trial.scope.method().full_name()));
         if let Ok(Reply { body: Body::Stream(messages), metadata, .. }) = result {
-            let now = self.handle.shared().clock.now();
-            let elapsed = now.since(begun);
-            target.live.standing.on_answer();
-            target.on_reply(now, elapsed);
-            if let Some(requests) = &trial.requests {
-                requests.on_answer();
-            }
             let failed = std::mem::take(&mut trial.attempts);
-            let (peer_addr, target) = (Some(addr), Some(target));
             let under_way =
-                UnderWay { scope, failed: failed.clone(), peer: peer_addr, target, call };
-            let clock = Arc::clone(&self.handle.shared().clock);
-            let (under_way, deadline) = (Some(under_way), trial.deadline);
-            let attempted = Attempted { messages, under_way, deadline, clock };
-            let body = Body::Stream(Box::pin(attempted));
-            return Ok(Reply {
-                metadata,
-                peer,
-                failed,
-                elapsed: Some(elapsed),
-                ..Reply::new(body)
-            });
+                UnderWay { scope, failed, peer: Some(addr), target: Some(target), call };
+            let begun = Begun { messages, metadata, peer, begun };
+            return Ok(self.begun(trial, begun, under_way));
         }
         let outcome = result.as_ref().map_or_else(Status::outcome, |_| Outcome::Executed);
         let elapsed = scope.end(code_of(&result), outcome);

@@ -6,21 +6,55 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{FutureExt, Stream};
 
+use crate::client::remote::Inner;
+use crate::client::trial::Trial;
 use crate::client::underway::End;
 use crate::code::Outcome;
 use crate::config::SizeLimits;
-use crate::deadline::Clock;
+use crate::deadline::{Clock, Time};
 use crate::exchange::{
-    Body, Messages, Outlet, Pump, Reply, read_reply, read_reply_metadata, read_status,
+    Body, Messages, Outlet, Pump, Reply, metadata_record, read_reply, read_reply_metadata,
+    read_status,
 };
 use crate::method::Method;
-use crate::net::{self, Ended, Writer};
+use crate::net::{self, Ended, Outbound, Writer};
+use crate::observe::TraceContext;
 use crate::proto::Condition;
 use crate::routing::Target;
 use crate::status::Status;
 use crate::wire::{Record, RecordKind};
+
+impl Inner {
+    /// Makes an attempt of a call that streams at another node. Its requests flow whether or not
+    /// the call is polled; those that are there already go along with its beginning.
+    pub(super) fn stream(
+        &self,
+        now: Time,
+        trial: &Trial,
+        outbound: Outbound,
+        target: Arc<Target>,
+        trace: Option<TraceContext>,
+        cx: &mut Context<'_>,
+    ) -> Box<Streaming> {
+        let limits = self.handle.shared().config.size_limits();
+        let many = outbound.streams.replies;
+        let (reader, writer) = self.handle.flow();
+        let mut sending = trial.requests.as_ref().map(|requests| {
+            writer.put_records(&metadata_record(&trial.metadata, trace));
+            let method = trial.scope.method().clone();
+            Sending::new(requests.begin_attempt(), writer, method, limits)
+        });
+        sending.take_if(|sending| sending.poll_unpin(cx).is_ready());
+        let stream = self.handle.open(now, outbound, reader);
+        if let Some(sending) = sending {
+            self.handle.spawn(sending);
+        }
+        let clock = Arc::clone(&self.handle.shared().clock);
+        Box::new(Streaming::new(stream, target, clock, limits, many))
+    }
+}
 
 /// A call under way, up to its reply. Dropping it cancels the call.
 pub(super) struct Streaming {

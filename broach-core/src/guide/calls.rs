@@ -96,12 +96,12 @@
 //!   then. They end with their `Stream`. The replies may go on after that, and the requests after
 //!   the last reply.
 //! * **The call ends when the handler returns**: it need not read all requests, and whoever makes
-//!   them is told (the stream is dropped, and [`Sender::send`] gives `CANCELLED`). If it panics, the
-//!   caller gets what was sent before and then `INTERNAL`.
-//! * **A slow reader holds up its sender**, and nobody else. Per stream, [`stream_window_bytes`] may
-//!   be on their way to a program that does not read, and [`stream_send_bytes`] wait at the sender,
-//!   a message more each; then [`Sender::send`] waits, or the caller's stream is not polled. A
-//!   handler whose `send` waits can do something else meanwhile, or give up.
+//!   them is told (the stream is dropped, and [`Sender::send`] gives `CANCELLED`). If it panics,
+//!   the caller gets what was sent before, and then `INTERNAL`.
+//! * **A slow reader holds up its sender**, and nobody else. Per stream, [`stream_window_bytes`]
+//!   may be on their way to a program that does not read, and [`stream_send_bytes`] wait at the
+//!   sender, a message more each; then [`Sender::send`] waits, or the caller's stream is not
+//!   polled. A handler whose `send` waits can do something else meanwhile, or give up.
 //! * **Dropping cancels**: the [`Call`] before its reply has begun, the [`Receiver`] after. The
 //!   handler is dropped where it waits. If it has handed its ends of the stream to another task,
 //!   they give `CANCELLED` there.

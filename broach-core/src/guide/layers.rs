@@ -3,9 +3,8 @@
 //! A layer is one of [`tower`](https://docs.rs/tower): it makes a service out of the service inside
 //! it. [`NodeBuilder::layer`] puts it around all services of a node, [`Channel::layer`] around a
 //! channel; what goes through is a [`Request`] one way, and a [`Reply`] or a [`Status`] the other.
-//! The message in it is encoded, and if there may be many of them it is a stream of such: a layer
-//! can put another stream around it, and must not read it to the end before it passes it on. A layer
-//! that is added later is further out.
+//! The message in it is encoded; if there may be many it is a stream of such, around which a layer
+//! can put another one. A layer that is added later is further out.
 //!
 //! A layer around a channel sees a call once, whatever its attempts. One around a node sees each
 //! call of a method that is served there; the rest is refused before. Calls within the process

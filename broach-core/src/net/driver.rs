@@ -1,20 +1,15 @@
 //! The driver: the one task that owns a node's socket and all its protocol state.
 
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use crate::deadline::{Clock, Time};
-use crate::ids::{MethodId, SessionId};
-use crate::net::flow::{Flow, Reader, Writer};
+use crate::net::flow::Flow;
 use crate::net::gossiper::Gossiper;
 use crate::net::handle::{Handle, Shared};
 use crate::net::handlers::Handlers;
@@ -23,47 +18,12 @@ use crate::net::outbox::Outbox;
 use crate::net::socket::{Datagram, DatagramSocket};
 use crate::net::streams::{Streams, over};
 use crate::net::timer::Timer;
+use crate::net::waiters::Waiters;
+use crate::net::work::Handler;
 use crate::observe::{Event as Seen, Held, Observe};
-use crate::proto::{
-    Arrived, CallBytes, Endpoint, Event, Failed, Identity, NewCall, Received, StreamKey, Ticket,
-};
+use crate::proto::{Endpoint, Event, Identity, Received, StreamKey};
 use crate::rng::Rng;
 use crate::status::Status;
-
-/// What serves the calls that come in.
-pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// Whether there is work to do for calls of this method.
-    fn serves(&self, method: MethodId) -> bool;
-
-    /// Begins the work on a unary call, unless its time is over. The work has to be polled right
-    /// away.
-    fn handle(&self, now: Time, call: Arrived) -> Begun<Work>;
-
-    /// Begins the work on a call that streams, whose requests come in through the reader if they
-    /// are what it streams, and whose replies go out through the writer in the other case.
-    fn handle_stream(
-        &self,
-        now: Time,
-        call: Arrived,
-        requests: Reader,
-        replies: Writer,
-    ) -> Begun<StreamWork>;
-}
-
-/// What comes of a call at first.
-pub(crate) enum Begun<W> {
-    /// It is answered with these bytes, without any work.
-    Refused(CallBytes),
-    /// The work on a call of a method that this node serves.
-    Work(W),
-}
-
-/// A future that begins when it is polled, does not panic, and gives the bytes of the reply.
-pub(crate) type Work = Pin<Box<dyn Future<Output = CallBytes> + Send>>;
-
-/// The same for a call that streams. If nothing has been written into the flow the call ends with
-/// the bytes that this gives; otherwise with the end of the flow.
-pub(crate) type StreamWork = Pin<Box<dyn Future<Output = Option<CallBytes>> + Send>>;
 
 /// What a node's driver is made of.
 #[derive(Debug)]
@@ -103,8 +63,7 @@ struct Driver {
     observe: Observe,
     handlers: Option<Handlers>,
     gossiper: Option<Gossiper>,
-    /// Who waits for the calls under way, and the sessions that these are in.
-    waiters: FxHashMap<Ticket, (Waiter, SessionId)>,
+    waiters: Waiters,
     streams: Streams,
     drained: Option<oneshot::Sender<()>>,
     timer: Timer,
@@ -119,14 +78,6 @@ struct Driver {
     stopping: bool,
     /// Who waits for the end.
     stopped: Option<oneshot::Sender<()>>,
-}
-
-/// Who waits for a call.
-#[derive(Debug)]
-enum Waiter {
-    Unary(oneshot::Sender<Ended>),
-    /// Whoever has the other end of its flow.
-    Stream,
 }
 
 /// What a turn begins with.
@@ -165,7 +116,7 @@ impl Driver {
             observe,
             handlers,
             gossiper,
-            waiters: FxHashMap::default(),
+            waiters: Waiters::default(),
             streams,
             drained: None,
             received: Vec::new(),
@@ -313,18 +264,8 @@ impl Driver {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Ended { ticket, peer, condition, request, result } => {
-                    if let Some((waiter, session)) = self.waiters.remove(&ticket) {
-                        ended += 1;
-                        let request = Some(request);
-                        let how = Ended { peer, condition, request, result };
-                        match waiter {
-                            // Whoever waited may have gone; its cancellation is in the inbox then.
-                            Waiter::Unary(waiter) => drop(waiter.send(how)),
-                            Waiter::Stream => {
-                                self.streams.on_end(StreamKey::Made { session, ticket }, how);
-                            }
-                        }
-                    }
+                    let how = Ended { peer, condition, request: Some(request), result };
+                    ended += usize::from(self.waiters.end(ticket, how, &mut self.streams));
                 }
                 Event::Call(call) => {
                     if let Some(handlers) = &mut self.handlers {
@@ -374,30 +315,19 @@ impl Driver {
                     let _ = waiter.send(Ended::never_begun());
                 }
                 Command::Open { to, call, waiter } => {
-                    let ticket = call.call.ticket;
-                    match self.endpoint.open(now, to, call) {
-                        Ok(session) => {
-                            self.waiters.insert(ticket, (Waiter::Unary(waiter), session));
-                        }
-                        Err(Failed { status, condition, bytes }) => {
-                            let (request, result) = (Some(bytes), Err(status));
-                            let ended = Ended { peer: None, condition, request, result };
-                            let _ = waiter.send(ended);
-                        }
-                    }
+                    self.waiters.open(now, to, call, waiter, &mut self.endpoint);
                 }
                 Command::OpenStream { flow, .. } if self.stopping => {
                     flow.end(Ended::never_begun());
                 }
-                Command::OpenStream { to, call, flow } => self.open_stream(now, to, call, flow),
+                Command::OpenStream { to, call, flow } => {
+                    let ticket = call.call.ticket;
+                    let opened = self.streams.open(now, to, call, &flow, &mut self.endpoint);
+                    self.waiters.watch(ticket, opened);
+                }
                 Command::Flow(flow) => self.exchange(now, &flow),
                 Command::Cancel(ticket) => {
-                    if let Some((waiter, session)) = self.waiters.remove(&ticket) {
-                        if let Waiter::Stream = waiter {
-                            self.streams.remove(StreamKey::Made { session, ticket });
-                        }
-                        self.endpoint.cancel(session, ticket);
-                    }
+                    self.waiters.cancel(ticket, &mut self.streams, &mut self.endpoint);
                 }
                 Command::Reply { serving, bytes, first_poll } => {
                     if let Some(handlers) = &mut self.handlers {
@@ -424,25 +354,6 @@ impl Driver {
         }
         self.streams.wake();
         self.commands = commands;
-    }
-
-    fn open_stream(&mut self, now: Time, to: SocketAddr, mut call: NewCall, flow: Arc<Flow>) {
-        let ticket = call.call.ticket;
-        if call.call.streams.requests {
-            call.bytes = CallBytes::records(flow.take_first());
-        }
-        match self.endpoint.open(now, to, call) {
-            Ok(session) => {
-                self.waiters.insert(ticket, (Waiter::Stream, session));
-                self.streams.insert(StreamKey::Made { session, ticket }, Arc::clone(&flow));
-                // Its user may have ended it meanwhile, or there is something more in it.
-                self.exchange(now, &flow);
-            }
-            Err(Failed { status, condition, bytes }) => {
-                let (request, result) = (Some(bytes), Err(status));
-                flow.end(Ended { peer: None, condition, request, result });
-            }
-        }
     }
 
     /// A user of a stream has put something into its flow.

@@ -1,5 +1,6 @@
 //! [`Streams`]: the ends of streaming calls that a driver has under way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -8,10 +9,11 @@ use rustc_hash::FxHashMap;
 use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::ids::SessionId;
 use crate::net::flow::{self, Flow, Reader, Writer};
 use crate::net::inbox::{Ended, Inbox, stopped};
 use crate::peer::Peer;
-use crate::proto::{Endpoint, Serving, StreamKey};
+use crate::proto::{CallBytes, Endpoint, Failed, NewCall, Serving, StreamKey};
 use crate::status::Status;
 use crate::wire::Record;
 
@@ -56,10 +58,35 @@ impl Streams {
         (reader, writer)
     }
 
-    /// The driver has begun a call.
-    pub(super) fn insert(&mut self, key: StreamKey, flow: Arc<Flow>) {
-        flow.begin(key);
-        self.flows.insert(key, flow);
+    /// Begins a call; tells the session that it is made in. If it cannot be begun, the user is
+    /// told.
+    pub(super) fn open(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        mut call: NewCall,
+        flow: &Arc<Flow>,
+        endpoint: &mut Endpoint,
+    ) -> Option<SessionId> {
+        let ticket = call.call.ticket;
+        if call.call.streams.requests {
+            call.bytes = CallBytes::records(flow.take_first());
+        }
+        match endpoint.open(now, to, call) {
+            Ok(session) => {
+                let key = StreamKey::Made { session, ticket };
+                flow.begin(key);
+                self.flows.insert(key, Arc::clone(flow));
+                // More may be in it already.
+                self.exchange(now, flow, endpoint);
+                Some(session)
+            }
+            Err(Failed { status, condition, bytes }) => {
+                let (request, result) = (Some(bytes), Err(status));
+                flow.end(Ended { peer: None, condition, request, result });
+                None
+            }
+        }
     }
 
     /// A record has come in.

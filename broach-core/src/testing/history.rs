@@ -15,6 +15,8 @@ use crate::code::{Code, Outcome};
 pub struct History {
     calls: BTreeMap<u64, Call>,
     executions: BTreeMap<u64, Vec<Execution>>,
+    /// What was wrong with streams.
+    broken: Vec<Violation>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +90,23 @@ pub enum Violation {
         /// The call.
         token: u64,
     },
+    /// A message of a stream is not the next one: something is missing, repeated, out of order or
+    /// damaged.
+    WrongItem {
+        /// The call.
+        token: u64,
+        /// The number of the message that should have come, counted from 0.
+        item: u64,
+    },
+    /// A stream ended well after more or fewer messages than were sent.
+    EndedElsewhere {
+        /// The call.
+        token: u64,
+        /// How many messages came.
+        items: u64,
+        /// How many were sent.
+        of: u64,
+    },
 }
 
 impl History {
@@ -119,6 +138,21 @@ impl History {
     /// A handler is started for a call.
     pub fn execution(&mut self, token: u64, expired: bool) {
         self.executions.entry(token).or_default().push(Execution { expired });
+    }
+
+    /// A message of a stream has come, which should be the one of number `expected`, counted from
+    /// 0, and is the one of number `item`, or none of this stream.
+    pub fn item(&mut self, token: u64, expected: u64, item: Option<u64>) {
+        if item != Some(expected) {
+            self.broken.push(Violation::WrongItem { token, item: expected });
+        }
+    }
+
+    /// A stream has ended well after so many messages; `of` is how many were sent.
+    pub fn stream_ended(&mut self, token: u64, items: u64, of: u64) {
+        if items != of {
+            self.broken.push(Violation::EndedElsewhere { token, items, of });
+        }
     }
 
     fn end(&mut self, token: u64, end: End) {
@@ -163,7 +197,7 @@ impl History {
     /// All promises that were not kept. `tolerance` is how much later than its deadline a call may
     /// end.
     pub fn judge(&self, tolerance: Duration) -> Vec<Violation> {
-        let mut violations = Vec::new();
+        let mut violations = self.broken.clone();
         for (&token, call) in &self.calls {
             let runs = self.executions.get(&token).map_or(&[][..], Vec::as_slice);
             let mut found = |violation| violations.push(violation);
@@ -230,6 +264,12 @@ impl fmt::Display for Violation {
             Self::WrongReply { token } => write!(f, "call {token} got the reply to another"),
             Self::StartedExpired { token } => {
                 write!(f, "call {token} was run after its deadline")
+            }
+            Self::WrongItem { token, item } => {
+                write!(f, "message {item} of a stream of call {token} is not what was sent")
+            }
+            Self::EndedElsewhere { token, items, of } => {
+                write!(f, "a stream of call {token} ended after {items} messages of {of}")
             }
         }
     }
@@ -298,6 +338,27 @@ mod tests {
         expired.execution(1, true);
         expired.failed(1, at(10), Code::DeadlineExceeded, Outcome::Unknown);
         assert_eq!(expired.judge(TOLERANCE), [Violation::StartedExpired { token: 1 }]);
+    }
+
+    #[test]
+    fn messages_of_streams_come_in_order_and_all_of_them() {
+        let stream = |items: &[Option<u64>], of| {
+            history(1, |history| {
+                for (expected, &item) in (0..).zip(items) {
+                    history.item(1, expected, item);
+                }
+                history.stream_ended(1, items.len() as u64, of);
+                history.replied(1, at(5), true);
+            })
+        };
+        let wrong = |item| Violation::WrongItem { token: 1, item };
+        assert_eq!(stream(&[Some(0), Some(1)], 2), []);
+        assert_eq!(stream(&[], 0), []);
+        assert_eq!(stream(&[Some(0), Some(2)], 2), [wrong(1)]);
+        assert_eq!(stream(&[Some(0), Some(0)], 2), [wrong(1)]);
+        assert_eq!(stream(&[None], 1), [wrong(0)]);
+        let elsewhere = Violation::EndedElsewhere { token: 1, items: 1, of: 2 };
+        assert_eq!(stream(&[Some(0)], 2), [elsewhere]);
     }
 
     #[test]

@@ -44,6 +44,14 @@ pub struct Storm {
     pub request_bytes: RangeInclusive<usize>,
     /// Bytes of the replies, drawn alike.
     pub reply_bytes: RangeInclusive<usize>,
+    /// The share of calls that stream their requests, their replies, or both. Half of them have no
+    /// deadline.
+    pub streaming: f64,
+    /// Messages of a stream, drawn alike; each is as large as a request or a reply.
+    pub items: RangeInclusive<usize>,
+    /// How long readers of streams take over a message at the most: half of them do, evenly spread,
+    /// and the others none.
+    pub thinking: Duration,
     /// How long a handler takes at the most: evenly spread.
     pub service: Duration,
     /// What the network does, each way.
@@ -85,6 +93,9 @@ impl Storm {
             dropped: 0.0,
             request_bytes: 0..=512,
             reply_bytes: 0..=512,
+            streaming: 0.0,
+            items: 0..=50,
+            thinking: Duration::from_millis(20),
             service: Duration::from_millis(2),
             faults: Faults::default(),
             later: Vec::new(),
@@ -118,6 +129,7 @@ impl Storm {
             dropped: 0.05,
             request_bytes: 0..=20_000,
             reply_bytes: 0..=20_000,
+            streaming: 0.2,
             service: Duration::from_millis(20),
             faults,
             later,
@@ -173,6 +185,12 @@ fn forgetful(rng: &mut Rng) -> Transport {
     if rng.chance(0.5) {
         config.idle_client = Duration::from_millis(20 + rng.below(200));
         config.idle_server = config.idle_client + Duration::from_millis(rng.below(200) + 1);
+    }
+    if rng.chance(0.5) {
+        config.stream_window_bytes = 1 + rng.below(50_000) as usize;
+    }
+    if rng.chance(0.5) {
+        config.stream_send_bytes = 1 + rng.below(50_000) as usize;
     }
     config
 }
@@ -271,6 +289,23 @@ mod tests {
     fn the_same_seed_gives_the_same_run() {
         for seed in 0..5 {
             assert_eq!(Storm::wild(seed).run().trace, Storm::wild(seed).run().trace, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn streams_come_whole_and_in_order_and_leave_nothing_behind() {
+        let streams = Storm { streaming: 1.0, dropped: 0.1, ..Storm::new(1) };
+        let report = streams.clone().run();
+        assert!(report.is_good(), "{report}");
+        // Some handlers end their stream with a status.
+        let asked = report.failures.get(&(Code::Aborted, Outcome::Executed));
+        assert!(asked.is_some_and(|&count| 20 < count) && report.failures.len() == 1, "{report}");
+        for seed in 0..10 {
+            let faults = Faults { loss: 0.1, duplicate: 0.1, ..Faults::drawn(seed) };
+            let client_crash_every = (seed % 2 == 0).then_some(Duration::from_secs(3));
+            let storm = Storm { seed, faults, client_crash_every, ..streams.clone() };
+            let report = storm.run();
+            assert!(report.is_good() && 500 < report.replies, "{report}");
         }
     }
 

@@ -23,6 +23,17 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs the cases of broach-interop, with nothing in between and through a relay.
     Interop(Interop),
+    /// Measures what Broach makes of a thin link, between two network namespaces; as root.
+    Thin(Thin),
+    /// The end of the thin link that serves.
+    #[command(hide = true)]
+    ThinServe {
+        /// The address to serve at.
+        ip: IpAddr,
+    },
+    /// The end of the thin link that calls.
+    #[command(hide = true)]
+    ThinCall(ThinCall),
 }
 
 #[derive(Args)]
@@ -58,6 +69,63 @@ pub(crate) struct Interop {
     pub(crate) via: IpAddr,
     #[command(flatten)]
     pub(crate) network: Network,
+}
+
+#[derive(Args)]
+pub(crate) struct Thin {
+    /// How many megabits get through in a second, each way.
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    pub(crate) rate_mbit: f64,
+    /// How many milliseconds packets wait at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) queue_ms: u64,
+    /// Bytes of the largest packet.
+    #[arg(long, value_name = "N", default_value_t = 1500)]
+    pub(crate) mtu: u16,
+    /// How long each measurement takes.
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+}
+
+/// What is done over the thin link at once.
+#[derive(Args)]
+pub(crate) struct ThinCall {
+    #[arg(long)]
+    pub(crate) broach: String,
+    #[arg(long)]
+    pub(crate) tcp: String,
+    /// Bulk transfers with Broach.
+    #[arg(long)]
+    pub(crate) broach_flows: usize,
+    /// And with TCP.
+    #[arg(long)]
+    pub(crate) tcp_flows: usize,
+    /// Small calls all the time.
+    #[arg(long)]
+    pub(crate) small: bool,
+    /// So many small calls in one moment, and nothing else.
+    #[arg(long)]
+    pub(crate) burst: usize,
+    #[arg(long)]
+    pub(crate) seconds: f64,
+}
+
+impl ThinCall {
+    /// The command line that says this.
+    pub(crate) fn to_args(&self) -> Vec<String> {
+        let mut args = vec![
+            format!("--broach={}", self.broach),
+            format!("--tcp={}", self.tcp),
+            format!("--broach-flows={}", self.broach_flows),
+            format!("--tcp-flows={}", self.tcp_flows),
+            format!("--burst={}", self.burst),
+            format!("--seconds={}", self.seconds),
+        ];
+        if self.small {
+            args.push("--small".to_owned());
+        }
+        args
+    }
 }
 
 /// What happens to datagrams, each way.

@@ -18,12 +18,24 @@
 //! runs all cases of `broach-interop`, first without anything in between, then through a relay that
 //! loses a tenth of all datagrams, repeats another one, and holds each up for up to 20 ms each way,
 //! and prints a table. The exit code is 0 only if all of them pass.
+//!
+//! ```text
+//! cargo run --release -p broach-relay -- thin
+//! ```
+//!
+//! needs root, and `ip` and `tc` of Linux. It sets up two network namespaces with a link between
+//! them that carries 10 Mbit/s each way and queues for 50 ms (`tbf`), measures how much of it a
+//! bulk transfer gets, what that does to small calls, and how Broach and TCP share it, and takes
+//! everything down again. The exit code is 0 only if every goal was reached.
 
 mod cases;
 mod cli;
 mod post;
 mod programs;
 mod relay;
+mod thin;
+
+broach_core::include_protos!();
 
 use std::process::ExitCode;
 
@@ -40,6 +52,9 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Interop(options)) => cases::run(options).await,
+        Some(Command::Thin(options)) => thin::run(options).await,
+        Some(Command::ThinServe { ip }) => thin::serve(ip).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::ThinCall(options)) => thin::call(options).await.map(|()| ExitCode::SUCCESS),
         None => carry(cli.carry).await.map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -34,6 +34,9 @@ struct Cli {
     /// Bytes of the largest requests and replies.
     #[arg(long)]
     bytes: Option<usize>,
+    /// The share of calls that stream their requests, their replies, or both.
+    #[arg(long)]
+    streaming: Option<f64>,
     /// Milliseconds that each call may take.
     #[arg(long)]
     deadline_ms: Option<u64>,
@@ -43,7 +46,7 @@ struct Cli {
     /// Simulate whole nodes instead, which find each other by gossip and call each other while some
     /// of them crash, leave, join, stop or are cut off. Each seed draws everything, and is run
     /// twice: both runs must do the same.
-    #[arg(long, conflicts_with_all = ["calls", "bytes", "deadline_ms", "Network"])]
+    #[arg(long, conflicts_with_all = ["calls", "bytes", "streaming", "deadline_ms", "Network"])]
     cluster: bool,
     #[command(flatten)]
     network: Network,
@@ -111,6 +114,7 @@ impl Cli {
         if let Some(bytes) = self.bytes {
             (storm.request_bytes, storm.reply_bytes) = (0..=bytes, 0..=bytes);
         }
+        storm.streaming = self.streaming.unwrap_or(storm.streaming);
         storm.deadline = self.deadline_ms.map_or(storm.deadline, Duration::from_millis);
         storm.idempotent = network.idempotent.unwrap_or(storm.idempotent);
         let every = network.crash_every.map(Duration::from_secs_f64);

@@ -3,7 +3,8 @@
 //!
 //! [`World`] is where nodes live whose time is virtual and whose network does what a test says, and
 //! [`Cluster`] is one with nodes that find each other, under [`Load`] if need be.
-//! [`Probe`], [`Script`], [`Numbers`] and [`Dialog`] are the services they serve. [`Watch`] and [`Recorder`]
+//! [`Probe`], [`Script`], [`Numbers`] and [`Dialog`] are the services they serve. [`Watch`] and
+//! [`Recorder`]
 //! see a node's events, [`Notes`] what becomes of members in its eyes, [`Spans`] its spans,
 //! [`Lines`] its log and [`Tap`] its datagrams; [`forge`] writes datagrams that no node would send.
 

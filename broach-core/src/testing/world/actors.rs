@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::payload::{is_reply_to, magnitude, read_request, reply_body, request_body};
+use super::streams::EndKey;
 use super::{Happening, World};
 use crate::ids::{CallId, MethodId, SessionId};
 use crate::proto::{Arrived, Call, CallBytes, Event, Failed, NewCall, Serving, Streams, Ticket};
@@ -24,6 +25,10 @@ impl World {
         let token = self.next_token;
         self.next_token += 1;
         let server = self.storm.clients + self.rng.below(self.storm.servers as u64) as usize;
+        if 0.0 < self.storm.streaming && self.rng.chance(self.storm.streaming) {
+            self.make_stream(index, server, token);
+            return self.perhaps_drop(index, token);
+        }
         let idempotent = self.rng.chance(self.storm.idempotent);
         let request = magnitude(&mut self.rng, &self.storm.request_bytes);
         let reply = magnitude(&mut self.rng, &self.storm.reply_bytes);
@@ -50,6 +55,11 @@ impl World {
                 self.history.failed(token, self.elapsed(), status.code(), status.outcome());
             }
         }
+        self.perhaps_drop(index, token);
+    }
+
+    /// Some callers will not wait for the end of their call.
+    fn perhaps_drop(&mut self, index: usize, token: u64) {
         if self.rng.chance(self.storm.dropped) {
             let (node, life) = (index, self.nodes[index].life);
             let wait = self.rng.below(self.storm.deadline.as_nanos() as u64 / 10);
@@ -64,7 +74,11 @@ impl World {
         let Some((_, session)) = node.calls.remove(&Ticket(token)) else {
             return;
         };
+        let streamed = node.ends.remove(&EndKey::Made(token)).is_some();
         node.endpoint.cancel(session, Ticket(token));
+        if streamed {
+            self.after(STOP_MAX, Happening::Stopped { token });
+        }
         self.history.dropped(token);
         self.next_call(index);
         self.turn(index);
@@ -89,8 +103,14 @@ impl World {
                 let Some((token, _)) = self.nodes[index].calls.remove(&ticket) else {
                     return;
                 };
-                let failed = match result {
-                    Ok(mut bytes) => match Record::take(&mut bytes) {
+                let streamed = self.end_stream(index, token, result.is_ok());
+                let failed = match (result, streamed) {
+                    (Err(status), _) | (Ok(_), Some(Some(status))) => Some(status),
+                    (Ok(_), Some(None)) => {
+                        self.history.replied(token, self.elapsed(), true);
+                        None
+                    }
+                    (Ok(mut bytes), None) => match Record::take(&mut bytes) {
                         Ok(Record { kind: RecordKind::Message, bytes }) => {
                             self.history.replied(token, self.elapsed(), is_reply_to(token, &bytes));
                             None
@@ -101,19 +121,22 @@ impl World {
                             None
                         }
                     },
-                    Err(status) => Some(status),
                 };
                 if let Some(status) = failed {
                     self.history.failed(token, self.elapsed(), status.code(), status.outcome());
                 }
                 self.next_call(index);
             }
+            Event::Call(arrived) if arrived.streams.any() => self.serve_stream(index, arrived),
             Event::Call(arrived) => self.serve(index, arrived),
+            Event::Record { stream, record } => self.on_record(index, stream, &record),
+            Event::Fin(serving) => self.on_fin(index, serving),
+            Event::Room(stream) => self.pump(index, EndKey::of(stream)),
             Event::Answered(_) | Event::Heard(_) => {}
-            Event::Record { .. } | Event::Fin(_) | Event::Room(_) => {}
             Event::Stop(serving) => {
                 let serving = (serving.session.0, serving.call.0);
                 self.nodes[index].handlers.remove(&serving);
+                self.nodes[index].ends.remove(&EndKey::Served(serving.0, serving.1));
             }
         }
     }
@@ -140,3 +163,7 @@ impl World {
         self.after(Duration::from_micros(10), Happening::Make { node, life });
     }
 }
+
+/// How long after a call was dropped its handler may still run: the other side is told again and
+/// again, and calls itself dead after 10 s if it hears nothing.
+const STOP_MAX: Duration = Duration::from_secs(15);

@@ -1,28 +1,30 @@
 //! The engine of a [`Storm`]: events in the order of virtual time.
 
 mod actors;
+mod lives;
 mod payload;
 mod skew;
+mod streams;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::hash::Hasher;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxHasher;
 
-use crate::deadline::{Stopped, Time};
-use crate::ids::{ClusterHash, Instance, SessionId};
+use crate::deadline::Time;
+use crate::ids::SessionId;
 use crate::net::memory::Carried;
 use crate::observe::Observe;
-use crate::proto::{Endpoint, Identity, Received, Ticket, Transmit};
+use crate::proto::{Endpoint, Received, Ticket, Transmit};
 use crate::rng::Rng;
 use crate::testing::faults::Way;
 use crate::testing::{Faults, History, Report, Storm, Struck};
 use skew::LocalClock;
+use streams::{End, EndKey};
 
 /// All nodes and the network between them.
 pub(crate) struct World {
@@ -57,6 +59,8 @@ enum Happening {
     Crash { node: usize },
     Pause { node: usize },
     Resume { node: usize },
+    Take { node: usize, life: u64, which: EndKey },
+    Stopped { token: u64 },
     Weather { number: usize },
 }
 
@@ -73,6 +77,8 @@ struct Node {
     inbox: VecDeque<(Time, SocketAddr, Carried)>,
     calls: BTreeMap<Ticket, (u64, SessionId)>,
     handlers: BTreeSet<(u64, u64)>,
+    /// Its ends of calls that stream.
+    ends: BTreeMap<EndKey, End>,
 }
 
 /// What went to and came from an address that nobody has.
@@ -153,6 +159,11 @@ impl World {
                 let open = counters.sessions_open();
                 self.report.faults_found.push(format!("{} still has {open} sessions", node.addr));
             }
+            if !node.handlers.is_empty() || !node.ends.is_empty() {
+                let (handlers, ends) = (node.handlers.len(), node.ends.len());
+                let text = format!("{} still runs {handlers} handlers, {ends} streams", node.addr);
+                self.report.faults_found.push(text);
+            }
         }
         (0..self.nodes.len()).for_each(|index| self.count(index));
         for (addr, Traffic { to_it, from_it }) in &self.forged {
@@ -205,6 +216,8 @@ impl World {
                 self.give_up(node, token);
             }
             Happening::Make { .. } | Happening::Drop { .. } => {}
+            Happening::Take { node, life, which } => self.take(node, life, which),
+            Happening::Stopped { token } => self.check_stopped(token),
             Happening::Crash { node } => self.crash(node),
             Happening::Pause { node } => {
                 if self.storm.pause_every.is_some() {
@@ -227,74 +240,6 @@ impl World {
             }
         }
         true
-    }
-
-    /// A node begins a life.
-    fn birth(&mut self, addr: SocketAddr, serves: bool, life: u64) -> Node {
-        let skew = u64::from(self.storm.clock_skew_ppm);
-        let clock = LocalClock {
-            born: self.now,
-            offset: self.rng.below(1 << 40),
-            ppm: self.rng.below(2 * skew + 1) as i64 - skew as i64,
-        };
-        let instance = Instance(self.rng.non_zero());
-        let identity = Identity { instance, cluster: ClusterHash(1) };
-        let observe = Observe::new(Vec::new(), None, Stopped::shared(), Rng::from_seed(0));
-        let config = Arc::new(self.storm.config.clone());
-        let (now, rng) = (clock.local(self.now), self.rng.fork());
-        let endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
-        let (calls, handlers) = (BTreeMap::new(), BTreeSet::new());
-        let inbox = VecDeque::new();
-        let (timer, paused) = (None, false);
-        Node { addr, serves, endpoint, observe, clock, life, timer, paused, inbox, calls, handlers }
-    }
-
-    /// A node dies and another one takes its address.
-    fn crash(&mut self, index: usize) {
-        let Some(every) = self.crash_every(index) else {
-            return;
-        };
-        self.report.crashes += 1;
-        if self.nodes[index].serves && self.rng.chance(self.storm.goodbyes) {
-            let node = &mut self.nodes[index];
-            let now = node.clock.local(self.now);
-            node.endpoint.close_all(now);
-            self.turn(index);
-        }
-        self.count(index);
-        let Node { addr, serves, life, .. } = self.nodes[index];
-        for (token, _) in std::mem::take(&mut self.nodes[index].calls).into_values() {
-            self.history.dropped(token);
-        }
-        self.nodes[index] = self.birth(addr, serves, life + 1);
-        self.plan(Some(every), Happening::Crash { node: index });
-        if !serves {
-            for _ in 0..self.storm.in_flight {
-                self.after(Duration::ZERO, Happening::Make { node: index, life: life + 1 });
-            }
-        }
-    }
-
-    const fn crash_every(&self, index: usize) -> Option<Duration> {
-        if index < self.storm.clients {
-            self.storm.client_crash_every
-        } else {
-            self.storm.server_crash_every
-        }
-    }
-
-    /// Adds what a life has counted to the report.
-    fn count(&mut self, index: usize) {
-        let counters = self.nodes[index].observe.counters();
-        let report = &mut self.report;
-        if !counters.datagrams_add_up() {
-            report.faults_found.push(format!("datagrams do not add up: {counters:?}"));
-        }
-        report.received += counters.datagrams_received;
-        report.probes += counters.probes_sent;
-        for (reason, count) in counters.datagrams_dropped {
-            *report.dropped.entry(reason).or_default() += count;
-        }
     }
 
     /// A datagram reaches an address.

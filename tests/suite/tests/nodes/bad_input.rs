@@ -1,7 +1,6 @@
 //! Services, methods, settings and bytes that make no sense: each is refused with its name, and the
 //! node lives on.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

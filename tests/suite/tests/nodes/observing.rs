@@ -205,11 +205,13 @@ async fn each_attempt_is_counted_once_when_calls_are_retried() {
 async fn a_call_that_is_not_sent_is_counted_as_a_call_without_attempts() {
     let (world, _probe, node, channel) = open().await;
     let before = channel.counters();
-    let status = NumbersClient::new(channel.clone()).count(one()).await.unwrap_err();
+    let much = "x".repeat(10_000);
+    let call = NumbersClient::new(channel.clone()).next(one()).metadata("much", much);
+    let status = call.await.unwrap_err();
     assert_eq!(status.outcome(), Outcome::NotExecuted);
     let after = channel.counters();
     assert_eq!(after.calls_started, before.calls_started + 1);
-    assert_eq!(after.calls_ended[&Code::Unimplemented], 1);
+    assert_eq!(after.calls_ended[&Code::ResourceExhausted], 1);
     assert_eq!(after.attempts_started, before.attempts_started);
     assert_eq!(after.calls_in_flight(), 0);
     world.end((node, channel)).await;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use broach_core::{Code, Receiver, Sender, Status, stream};
 use broach_tests::broach::testing::v1::Item;
 use broach_tests::{Dialog, Dice, World, faults, for_seeds, millis};
-use tokio::sync::mpsc;
 
 use crate::stage::{Stage, large};
 
@@ -109,17 +108,14 @@ async fn run(world: World) -> String {
     };
     let (here, there) =
         (Arc::new(Mutex::new(Side::default())), Arc::new(Mutex::new(Side::default())));
-    let (done, mut ended) = mpsc::unbounded_channel();
     let theirs = Arc::clone(&there);
     let seed = dice.next_u64();
-    let dialog = Dialog::new().talk(move |cx, requests, mut replies| {
-        let (side, done) = (Arc::clone(&theirs), done.clone());
+    let dialog = Dialog::new().talk(move |_, requests, mut replies| {
+        let side = Arc::clone(&theirs);
         async move {
-            let _ = cx;
             replies.send(large(-1, 0)).await?;
             let steps = if let End::Fails(steps) = end { steps } else { u64::MAX };
             let left = talk(&side, Dice::new(seed), requests, replies, steps).await;
-            done.send(()).unwrap();
             drop(left);
             if let End::Fails(_) = end { Err(Status::aborted("enough")) } else { Ok(()) }
         }
@@ -132,7 +128,6 @@ async fn run(world: World) -> String {
     let left = talk(&here, Dice::new(dice.next_u64()), replies, sender, steps).await;
     drop(left);
     stage.dialog.until(|dialog| dialog.finished() + dialog.stopped() == 1).await;
-    drop(ended.try_recv());
     stage.world.network.set_faults(faults(|_| {}));
     let took = stage.world.elapsed();
     stage.end().await;

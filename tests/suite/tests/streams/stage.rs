@@ -1,27 +1,25 @@
 //! [`Stage`]: a node that serves a [`Dialog`], and somebody who calls it.
 
-use std::fmt;
-
 use broach_core::{Channel, Code, Node, Receiver, Status};
 use broach_tests::broach::testing::v1::{DialogClient, Item};
 use broach_tests::{Dialog, World};
 use futures::StreamExt;
 
 /// A node, and a client of it that is another program.
-pub struct Stage {
-    pub world: World,
-    pub dialog: Dialog,
-    pub node: Node,
-    pub channel: Channel,
-    pub client: DialogClient,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) dialog: Dialog,
+    pub(crate) node: Node,
+    pub(crate) channel: Channel,
+    pub(crate) client: DialogClient,
 }
 
 impl Stage {
-    pub async fn new(dialog: Dialog) -> Self {
+    pub(crate) async fn new(dialog: Dialog) -> Self {
         Self::within(World::new(1), dialog).await
     }
 
-    pub async fn within(world: World, dialog: Dialog) -> Self {
+    pub(crate) async fn within(world: World, dialog: Dialog) -> Self {
         let node = world.node(1).serve(dialog.server()).start().await.unwrap();
         let channel = world.channel(2, 1).await;
         let client = DialogClient::new(channel.clone());
@@ -29,7 +27,7 @@ impl Stage {
     }
 
     /// All ends, and nothing is left.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         let Self { world, node, channel, client, .. } = self;
         world.end((node, channel, client)).await;
     }
@@ -37,17 +35,17 @@ impl Stage {
 
 /// The three ways to a service: over the network, from a node to itself, within the process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Way {
+pub(crate) enum Way {
     Network,
     OwnNode,
     InProcess,
 }
 
 impl Way {
-    pub const ALL: [Self; 3] = [Self::Network, Self::OwnNode, Self::InProcess];
+    pub(crate) const ALL: [Self; 3] = [Self::Network, Self::OwnNode, Self::InProcess];
 
     /// A client that calls the service this way, and what has to live meanwhile.
-    pub async fn client(self, dialog: &Dialog) -> (DialogClient, Option<(World, Node)>) {
+    pub(crate) async fn client(self, dialog: &Dialog) -> (DialogClient, Option<(World, Node)>) {
         if self == Self::InProcess {
             return (DialogClient::new(Channel::in_process(dialog.server())), None);
         }
@@ -61,31 +59,26 @@ impl Way {
     }
 }
 
-pub const fn item(number: i64) -> Item {
+pub(crate) const fn item(number: i64) -> Item {
     Item { number, payload: Vec::new() }
 }
 
 /// With so many bytes, which depend on the number.
-pub fn large(number: i64, bytes: usize) -> Item {
+pub(crate) fn large(number: i64, bytes: usize) -> Item {
     let payload = (0..bytes).map(|at| (at as i64 ^ number) as u8).collect();
     Item { number, payload }
 }
 
 /// Everything that comes in, to the end.
-pub async fn all(receiver: Receiver<Item>) -> Vec<Result<i64, Code>> {
+pub(crate) async fn all(receiver: Receiver<Item>) -> Vec<Result<i64, Code>> {
     receiver
         .map(|item| item.map(|item| item.number).map_err(|status| status.code()))
         .collect()
         .await
 }
 
-/// What a caller can tell one error from another by.
-pub fn text(status: &impl fmt::Display) -> String {
-    status.to_string()
-}
-
 /// A handler that sends back what it gets.
-pub fn echo() -> Dialog {
+pub(crate) fn echo() -> Dialog {
     Dialog::new()
         .tell(|_, item, mut replies| async move {
             for number in 0..item.number {
@@ -109,6 +102,6 @@ pub fn echo() -> Dialog {
 }
 
 /// Fails.
-pub fn refuse() -> Status {
+pub(crate) fn refuse() -> Status {
     Status::aborted("as it was asked to")
 }
