@@ -113,6 +113,9 @@ impl Driver {
         let Shared { config, clock, observe, .. } = shared;
         let now = clock.now();
         let mut endpoint = Endpoint::new(now, config, identity, observe.clone(), rng);
+        if let Some(bytes) = socket.receive_buffer_bytes() {
+            endpoint.set_receive_buffer(bytes);
+        }
         if handler.is_none() {
             // Only the caller knows the method's name; it says the rest.
             endpoint.refuse_calls(Status::unimplemented(""));
@@ -197,9 +200,9 @@ impl Driver {
             gossiper.report(now, &mut self.endpoint);
         }
         self.outbox.flush(&mut self.endpoint, now);
-        let (requests, replies) = self.endpoint.bytes_held();
-        let [request_bytes, reply_bytes] = [requests, replies].map(|bytes| bytes as u64);
-        self.observe.hold(Held { request_bytes, reply_bytes });
+        let (incoming, replies) = self.endpoint.bytes_held();
+        let [incoming_bytes, reply_bytes] = [incoming, replies].map(|bytes| bytes as u64);
+        self.observe.hold(Held { incoming_bytes, reply_bytes });
     }
 
     /// When something is to be done without being asked.

@@ -56,6 +56,12 @@ pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// Bytes of its receive buffer, as the operating system counts them; `None` if it has no such
+    /// limit, or it is not known.
+    fn receive_buffer_bytes(&self) -> Option<usize> {
+        None
+    }
+
     /// How many datagrams of one size [`try_send`](Self::try_send) takes at once.
     fn max_segments(&self) -> usize {
         1

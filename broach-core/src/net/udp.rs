@@ -20,6 +20,7 @@ pub(crate) struct UdpSocket {
     io: Watched,
     state: UdpSocketState,
     local: SocketAddr,
+    receive_buffer: Option<usize>,
     ring: Mutex<Ring>,
 }
 
@@ -51,12 +52,13 @@ impl UdpSocket {
         // The system gives what it allows; smaller buffers cost speed, not correctness.
         let _ = socket.set_recv_buffer_size(config.receive_buffer_bytes);
         let _ = socket.set_send_buffer_size(config.send_buffer_bytes);
+        let receive_buffer = socket.recv_buffer_size().ok();
         let state = UdpSocketState::new((&socket).into())?;
         let io = Watched::new(socket.into())?;
         let local = io.socket().local_addr()?;
         let buffers = vec![0; BUFFERS * BUFFER_BYTES];
         let ring = Mutex::new(Ring { buffers, metas: [RecvMeta::default(); BUFFERS] });
-        Ok(Self { io, state, local, ring })
+        Ok(Self { io, state, local, receive_buffer, ring })
     }
 
     /// The address as the socket has to be given it.
@@ -110,6 +112,10 @@ impl DatagramSocket for UdpSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local)
+    }
+
+    fn receive_buffer_bytes(&self) -> Option<usize> {
+        self.receive_buffer
     }
 
     fn max_segments(&self) -> usize {

@@ -126,6 +126,7 @@ impl Session {
         if self.hello_due && writer.hello(&self.hello(now, shared)) {
             self.link.push(SentFrame::Hello);
             self.hello_due = false;
+            self.told = Some(self.side.to_tell(shared));
             wrote = true;
         }
         let calls = match &mut self.side {
@@ -144,6 +145,9 @@ impl Session {
             self.link.push(SentFrame::Ping);
             self.ping_due = false;
             wrote = true;
+        }
+        if wrote {
+            self.write_allowance(writer, shared);
         }
         wrote
     }

@@ -15,13 +15,15 @@ use crate::ids::{PacketNumber, SessionId};
 use crate::observe::{Event as Seen, Observe, Role};
 use crate::peer::Peer;
 use crate::proto::budget::Budget;
-use crate::proto::caller::Caller;
+use crate::proto::caller::{Caller, earlier};
 use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::credit::session_pool;
 use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::peers::Peers;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Opening, Side};
 use crate::proto::stateless::{Answer, Answers};
+use crate::proto::streams::Sending;
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
 use crate::proto::trouble::Trouble;
@@ -131,6 +133,10 @@ impl Endpoint {
             Some(format!(
                 "{max} calls to {to} are waiting to be sent already (transport.calls_waiting_max)"
             ))
+        } else if call.call.streams.requests {
+            let message_max = session.peer_limits.sizes.message;
+            let sending = Sending { message_max, bytes_max: 0 };
+            sending.exceeded(call.bytes.parts(), "the request")
         } else {
             call.bytes.exceed(session.peer_limits.sizes, to)
         };
@@ -150,7 +156,7 @@ impl Endpoint {
             return;
         };
         if let Side::Client(client) = &mut self.sessions[index].side {
-            client.calls.cancel(ticket);
+            client.calls.cancel(ticket, &mut self.shared.budget);
         }
         self.touch(index);
     }
@@ -215,7 +221,7 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn poll_timeout(&mut self, now: Time) -> Option<Time> {
         self.settle(now);
-        self.timers.next()
+        earlier(self.timers.next(), self.shared.budget.grants.next_timeout())
     }
 
     /// What has happened.
@@ -275,7 +281,7 @@ impl Endpoint {
         let opening = Opening { meant: known.instance, token: known.token, shown_from };
         let config = &self.shared.config;
         let replies = RecordLimits::of_replies(config);
-        let calls = Caller::new(config.calls_per_session_max, replies);
+        let calls = Caller::new(config.calls_per_session_max, replies, session_pool(config));
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
         self.peers.entry(to).session = Some(index);
@@ -295,6 +301,7 @@ impl Endpoint {
         self.shared.observe.emit(Seen::SessionOpened { peer, role: session.role() });
         let index = self.sessions.insert(session);
         self.by_id.insert(id, index);
+        self.shared.budget.set_sessions(self.sessions.len());
         index
     }
 
@@ -319,6 +326,7 @@ impl Endpoint {
     }
 
     fn settle(&mut self, now: Time) {
+        self.give_credit(now);
         while let Some(index) = self.changed.pop() {
             let Some(session) = self.sessions.get_mut(index) else { continue };
             // The place may have been taken by another session since.
@@ -334,9 +342,9 @@ impl Endpoint {
         }
     }
 
-    /// Bytes held for calls that are served: unfinished requests, and replies on their way.
+    /// Bytes held for calls: set aside for what comes in, and of replies on their way.
     pub(crate) const fn bytes_held(&self) -> (usize, usize) {
-        (self.shared.budget.reassembly(), self.shared.budget.replies())
+        (self.shared.budget.pool.used(), self.shared.budget.replies())
     }
 
     /// How many sessions of a role there are.

@@ -1,6 +1,8 @@
 //! Two endpoints and the datagrams between them, step by step.
 
+mod accounts;
 mod closing;
+mod credit;
 mod guide;
 mod hostile;
 mod labels;
@@ -8,5 +10,6 @@ mod limits;
 mod model;
 mod opening;
 mod pair;
+mod records;
 mod streams;
 mod traffic;
