@@ -3,6 +3,7 @@
 mod accounts;
 mod closing;
 mod credit;
+mod flow;
 mod guide;
 mod hostile;
 mod labels;
