@@ -71,20 +71,25 @@ pub struct Transport {
     /// Above this, older tokens are refused, which costs their holders one round trip.
     /// Default: 65536.
     pub closed_max: usize,
-    /// Bytes of unfinished requests that are held for one session. Must not be below
-    /// `message_bytes_max`. Default: 64 MiB.
+    /// Bytes that are set aside in one session for requests and replies that have not come whole,
+    /// and for streams that have not been read. What finds no room waits with its sender. Must be
+    /// above `message_bytes_max` and `metadata_bytes_max` together by 256 KiB at least.
+    /// Default: 64 MiB.
     pub reassembly_bytes_per_session_max: usize,
-    /// Bytes of unfinished requests that are held for all sessions together. Must not be below
-    /// `reassembly_bytes_per_session_max`. Default: 256 MiB.
+    /// The same for all sessions together. Must not be below `reassembly_bytes_per_session_max`.
+    /// Default: 256 MiB.
     pub reassembly_bytes_max: usize,
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
-    /// this, new calls are refused. Default: 256 MiB.
+    /// this, with 4 KiB for each call that has not been answered yet, new calls are refused.
+    /// Default: 256 MiB.
     pub reply_bytes_max: usize,
     /// Bytes of a stream that the sending side holds until they have arrived; whoever sends more
     /// waits. Default: 256 KiB.
     pub stream_send_bytes: usize,
     /// Bytes of a stream that the receiving side lets be under way or unread; the sending side
-    /// waits for the rest. A record that is larger is let through all the same. Default: 256 KiB.
+    /// waits for the rest. It begins with 32 KiB, or less if there are many sessions, and goes up
+    /// to this as long as what comes is read. A record that is larger is let through all the same.
+    /// Default: 256 KiB.
     pub stream_window_bytes: usize,
     /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
@@ -209,11 +214,14 @@ impl Transport {
         above_zero("transport.stream_window_bytes", self.stream_window_bytes)?;
         let at_least =
             |field, holds, other| check(field, holds, || format!("must not be below {other}"));
-        at_least(
-            "transport.reassembly_bytes_per_session_max",
-            self.message_bytes_max <= self.reassembly_bytes_per_session_max,
-            "transport.message_bytes_max",
-        )?;
+        let call = self.message_bytes_max.saturating_add(self.metadata_bytes_max);
+        let beside = self.reassembly_bytes_per_session_max.saturating_sub(call);
+        check("transport.reassembly_bytes_per_session_max", REASSEMBLY_SPARE <= beside, || {
+            format!(
+                "must be above transport.message_bytes_max and metadata_bytes_max together by \
+                 {REASSEMBLY_SPARE} bytes at least"
+            )
+        })?;
         at_least(
             "transport.reassembly_bytes_max",
             self.reassembly_bytes_per_session_max <= self.reassembly_bytes_max,
@@ -241,6 +249,9 @@ impl Transport {
         })
     }
 }
+
+/// What is left to other calls beside one message of the largest size.
+const REASSEMBLY_SPARE: usize = 256 << 10;
 
 /// A token has to live for a few round trips at least.
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);

@@ -207,11 +207,6 @@
 //! replies only are a stream as a unary one. The replies may end before the requests do; what is
 //! left of the requests is then of no use, and is not sent.
 //!
-//! Of a stream, at most 32768 bytes are sent until the other side has sent a Credit for the call:
-//! it names the offset below which it takes bytes. It is raised as the user there takes messages,
-//! and never lowered. A Credit that is lost goes out again with the latest offset; one for a call
-//! that has ended is ignored.
-//!
 //! The Request with offset 0 carries an Open, in every transmission. Its `timeout_us` is what is
 //! left until the deadline when the datagram is sent. The server starts a call once it has all
 //! bytes of its request, unless
@@ -236,8 +231,45 @@
 //! server stops the call and owes no reply. It stops a call by itself at the deadline, and owes no
 //! reply then either.
 //!
-//! A client lets large requests take turns, so that those which have begun and not arrived whole
-//! stay below what the server's Hello says it holds of them (`unfinished_bytes`).
+//! ## Credit
+//!
+//! Whoever receives bytes of calls sets memory aside for what may come, and says how much that is.
+//! Both directions of all calls are held to it, streams or not.
+//!
+//! * **Unasked**, the first `allowance` bytes of each direction of a call may be sent. Hello tells
+//!   how many that are; before a Hello has come they are 32768, and there are never more. All the
+//!   calls together that have not arrived whole may take up `unfinished_bytes` of Hello, and 65536
+//!   before it has come; one may go out in any case. Calls of at most 1024 bytes do not count. A
+//!   stream counts with the whole allowance until the first Credit for it has come. Allowance tells
+//!   of other numbers than those of Hello; they hold for what has not been begun.
+//! * **Size**: where a direction is no stream, the piece at offset 0 says how many bytes there are
+//!   in all, if it does not have them all itself.
+//! * **Credit** names a call and the offset below which its bytes are taken. It is raised, never
+//!   lowered; of two the higher counts. A Credit that is lost goes out again with the latest
+//!   offset; one for a call that has ended is ignored. Each stream is given one as soon as its
+//!   first piece has come, be it for nothing more than the allowance.
+//!
+//! A side that gets bytes of a call beyond what it gave credit for and beyond 32768 ends the
+//! session: Close (`PROTOCOL`). Only a call that comes whole in one piece may have more. Bytes
+//! within 32768 for which there is no memory end their call: a request with the Status
+//! `RESOURCE_EXHAUSTED`, a reply at the client.
+//!
+//! How credit is given is the receiver's business. Here, messages wait for it in one line per node:
+//! those with the least left first, at most eight at a time and one of each session before two of
+//! any, and every sixteenth time the oldest. A message gets its first credit when there is memory
+//! for all of it, and is then never kept waiting for memory; smaller ones that are younger pass one
+//! that needs more memory than there is at most sixteen times. What is under way stays within a
+//! third of the socket's receive buffer, 128 KiB at least and 4 MiB at most, where bytes on a path
+//! with a round-trip time of more than 5 ms count less by that factor, and credit that is not used
+//! for 100 ms does not count. The allowance is that bound divided by the number of sessions, from
+//! 1024 to 32768 bytes. A stream may send a window beyond what was read: at first the allowance,
+//! and twice as much each time that it has used half and more than half was read, up to 256 KiB;
+//! for a record that is larger it waits in line like a message.
+//!
+//! What is sent goes out in this order: acknowledgements, cancellations, Credit; then what fits
+//! into one datagram; then the calls with the least left, and every sixteenth time the oldest.
+//!
+//! ## Limits
 //!
 //! Once a side knows the other's Hello, it sends no message and no metadata larger than that allows
 //! (0: not said). Of a Status it leaves out what is larger; text and details together may have the

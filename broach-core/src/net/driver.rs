@@ -98,7 +98,9 @@ impl Driver {
             observe.emit(Seen::ReceiveBuffer { given, asked });
         }
         let mut endpoint = Endpoint::new(now, Arc::clone(&config), identity, observe.clone(), rng);
-        endpoint.set_receive_buffer(receive_buffer);
+        if let Some(given) = receive_buffer {
+            endpoint.set_receive_buffer(given);
+        }
         if handler.is_none() {
             // Only the caller knows the method's name; it says the rest.
             endpoint.refuse_calls(Status::unimplemented(""));
@@ -185,9 +187,9 @@ impl Driver {
             gossiper.report(now, &mut self.endpoint);
         }
         self.outbox.flush(&mut self.endpoint, now);
-        let (requests, replies) = self.endpoint.bytes_held();
-        let [request_bytes, reply_bytes] = [requests, replies].map(|bytes| bytes as u64);
-        self.observe.hold(Held { request_bytes, reply_bytes });
+        let (incoming, replies) = self.endpoint.bytes_held();
+        let [incoming_bytes, reply_bytes] = [incoming, replies].map(|bytes| bytes as u64);
+        self.observe.hold(Held { incoming_bytes, reply_bytes });
     }
 
     /// When something is to be done without being asked.

@@ -11,8 +11,9 @@ use crate::proto::incoming::Incoming;
 use crate::proto::incoming_stream::IncomingStream;
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
-use crate::proto::queue::{had_better_wait, is_small};
+use crate::proto::queue::had_better_wait;
 use crate::proto::sent::SentFrame;
+use crate::proto::share::Purse;
 use crate::proto::streams::Streams;
 use crate::wire::{Open, Piece, Writer, micros};
 
@@ -44,17 +45,25 @@ pub(crate) struct Call {
 pub(super) struct Active {
     pub(super) call: Call,
     pub(super) out: Outgoing,
-    /// What is sent back, unless it is a stream.
-    pub(super) incoming: Incoming,
-    /// What is sent back, if it is a stream.
-    pub(super) replies: Option<Box<IncomingStream>>,
+    pub(super) reply: Reply,
     /// When the other side could first have had all it needs to start the handler.
     executable_at: Option<Time>,
     /// Some of the request has arrived.
     pub(super) arrived: bool,
     pub(super) queued: bool,
-    /// The bytes of the request, if it is large and has not arrived whole.
-    pub(super) unfinished: u64,
+    /// What the request takes up of what may be sent unasked.
+    pub(super) unasked: u64,
+}
+
+/// What has come back of a call.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Nothing. As a rule it comes in one piece, and nothing need be kept of it.
+    Nothing,
+    /// Some pieces.
+    Pieces(Box<Incoming>),
+    /// A stream, or the beginning of one.
+    Stream(Box<IncomingStream>),
 }
 
 /// In what kind of datagrams requests go out.
@@ -68,17 +77,25 @@ pub(crate) enum Freshness {
 
 impl Active {
     /// A call of which nothing has gone out yet, and which is about to.
-    pub(super) fn new(call: Call, out: Outgoing, replies: Option<Box<IncomingStream>>) -> Self {
-        let bytes = if call.streams.requests { 0 } else { out.left() };
-        Self {
-            call,
-            out,
-            incoming: Incoming::new(),
-            replies,
-            executable_at: None,
-            arrived: false,
-            queued: true,
-            unfinished: if is_small(bytes) { 0 } else { bytes },
+    pub(super) const fn new(call: Call, out: Outgoing, reply: Reply, unasked: u64) -> Self {
+        Self { call, out, reply, executable_at: None, arrived: false, queued: true, unasked }
+    }
+
+    /// Gives back what is set aside for the reply.
+    pub(super) fn release_reply(&mut self, purse: &mut Purse<'_>) {
+        match &mut self.reply {
+            Reply::Nothing => {}
+            Reply::Pieces(incoming) => incoming.share.release(purse),
+            Reply::Stream(replies) => replies.release(purse),
+        }
+    }
+
+    /// Up to where the other side may send.
+    pub(super) const fn granted(&self) -> u64 {
+        match &self.reply {
+            Reply::Nothing => 0,
+            Reply::Pieces(incoming) => incoming.share.granted(),
+            Reply::Stream(replies) => replies.granted(),
         }
     }
 
@@ -102,7 +119,11 @@ impl Active {
                 flags: self.call.flags | self.call.streams.flags(),
             });
             let mut piece = Piece { call: id, open, offset, fin: true, size: 0 };
-            let room = writer.request_room(&piece).unwrap_or(0);
+            let mut room = writer.request_room(&piece).unwrap_or(0);
+            piece.size = self.out.size_to_tell(room);
+            if piece.size != 0 {
+                room = writer.request_room(&piece).unwrap_or(0);
+            }
             if had_better_wait(self.out.left(), room, *wrote) {
                 return false;
             }
@@ -117,7 +138,8 @@ impl Active {
                 self.executable_at.get_or_insert(now);
             }
         }
-        if executable {
+        // What waits for credit has not gone out.
+        if executable && self.out.has_gone_out() {
             self.executable_at.get_or_insert(now);
         }
         true

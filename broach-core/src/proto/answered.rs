@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::deadline::Time;
+use crate::proto::budget::Budget;
+use crate::proto::share::Owner;
 use crate::proto::{CallBytes, Ticket};
 use crate::status::Status;
 use crate::wire::Record;
@@ -18,6 +21,10 @@ pub(crate) struct Ended {
 /// What a piece of a reply comes with.
 #[derive(Debug)]
 pub(crate) struct ReplyIntake<'a> {
+    pub(crate) now: Time,
+    /// The call that it belongs to.
+    pub(crate) owner: Owner,
+    pub(crate) budget: &'a mut Budget,
     /// Bytes of a reply that is no stream, with its metadata.
     pub(crate) bytes_max: usize,
     /// Bytes of a stream of replies that may be under way or in memory.
@@ -34,10 +41,29 @@ pub(crate) struct Answered {
     /// The call whose records came.
     pub(crate) stream: Option<Ticket>,
     pub(crate) ended: Option<Ended>,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Why a piece of a reply was not taken in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    /// Nothing is kept of it; the datagram must not be acknowledged.
+    NotTaken,
+    /// The other side sends more than it may.
+    Excess,
+}
+
+impl Answered {
+    pub(super) const EXCESS: Self = Self::fault(Fault::Excess);
+    pub(super) const NOT_TAKEN: Self = Self::fault(Fault::NotTaken);
+
+    const fn fault(fault: Fault) -> Self {
+        Self { stream: None, ended: None, fault: Some(fault) }
+    }
 }
 
 impl From<Option<Ended>> for Answered {
     fn from(ended: Option<Ended>) -> Self {
-        Self { stream: None, ended }
+        Self { stream: None, ended, fault: None }
     }
 }

@@ -167,6 +167,7 @@ impl Session {
         if self.hello_due && writer.hello(&self.hello(now, shared)) {
             self.link.push(SentFrame::Hello);
             self.hello_due = false;
+            self.told = Some(self.side.to_tell(shared));
             wrote = true;
         }
         if let Side::Server(server) = &mut self.side
@@ -193,6 +194,9 @@ impl Session {
             self.link.push(SentFrame::Ping);
             self.ping_due = false;
             wrote = true;
+        }
+        if wrote {
+            self.write_allowance(writer, shared);
         }
         wrote
     }

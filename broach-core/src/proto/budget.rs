@@ -1,31 +1,77 @@
 //! What a node holds for others, over all sessions.
 
 use crate::config::Transport;
+use crate::proto::grants::Grants;
+use crate::proto::incoming_stream::call_bytes_max;
+use crate::proto::pool::Pool;
 
-/// Bytes held for calls that are served, against their limits.
+/// Bytes held for calls, against their limits, and who may send how much more.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    reassembly: usize,
-    reassembly_max: usize,
+    /// Memory for what comes in.
+    pub(crate) pool: Pool,
+    pub(crate) grants: Grants,
     replies: usize,
     replies_max: usize,
+    /// How many calls are served that have not begun to reply.
+    running: usize,
+    /// How many sessions there are.
+    sessions: usize,
+    /// Bytes of a call that are taken unasked, at most.
+    allowance_max: u64,
+}
+
+/// What others may send unasked in a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Told {
+    /// Bytes of each call.
+    pub(crate) allowance: u64,
+    /// Bytes of all calls together.
+    pub(crate) unfinished: u64,
 }
 
 impl Budget {
-    pub(crate) const fn new(config: &Transport) -> Self {
+    pub(crate) fn new(config: &Transport) -> Self {
+        let window = config.stream_window_bytes as u64;
         Self {
-            reassembly: 0,
-            reassembly_max: config.reassembly_bytes_max,
+            pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config)),
+            grants: Grants::new(incoming_max(config.receive_buffer_bytes)),
             replies: 0,
             replies_max: config.reply_bytes_max,
+            running: 0,
+            sessions: 0,
+            allowance_max: ALLOWANCE_MAX.min(window).max(ALLOWANCE_MIN),
         }
     }
 
-    /// An unfinished request takes `after` bytes instead of `before`. Tells whether all of them
-    /// together are still within the limit.
-    pub(crate) const fn change_reassembly(&mut self, before: usize, after: usize) -> bool {
-        self.reassembly = self.reassembly + after - before;
-        self.reassembly <= self.reassembly_max
+    /// The socket has a receive buffer of so many bytes.
+    pub(crate) const fn set_receive_buffer(&mut self, bytes: usize) {
+        self.grants.set_incoming_max(incoming_max(bytes));
+    }
+
+    /// There are so many sessions.
+    pub(crate) const fn set_sessions(&mut self, sessions: usize) {
+        self.sessions = sessions;
+    }
+
+    /// What others may send unasked in a session that may take up so much for that.
+    pub(crate) fn told(&self, session_max: usize) -> Told {
+        let sessions = self.sessions.max(1) as u64;
+        // All at once may send it: so it has to fit into the buffer of the socket.
+        let share = self.grants.incoming_max() / sessions;
+        let allowance = share.clamp(ALLOWANCE_MIN, self.allowance_max);
+        let unfinished = (self.pool.for_unasked() as u64 / sessions).min(session_max as u64);
+        Told { allowance, unfinished: unfinished.clamp(allowance, UNFINISHED_MAX) }
+    }
+
+    /// A call has come, and a reply to it will.
+    pub(crate) const fn admit(&mut self) {
+        self.running += 1;
+    }
+
+    /// A call has a reply now, or will not have one.
+    pub(crate) const fn on_reply(&mut self) {
+        self.running -= 1;
     }
 
     /// Counts a reply. Its handler has run, so it is held even beyond the limit; it is new calls
@@ -38,13 +84,9 @@ impl Budget {
         self.replies -= bytes;
     }
 
+    /// Whether there is no room for the reply to one more call.
     pub(crate) const fn replies_are_full(&self) -> bool {
-        self.replies_max <= self.replies
-    }
-
-    /// Bytes of unfinished requests.
-    pub(crate) const fn reassembly(&self) -> usize {
-        self.reassembly
+        self.replies_max <= self.replies + self.running * REPLY_BYTES
     }
 
     /// Bytes of replies that have not arrived.
@@ -52,3 +94,33 @@ impl Budget {
         self.replies
     }
 }
+
+/// How many bytes may be under way to a socket with such a receive buffer.
+///
+/// The operating system counts more than a datagram's bytes, and other things come too.
+const fn incoming_max(receive_buffer: usize) -> u64 {
+    let third = receive_buffer as u64 / 3;
+    if third < INCOMING_MIN {
+        INCOMING_MIN
+    } else if INCOMING_MAX < third {
+        INCOMING_MAX
+    } else {
+        third
+    }
+}
+
+pub(super) const INCOMING_MIN: u64 = 128 << 10;
+pub(super) const INCOMING_MAX: u64 = 4 << 20;
+
+/// Bytes of a call that may be sent before the other side has said anything, and no more later
+/// without credit.
+pub(super) const ALLOWANCE_MAX: u64 = 32 << 10;
+
+/// What fits into the smallest datagram beside the rest that is in it is always taken.
+pub(super) const ALLOWANCE_MIN: u64 = 1024;
+
+/// Large messages go out in turns; to have more of them under way makes none arrive earlier.
+const UNFINISHED_MAX: u64 = 8 << 20;
+
+/// So much is reckoned for a reply that is not known yet.
+const REPLY_BYTES: usize = 4096;

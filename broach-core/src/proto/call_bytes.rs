@@ -78,6 +78,11 @@ impl CallBytes {
         (head, self.body)
     }
 
+    /// The same, without taking them apart.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        [self.head.as_slice(), &self.body]
+    }
+
     /// Appends some of the bytes to a buffer.
     pub(super) fn copy(&self, range: Range<u64>, buffer: &mut Vec<u8>) {
         let (start, end) = (range.start as usize, range.end as usize);

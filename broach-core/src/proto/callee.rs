@@ -15,9 +15,8 @@
 //!
 //! An id that has been seen once never starts a handler again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -25,15 +24,20 @@ use rustc_hash::FxHashMap;
 use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::CallId;
-use crate::proto::budget::Budget;
+use crate::proto::budget::{ALLOWANCE_MAX, Budget};
 use crate::proto::call_bytes::CallBytes;
 use crate::proto::caller::earlier;
+use crate::proto::incoming::{Incoming, Misfit};
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
+use crate::proto::pool::{Full, Pool};
 use crate::proto::queue::Queue;
 use crate::proto::seen::{Seen, TooFarAhead};
 use crate::proto::served::{Served, State};
-use crate::proto::step::{Intake, Limits, Step};
+use crate::proto::share::Purse;
+use crate::proto::step::{Intake, Limits, Step, no_memory};
+use crate::proto::streams::Streams;
+use crate::proto::unasked::Unasked;
 use crate::status::Status;
 use crate::wire::{Writer, schema};
 
@@ -45,8 +49,12 @@ pub(crate) struct Callee {
     pub(super) queue: Queue,
     /// Streams of requests of which the other side is to be told how much it may send.
     pub(super) credits: BTreeSet<CallId>,
-    /// Bytes of unfinished requests.
-    held: usize,
+    /// Memory for requests.
+    pub(super) pool: Pool,
+    /// What of replies may be sent before there is credit for it.
+    pub(super) unasked: Unasked,
+    /// Replies that wait for it, and how much of it they need.
+    waiting: VecDeque<(CallId, u64)>,
     /// No deadline is earlier than this.
     deadline: Option<Time>,
     /// How many calls have a stream in them.
@@ -54,13 +62,15 @@ pub(crate) struct Callee {
 }
 
 impl Callee {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pool: Pool) -> Self {
         Self {
             seen: Seen::new(),
             calls: FxHashMap::default(),
             queue: Queue::new(),
             credits: BTreeSet::new(),
-            held: 0,
+            pool,
+            unasked: Unasked::new(),
+            waiting: VecDeque::new(),
             deadline: None,
             streams: 0,
         }
@@ -97,10 +107,17 @@ impl Callee {
         match self.seen.insert(id) {
             Err(_) => return Step::NotTaken,
             Ok(true) => {
-                let running = self.calls.len();
-                self.calls.insert(id, Served::new());
-                let overload = || limits.overload(running, intake.budget);
-                if let Some(status) = intake.refusal.cloned().or_else(overload) {
+                let overload = limits.overload(self.calls.len(), intake.budget);
+                let refusal = intake.refusal.cloned().or(overload);
+                intake.budget.admit();
+                if let Some(open) = request.open
+                    && refusal.is_none()
+                    && is_whole(&request, &open, limits)
+                {
+                    return self.on_whole(id, open, request.data, intake);
+                }
+                self.calls.insert(id, Served::in_state(State::Receiving(Incoming::new())));
+                if let Some(status) = refusal {
                     return self.refuse(id, status, intake.budget);
                 }
             }
@@ -113,9 +130,7 @@ impl Callee {
         if let State::Receiving(_) = served.state
             && let Some(open) = request.open.filter(|_| served.open.is_none())
         {
-            let left = (open.timeout_us != 0).then(|| Duration::from_micros(open.timeout_us));
-            served.deadline = left.map(|left| intake.arrived + left);
-            served.open = Some(open);
+            served.set_open(open, intake.arrived);
             self.streams += usize::from(served.streams().any());
             self.deadline = earlier(self.deadline, served.deadline);
         }
@@ -125,70 +140,59 @@ impl Callee {
         let State::Receiving(incoming) = &mut served.state else {
             return Step::None;
         };
-        let before = incoming.memory();
-        let end = request.offset.saturating_add(request.data.len() as u64);
-        if limits.request_bytes as u64 <= end || limits.request_bytes < before + request.data.len()
-        {
+        let schema::Request { offset, data, fin, size, .. } = request;
+        let end = offset.saturating_add(data.len() as u64);
+        if limits.request_bytes as u64 <= end.max(size) {
             return self.refuse(id, limits.too_large(), intake.budget);
         }
-        if incoming.insert(request.offset, request.data, request.fin).is_err() {
-            let status =
-                Status::invalid_argument("the pieces of the request contradict each other");
-            return self.refuse(id, status, intake.budget);
+        let whole = offset == 0 && fin;
+        if !whole && incoming.share.granted().max(ALLOWANCE_MAX) < end {
+            return Step::Excess;
         }
+        match incoming.insert(offset, data, fin, size) {
+            Ok(()) => {}
+            Err(Misfit::Scattered) => return Step::NotTaken,
+            Err(Misfit::Contradiction) => {
+                let text = "the pieces of the request contradict each other";
+                return self.refuse(id, Status::invalid_argument(text), intake.budget);
+            }
+        }
+        let mut purse = Purse { pool: &mut self.pool, budget: intake.budget };
         if served.open.is_some()
             && let Some(bytes) = incoming.take()
         {
-            // What was held before this last piece is held no longer.
-            self.release(before, intake.budget);
-            return self.complete(intake.now, id, bytes, intake.budget);
+            incoming.share.release(&mut purse);
+            served.state = State::Running;
+            return match served.overdue(intake.now) {
+                Some(status) => self.refuse(id, status, intake.budget),
+                None => Step::Complete(served.complete(id, bytes)),
+            };
         }
-        // A piece that fills a hole may even make others cheaper to hold.
-        let after = incoming.memory();
-        match self.hold(before, after, limits, intake.budget) {
+        let most = limits.request_bytes as u64;
+        match incoming.hold(intake.now, intake.owner, most, &mut purse) {
             Ok(()) => Step::None,
-            Err(status) => self.refuse(id, status, intake.budget),
+            Err(Full) => self.refuse(id, no_memory("the serving node"), intake.budget),
         }
     }
 
-    /// The request is whole.
-    fn complete(&mut self, now: Time, id: CallId, bytes: Bytes, budget: &mut Budget) -> Step {
-        let Some(served) = self.calls.get_mut(&id) else {
-            return Step::None;
-        };
-        served.state = State::Running;
-        match served.overdue(now) {
-            Some(status) => self.refuse(id, status, budget),
-            None => Step::Complete(served.complete(id, bytes)),
-        }
-    }
-
-    /// An unfinished request takes `after` bytes instead of `before`.
-    ///
-    /// # Errors
-    ///
-    /// If that is too much.
-    pub(super) fn hold(
+    /// A request that has come in one piece, which most do.
+    fn on_whole(
         &mut self,
-        before: usize,
-        after: usize,
-        limits: Limits,
-        budget: &mut Budget,
-    ) -> Result<(), Status> {
-        self.held = self.held + after - before;
-        if budget.change_reassembly(before, after) && self.held <= limits.held_bytes {
-            return Ok(());
+        id: CallId,
+        open: schema::Open,
+        bytes: Bytes,
+        intake: Intake<'_>,
+    ) -> Step {
+        let mut served = Served::in_state(State::Running);
+        served.set_open(open, intake.arrived);
+        self.streams += usize::from(served.streams().any());
+        self.deadline = earlier(self.deadline, served.deadline);
+        let (overdue, complete) = (served.overdue(intake.now), served.complete(id, bytes));
+        self.calls.insert(id, served);
+        match overdue {
+            Some(status) => self.refuse(id, status, intake.budget),
+            None => Step::Complete(complete),
         }
-        Err(Status::resource_exhausted(
-            "the serving node holds too many unfinished requests \
-             (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)",
-        ))
-    }
-
-    /// So much of an unfinished request is held no longer.
-    pub(super) const fn release(&mut self, memory: usize, budget: &mut Budget) {
-        self.held -= memory;
-        budget.change_reassembly(memory, 0);
     }
 
     /// Answers a call without a handler.
@@ -203,12 +207,52 @@ impl Callee {
         let Some(served) = self.calls.get_mut(&id).filter(|served| served.reply().is_none()) else {
             return;
         };
-        let memory = served.request_memory();
+        served.release_request(&mut Purse { pool: &mut self.pool, budget });
+        budget.on_reply();
         budget.take_replies(bytes.len());
-        let out = Outgoing::new(bytes);
-        self.queue.push(id, out.left());
+        let part = self.unasked.of_message(bytes.len() as u64);
+        let out = Outgoing::new(bytes, self.unasked.allowance());
+        let left = out.left();
         (served.state, served.queued) = (State::Replying(out), true);
-        self.release(memory, budget);
+        match part {
+            0 => self.queue.push(id, left),
+            _ => self.begin_when_possible(id, part),
+        }
+    }
+
+    /// A reply that takes up so much of what may be sent unasked waits for that.
+    pub(super) fn begin_when_possible(&mut self, id: CallId, part: u64) {
+        self.waiting.push_back((id, part));
+        self.begin_waiting();
+    }
+
+    /// Lets replies begin that wait, as many as may.
+    fn begin_waiting(&mut self) {
+        while let Some(&(id, part)) = self.waiting.front() {
+            if let Some(served) = self.calls.get_mut(&id) {
+                if !self.unasked.has(part) {
+                    return;
+                }
+                self.unasked.take(part);
+                served.unasked = part;
+                self.queue.push(id, served.reply().map_or(0, Outgoing::left));
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// A reply takes up nothing any more of what may be sent unasked.
+    pub(super) fn give_back_unasked(&mut self, part: u64) {
+        if part != 0 {
+            self.unasked.give_back(part);
+            self.begin_waiting();
+        }
+    }
+
+    /// The caller has said what it takes unasked.
+    pub(crate) fn set_unasked(&mut self, allowance: u64, total_max: u64) {
+        self.unasked.set(allowance, total_max);
+        self.begin_waiting();
     }
 
     /// Writes as much as fits; tells whether anything did.
@@ -305,12 +349,16 @@ impl Callee {
 
     /// Forgets a call; tells whether its handler is at work.
     fn remove(&mut self, id: CallId, budget: &mut Budget) -> bool {
-        let Some(served) = self.calls.remove(&id) else {
+        let Some(mut served) = self.calls.remove(&id) else {
             return false;
         };
-        self.release(served.request_memory(), budget);
-        budget.release_replies(served.reply_memory());
+        served.release_request(&mut Purse { pool: &mut self.pool, budget });
+        match served.reply() {
+            Some(out) => budget.release_replies(out.held()),
+            None => budget.on_reply(),
+        }
         self.streams -= usize::from(served.streams().any());
+        self.give_back_unasked(served.unasked);
         served.is_at_work()
     }
 
@@ -318,4 +366,11 @@ impl Callee {
     pub(crate) const fn next_deadline(&self) -> Option<Time> {
         self.deadline
     }
+}
+
+/// Whether a piece is all of a request that can be taken.
+const fn is_whole(request: &schema::Request, open: &schema::Open, limits: Limits) -> bool {
+    let fits = request.data.len() < limits.request_bytes;
+    let unary = !Streams::of_flags(open.flags).requests;
+    request.offset == 0 && request.fin && request.size == 0 && unary && fits
 }

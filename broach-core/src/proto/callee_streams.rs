@@ -4,17 +4,21 @@
 use bytes::Bytes;
 
 use crate::code::Outcome;
+use crate::deadline::Time;
 use crate::ids::CallId;
-use crate::proto::budget::Budget;
+use crate::proto::budget::{ALLOWANCE_MAX, Budget};
 use crate::proto::call_bytes::CallBytes;
 use crate::proto::callee::Callee;
-use crate::proto::incoming_stream::IncomingStream;
+use crate::proto::grants::Grant;
+use crate::proto::incoming_stream::{Broken, IncomingStream};
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
+use crate::proto::pool::Full;
 use crate::proto::sent::SentFrame;
 use crate::proto::served::{Served, State, Streaming};
-use crate::proto::step::{Came, Intake, Step};
-use crate::proto::streams::{ALLOWANCE_BYTES, Sending};
+use crate::proto::share::{Owner, Purse};
+use crate::proto::step::{Came, Intake, Step, no_memory};
+use crate::proto::streams::Sending;
 use crate::status::Status;
 use crate::wire::{RecordKind, Writer, put_record, schema, status_to_wire};
 
@@ -26,14 +30,20 @@ impl Callee {
         request: schema::Request,
         intake: Intake<'_>,
     ) -> Step {
-        let Intake { now, datagram_bytes, limits, budget, records, .. } = intake;
+        let Intake { now, datagram_bytes, limits, owner, budget, records, .. } = intake;
         let Some(served) = self.calls.get_mut(&id) else { return Step::None };
-        let before = served.request_memory();
+        let purse = &mut Purse { pool: &mut self.pool, budget };
         if let State::Receiving(incoming) = &mut served.state {
-            let pieces = std::mem::take(incoming);
-            let requests = IncomingStream::new(limits.records, pieces, ALLOWANCE_BYTES);
+            let mut requests = IncomingStream::new(limits.records, std::mem::take(incoming));
+            let opened = requests.open(purse);
             let streaming = Streaming { requests, started: false, replies: None };
             served.state = State::Streaming(Box::new(streaming));
+            if let Err(Full) = opened {
+                return self.refuse(id, no_memory("the serving node"), budget);
+            }
+            // It tells the caller that this stream takes up nothing any more of what may be sent
+            // unasked, even if it is no more than that.
+            self.credits.insert(id);
         }
         let State::Streaming(streaming) = &mut served.state else { return Step::None };
         let requests = &mut streaming.requests;
@@ -41,30 +51,40 @@ impl Callee {
             return Step::None;
         }
         let schema::Request { offset, data, fin, .. } = request;
-        let inserted = requests.insert(offset, data, fin, datagram_bytes, records);
-        let (after, fin) = (requests.memory(), requests.has_ended());
-        let held = self.hold(before, after, limits, budget);
-        if let Err(status) = inserted.map_err(|why| limits.broken(why)).and(held) {
-            records.clear();
-            return self.fail(id, status, budget);
+        if requests.granted().max(ALLOWANCE_MAX) < offset.saturating_add(data.len() as u64) {
+            return Step::Excess;
         }
-        let mut came = Came { begun: None, fin };
-        if let Some(served) = self.calls.get_mut(&id)
-            && let State::Streaming(streaming) = &mut served.state
-        {
-            if !streaming.started && !records.is_empty() {
-                let metadata = records.remove(0);
-                streaming.requests.on_consumed(metadata.wire_len());
-                streaming.started = true;
-                if let Some(status) = served.overdue(now) {
-                    records.clear();
-                    return self.refuse(id, status, budget);
-                }
-                came.begun = Some(served.complete(id, metadata.bytes));
+        match requests.insert(offset, data, fin, datagram_bytes, records) {
+            Ok(()) => {}
+            Err(Broken::Scattered) => return Step::NotTaken,
+            Err(why) => {
+                records.clear();
+                return self.fail(id, limits.broken(why), budget);
             }
-            self.grant(id, limits.window_bytes);
         }
-        Step::Stream(came)
+        let fin = requests.has_ended();
+        let mut began = None;
+        if !streaming.started && !records.is_empty() {
+            let metadata = records.remove(0);
+            requests.on_consumed(metadata.wire_len());
+            streaming.started = true;
+            began = Some(metadata.bytes);
+        }
+        match requests.settle(now, owner, limits.window_bytes, purse) {
+            Ok(tell) => self.credits.extend(tell.then_some(id)),
+            Err(Full) => {
+                records.clear();
+                return self.fail(id, no_memory("the serving node"), budget);
+            }
+        }
+        if began.is_some()
+            && let Some(status) = served.overdue(now)
+        {
+            records.clear();
+            return self.refuse(id, status, budget);
+        }
+        let begun = began.map(|metadata| served.complete(id, metadata));
+        Step::Stream(Came { begun, fin })
     }
 
     /// Nothing more can be made of a stream of requests.
@@ -102,7 +122,7 @@ impl Callee {
         if !self.calls.get(&id).is_some_and(waits) {
             return None;
         }
-        if let Some(text) = sending.exceeded(&records, "the reply") {
+        if let Some(text) = sending.exceeded([&records, &[]], "the reply") {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::Executed);
             self.end_with(id, &status, budget);
             return (!last).then_some(status);
@@ -122,13 +142,18 @@ impl Callee {
     ) {
         let Some(served) = self.calls.get_mut(&id) else { return };
         budget.take_replies(bytes.len());
+        let begins = served.reply().is_none();
+        let allowance = self.unasked.allowance();
+        if begins {
+            budget.on_reply();
+        }
         if let State::Running = served.state {
-            served.state = State::Replying(Outgoing::stream(bytes_max, ALLOWANCE_BYTES));
+            served.state = State::Replying(Outgoing::stream(bytes_max, allowance));
         }
         let out = match &mut served.state {
             State::Replying(out) => out,
             State::Streaming(streaming) => {
-                let begin = || Outgoing::stream(bytes_max, ALLOWANCE_BYTES);
+                let begin = || Outgoing::stream(bytes_max, allowance);
                 streaming.replies.get_or_insert_with(begin)
             }
             State::Receiving(_) | State::Running => return,
@@ -138,17 +163,19 @@ impl Callee {
             out.end();
         }
         let (wants_to_send, left) = (out.wants_to_send(), out.left());
-        if wants_to_send && !served.queued {
-            served.queued = true;
-            self.queue.push(id, left);
-        }
         if last && let State::Streaming(streaming) = &mut served.state {
             // What else comes of the requests is of no use.
-            let memory = streaming.requests.memory();
+            streaming.requests.release(&mut Purse { pool: &mut self.pool, budget });
             if let Some(out) = streaming.replies.take() {
                 served.state = State::Replying(out);
             }
-            self.release(memory, budget);
+        }
+        if begins {
+            served.queued = true;
+            self.begin_when_possible(id, allowance);
+        } else if wants_to_send && !served.queued {
+            served.queued = true;
+            self.queue.push(id, left);
         }
     }
 
@@ -161,31 +188,50 @@ impl Callee {
     }
 
     /// The handler has taken so many bytes of the requests.
-    pub(crate) fn on_consumed(&mut self, id: CallId, bytes: usize, window: u64) {
-        if let Some(Served { state: State::Streaming(streaming), .. }) = self.calls.get_mut(&id) {
+    pub(crate) fn on_consumed(
+        &mut self,
+        now: Time,
+        owner: Owner,
+        bytes: usize,
+        window_max: u64,
+        budget: &mut Budget,
+    ) {
+        let served = self.calls.get_mut(&owner.call);
+        if let Some(Served { state: State::Streaming(streaming), .. }) = served {
             streaming.requests.on_consumed(bytes);
-            self.grant(id, window);
+            let purse = &mut Purse { pool: &mut self.pool, budget };
+            // Nothing has come unasked, so there is memory for all that has.
+            let tell = streaming.requests.settle(now, owner, window_max, purse);
+            self.credits.extend(tell.unwrap_or(false).then_some(owner.call));
         }
     }
 
-    /// Lets the caller send more, if that is worth a frame.
-    fn grant(&mut self, id: CallId, window: u64) {
-        if let Some(Served { state: State::Streaming(streaming), .. }) = self.calls.get_mut(&id)
-            && streaming.requests.grant(window)
-        {
-            self.credits.insert(id);
+    /// More may be sent of a request, for which so many bytes have been set aside.
+    pub(crate) fn on_grant(&mut self, grant: Grant) {
+        let Some(served) = self.calls.get_mut(&grant.call) else { return };
+        match &mut served.state {
+            State::Receiving(incoming) => incoming.on_grant(grant.limit, grant.set_aside),
+            State::Streaming(streaming) => {
+                streaming.requests.on_grant(grant.limit, grant.set_aside);
+            }
+            State::Running | State::Replying(_) => return,
         }
+        self.credits.insert(grant.call);
     }
 
-    /// The caller takes more of a stream of replies.
+    /// The caller takes more of a reply.
     pub(crate) fn on_credit(&mut self, id: CallId, limit: u64) {
         let Some(served) = self.calls.get_mut(&id) else { return };
         let Some(out) = served.reply_mut() else { return };
         out.on_credit(limit);
-        let (wants_to_send, left) = (out.wants_to_send(), out.left());
+        let (wants_to_send, left, is_stream) = (out.wants_to_send(), out.left(), out.is_stream());
         if wants_to_send && !served.queued {
             served.queued = true;
             self.queue.push(id, left);
+        }
+        if is_stream {
+            let part = std::mem::take(&mut served.unasked);
+            self.give_back_unasked(part);
         }
     }
 
@@ -204,8 +250,8 @@ impl Callee {
         wrote: &mut bool,
     ) -> bool {
         while let Some(&id) = self.credits.first() {
-            if let Some(Served { state: State::Streaming(streaming), .. }) = self.calls.get(&id) {
-                if !writer.credit(id, streaming.requests.granted()) {
+            if let Some(limit) = self.calls.get(&id).and_then(Served::granted) {
+                if !writer.credit(id, limit) {
                     return false;
                 }
                 link.push(SentFrame::Credit(id));

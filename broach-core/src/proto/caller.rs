@@ -22,15 +22,21 @@ use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::CallId;
 use crate::proto::Ticket;
-use crate::proto::active::{Active, Call, Freshness, NewCall};
+use crate::proto::active::{Active, Call, Freshness, NewCall, Reply};
 use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::budget::{ALLOWANCE_MAX, Budget};
+use crate::proto::incoming::Misfit;
 use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
+use crate::proto::pool::{Full, Pool};
 use crate::proto::queue::Queue;
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
-use crate::proto::waiting::Waiting;
+use crate::proto::share::Purse;
+use crate::proto::step::no_memory;
+use crate::proto::unasked::Unasked;
+use crate::proto::waiting::{Waiting, part_of};
 use crate::status::Status;
 use crate::wire::{Writer, schema};
 
@@ -55,10 +61,10 @@ pub(crate) struct Caller {
     pub(super) deadline: Option<Time>,
     /// How many calls the other side takes at once.
     limit: usize,
-    /// Bytes of the large requests that have begun to go out and have not arrived whole.
-    unfinished: u64,
-    /// How many of them the other side holds.
-    unfinished_max: u64,
+    /// What of requests may be sent before there is credit for it.
+    pub(super) unasked: Unasked,
+    /// Memory for replies.
+    pub(super) pool: Pool,
     /// What a stream of replies is made of.
     pub(super) records: RecordLimits,
 }
@@ -73,7 +79,7 @@ pub(super) struct Made {
 }
 
 impl Caller {
-    pub(crate) fn new(limit: usize, records: RecordLimits) -> Self {
+    pub(crate) fn new(limit: usize, records: RecordLimits, pool: Pool) -> Self {
         Self {
             waiting: Waiting::default(),
             active: FxHashMap::default(),
@@ -86,8 +92,8 @@ impl Caller {
             cancelled: BTreeSet::new(),
             deadline: None,
             limit,
-            unfinished: 0,
-            unfinished_max: UNFINISHED_UNASKED_MAX,
+            unasked: Unasked::new(),
+            pool,
             records,
         }
     }
@@ -102,13 +108,14 @@ impl Caller {
         self.waiting.push(call);
     }
 
-    /// The other side has said how many calls it takes at once, and how many bytes of unfinished
-    /// requests.
-    pub(crate) fn set_limits(&mut self, calls: usize, unfinished: u64) {
+    /// The other side has said how many calls it takes at once.
+    pub(crate) fn set_limit(&mut self, calls: usize) {
         self.limit = calls.max(1);
-        // It also holds what it takes to keep track of the pieces, and, for a while, requests that
-        // were given up here.
-        self.unfinished_max = UNFINISHED_MAX.min(unfinished / 2);
+    }
+
+    /// The other side has said what it takes unasked.
+    pub(crate) const fn set_unasked(&mut self, allowance: u64, total_max: u64) {
+        self.unasked.set(allowance, total_max);
     }
 
     /// How many calls have not been sent yet.
@@ -130,17 +137,9 @@ impl Caller {
     }
 
     fn can_start(&self) -> bool {
-        self.waiting.has_next(self.bulk_room())
+        self.waiting.has_next(&self.unasked)
             && self.active.len() < self.limit
             && self.delivered.has_room_for(self.next)
-    }
-
-    /// How many bytes the next large request may have. One at a time goes out in any case.
-    const fn bulk_room(&self) -> u64 {
-        match self.unfinished {
-            0 => u64::MAX,
-            held => self.unfinished_max.saturating_sub(held),
-        }
     }
 
     /// Writes as much as fits; tells whether anything did.
@@ -187,14 +186,18 @@ impl Caller {
             return Some(id);
         }
         while self.can_start() {
-            let call = self.waiting.pop(self.bulk_room())?;
+            let call = self.waiting.pop(&self.unasked)?;
             let id = self.next;
             self.next = id.next();
+            let part = part_of(&call, &self.unasked);
+            self.unasked.take(part);
             let active = match call.call.streams.any() {
-                true => self.begin_stream(id, call),
-                false => Active::new(call.call, Outgoing::new(call.bytes), None),
+                true => self.begin_stream(id, call, part),
+                false => {
+                    let out = Outgoing::new(call.bytes, self.unasked.allowance());
+                    Active::new(call.call, out, Reply::Nothing, part)
+                }
             };
-            self.unfinished += active.unfinished;
             self.queue.push(id, active.out.left());
             self.active.insert(id, active);
             if let Some(id) = self.queue.pop_small() {
@@ -207,31 +210,66 @@ impl Caller {
     /// A piece of a reply has come in.
     pub(crate) fn on_reply(&mut self, reply: schema::Reply, intake: ReplyIntake<'_>) -> Answered {
         let id = CallId(reply.call);
+        let ReplyIntake { bytes_max, .. } = intake;
+        let end = reply.offset.saturating_add(reply.data.len() as u64);
+        let fits = end.max(reply.size) < bytes_max as u64;
         // A call that was given up, or a repetition.
         let Some(active) = self.active.get_mut(&id) else { return Answered::default() };
-        if active.replies.is_some() {
-            return self.on_stream_piece(id, reply, intake);
-        }
-        let bytes_max = intake.bytes_max;
-        let held = active.incoming.memory() + reply.data.len();
-        let end = reply.offset.saturating_add(reply.data.len() as u64);
-        if bytes_max < held || bytes_max as u64 <= end {
+        let incoming = match &mut active.reply {
+            Reply::Stream(_) => return self.on_stream_piece(id, reply, intake),
+            // Most are all there at once.
+            Reply::Nothing if reply.offset == 0 && reply.fin && reply.size == 0 && fits => {
+                return self.finish(id, reply.data, intake.budget).into();
+            }
+            Reply::Nothing => {
+                active.reply = Reply::Pieces(Box::default());
+                let Reply::Pieces(incoming) = &mut active.reply else {
+                    return Answered::default();
+                };
+                incoming
+            }
+            Reply::Pieces(incoming) => incoming,
+        };
+        let ReplyIntake { now, owner, budget, .. } = intake;
+        let schema::Reply { offset, data, fin, size, .. } = reply;
+        if !fits {
             let text = format!(
                 "the reply is larger than this node takes \
                  (transport.message_bytes_max and metadata_bytes_max, {bytes_max} bytes together)"
             );
-            return self.give_up(id, Status::resource_exhausted(text)).into();
+            return self.give_up(id, Status::resource_exhausted(text), budget).into();
         }
-        if active.incoming.insert(reply.offset, reply.data, reply.fin).is_err() {
-            let text = "the pieces of the reply contradict each other";
-            return self.give_up(id, Status::internal(text).with_outcome(Outcome::Unknown)).into();
+        let whole = offset == 0 && fin;
+        if !whole && incoming.share.granted().max(ALLOWANCE_MAX) < end {
+            return Answered::EXCESS;
         }
-        active.incoming.take().and_then(|bytes| self.finish(id, bytes)).into()
+        match incoming.insert(offset, data, fin, size) {
+            Ok(()) => {}
+            Err(Misfit::Scattered) => return Answered::NOT_TAKEN,
+            Err(Misfit::Contradiction) => {
+                let text = "the pieces of the reply contradict each other";
+                let status = Status::internal(text).with_outcome(Outcome::Unknown);
+                return self.give_up(id, status, budget).into();
+            }
+        }
+        if let Some(bytes) = incoming.take() {
+            return self.finish(id, bytes, budget).into();
+        }
+        let purse = &mut Purse { pool: &mut self.pool, budget };
+        match incoming.hold(now, owner, bytes_max as u64, purse) {
+            Ok(()) => Answered::default(),
+            Err(Full) => self.give_up(id, no_memory("this node"), budget).into(),
+        }
     }
 
     /// A call has its reply.
-    pub(super) fn finish(&mut self, id: CallId, bytes: Bytes) -> Option<Ended> {
-        let Active { call, out, .. } = self.take(id)?;
+    pub(super) fn finish(
+        &mut self,
+        id: CallId,
+        bytes: Bytes,
+        budget: &mut Budget,
+    ) -> Option<Ended> {
+        let Active { call, out, .. } = self.take(id, budget)?;
         self.set_delivered(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Ok(bytes) })
     }
@@ -243,7 +281,7 @@ impl Caller {
                 let active = self.active.get_mut(call)?;
                 active.arrived = true;
                 if active.out.on_arrived(bytes.clone()) {
-                    self.unfinished -= std::mem::take(&mut active.unfinished);
+                    self.unasked.give_back(std::mem::take(&mut active.unasked));
                 }
                 let room = active.out.has_room_again().then_some(active.call.ticket);
                 self.set_delivered(*call);
@@ -254,7 +292,11 @@ impl Caller {
                 self.cancelled.remove(call);
                 self.set_delivered(*call);
             }
-            SentFrame::Credit(_) | SentFrame::Hello | SentFrame::Ping | SentFrame::Goaway => {}
+            SentFrame::Credit(_)
+            | SentFrame::Allowance
+            | SentFrame::Hello
+            | SentFrame::Ping
+            | SentFrame::Goaway => {}
         }
         None
     }
@@ -287,21 +329,26 @@ impl Caller {
     }
 
     /// The caller has dropped a call; tells whether it was here.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
+    pub(crate) fn cancel(&mut self, ticket: Ticket, budget: &mut Budget) -> bool {
         if self.waiting.remove(ticket) {
             self.streams.remove(&ticket);
             return true;
         }
         let found = self.active.iter().find(|(_, active)| active.call.ticket == ticket);
         let Some((&id, _)) = found else { return false };
-        self.take(id);
+        self.take(id, budget);
         self.tell_cancelled(id);
         true
     }
 
     /// Ends a call without its reply, and lets the other side know.
-    pub(super) fn give_up(&mut self, id: CallId, status: Status) -> Option<Ended> {
-        let Active { call, out, .. } = self.take(id)?;
+    pub(super) fn give_up(
+        &mut self,
+        id: CallId,
+        status: Status,
+        budget: &mut Budget,
+    ) -> Option<Ended> {
+        let Active { call, out, .. } = self.take(id, budget)?;
         self.tell_cancelled(id);
         Some(Ended { ticket: call.ticket, request: out.into_bytes(), result: Err(status) })
     }
@@ -319,12 +366,13 @@ impl Caller {
     }
 
     /// Takes out a call that ends.
-    fn take(&mut self, id: CallId) -> Option<Active> {
-        let active = self.active.remove(&id)?;
+    fn take(&mut self, id: CallId, budget: &mut Budget) -> Option<Active> {
+        let mut active = self.active.remove(&id)?;
+        active.release_reply(&mut Purse { pool: &mut self.pool, budget });
         if active.call.streams.any() {
             self.streams.remove(&active.call.ticket);
         }
-        self.unfinished -= active.unfinished;
+        self.unasked.give_back(active.unasked);
         Some(active)
     }
 
@@ -338,12 +386,6 @@ impl Caller {
         debug_assert!(inserted.is_ok(), "an id beyond the window was never given out");
     }
 }
-
-/// Large requests go out in turns; to have more of them under way makes none arrive earlier.
-const UNFINISHED_MAX: u64 = 8 << 20;
-
-/// The same before the other side has said anything: more than goes out in the first round trip.
-const UNFINISHED_UNASKED_MAX: u64 = 64 << 10;
 
 /// The earlier of two times, where none stands for never.
 pub(crate) fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {

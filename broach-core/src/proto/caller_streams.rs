@@ -4,17 +4,23 @@
 use bytes::Bytes;
 
 use crate::code::Outcome;
+use crate::deadline::Time;
 use crate::ids::CallId;
 use crate::proto::Ticket;
-use crate::proto::active::{Active, NewCall};
+use crate::proto::active::{Active, NewCall, Reply};
 use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::budget::{ALLOWANCE_MAX, Budget};
 use crate::proto::caller::{Caller, Made};
+use crate::proto::grants::Grant;
 use crate::proto::incoming::Incoming;
 use crate::proto::incoming_stream::{Broken, IncomingStream};
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
+use crate::proto::pool::Full;
 use crate::proto::sent::SentFrame;
-use crate::proto::streams::{ALLOWANCE_BYTES, Sending};
+use crate::proto::share::{Owner, Purse};
+use crate::proto::step::no_memory;
+use crate::proto::streams::Sending;
 use crate::status::Status;
 use crate::wire::{Writer, schema};
 
@@ -22,7 +28,7 @@ impl Caller {
     /// A call with a stream in it waits to be begun.
     pub(super) fn push_stream(&mut self, call: &mut NewCall, bytes_max: usize) {
         let requests = call.call.streams.requests.then(|| {
-            let mut out = Outgoing::stream(bytes_max, ALLOWANCE_BYTES);
+            let mut out = Outgoing::stream(bytes_max, 0);
             let (head, body) = std::mem::take(&mut call.bytes).into_parts();
             out.append(head);
             out.append(body);
@@ -32,18 +38,29 @@ impl Caller {
     }
 
     /// It is begun.
-    pub(super) fn begin_stream(&mut self, id: CallId, new: NewCall) -> Active {
+    pub(super) fn begin_stream(&mut self, id: CallId, new: NewCall, unasked: u64) -> Active {
         let NewCall { call, bytes } = new;
         let made = self.streams.get_mut(&call.ticket);
         let requests = made.and_then(|made| {
             made.id = Some(id);
             made.requests.take()
         });
-        let replies = call.streams.replies.then(|| {
-            let stream = IncomingStream::new(self.records, Incoming::new(), ALLOWANCE_BYTES);
-            Box::new(stream)
-        });
-        Active::new(call, requests.unwrap_or_else(|| Outgoing::new(bytes)), replies)
+        let allowance = self.unasked.allowance();
+        let out = match requests {
+            Some(mut requests) => {
+                requests.on_credit(allowance);
+                requests
+            }
+            None => Outgoing::new(bytes, allowance),
+        };
+        let reply = match call.streams.replies {
+            true => {
+                let stream = IncomingStream::new(self.records, Incoming::new());
+                Reply::Stream(Box::new(stream))
+            }
+            false => Reply::Nothing,
+        };
+        Active::new(call, out, reply, unasked)
     }
 
     /// The user sends records; `last` ends the requests. Returns the end of the call if they are
@@ -54,10 +71,11 @@ impl Caller {
         records: Bytes,
         last: bool,
         sending: Sending,
+        budget: &mut Budget,
     ) -> Option<Ended> {
         let id = self.streams.get(&ticket)?.id;
-        if let Some(text) = sending.exceeded(&records, "the request") {
-            return self.refuse_to_send(ticket, id, text);
+        if let Some(text) = sending.exceeded([&records, &[]], "the request") {
+            return self.refuse_to_send(ticket, id, text, budget);
         }
         let out = match id {
             Some(id) => &mut self.active.get_mut(&id)?.out,
@@ -77,15 +95,16 @@ impl Caller {
         ticket: Ticket,
         id: Option<CallId>,
         text: String,
+        budget: &mut Budget,
     ) -> Option<Ended> {
         let status = Status::resource_exhausted(text);
         match id {
             Some(id) => {
                 let outcome = self.active.get(&id)?.progress().outcome();
-                self.give_up(id, status.with_outcome(outcome))
+                self.give_up(id, status.with_outcome(outcome), budget)
             }
             None => {
-                self.cancel(ticket);
+                self.cancel(ticket, budget);
                 let result = Err(status.with_outcome(Outcome::NotExecuted));
                 Some(Ended { ticket, request: Default::default(), result })
             }
@@ -102,13 +121,27 @@ impl Caller {
         out.map_or(0, Outgoing::room)
     }
 
+    /// The call of a ticket, if it has a stream in it and has been begun.
+    pub(crate) fn id_of(&self, ticket: Ticket) -> Option<CallId> {
+        self.streams.get(&ticket)?.id
+    }
+
     /// The user has taken so many bytes of the replies.
-    pub(crate) fn on_consumed(&mut self, ticket: Ticket, bytes: usize, window: u64) {
-        let id = self.streams.get(&ticket).and_then(|made| made.id);
-        let active = id.and_then(|id| Some((id, self.active.get_mut(&id)?.replies.as_mut()?)));
-        if let Some((id, replies)) = active {
+    pub(crate) fn on_consumed(
+        &mut self,
+        now: Time,
+        owner: Owner,
+        bytes: usize,
+        window_max: u64,
+        budget: &mut Budget,
+    ) {
+        let active = self.active.get_mut(&owner.call);
+        if let Some(Active { reply: Reply::Stream(replies), .. }) = active {
             replies.on_consumed(bytes);
-            self.grant(id, window);
+            let purse = &mut Purse { pool: &mut self.pool, budget };
+            // Nothing has come unasked, so there is memory for all that has.
+            let tell = replies.settle(now, owner, window_max, purse);
+            self.credits.extend(tell.unwrap_or(false).then_some(owner.call));
         }
     }
 
@@ -119,38 +152,63 @@ impl Caller {
         reply: schema::Reply,
         intake: ReplyIntake<'_>,
     ) -> Answered {
-        let ReplyIntake { window_bytes, datagram_bytes, records, .. } = intake;
+        let ReplyIntake { now, owner, budget, window_bytes, datagram_bytes, records, .. } = intake;
         let Some(active) = self.active.get_mut(&id) else { return Answered::default() };
         let (ticket, message_max) = (active.call.ticket, self.records.message);
-        let Some(replies) = &mut active.replies else { return Answered::default() };
+        let Reply::Stream(replies) = &mut active.reply else { return Answered::default() };
         let schema::Reply { offset, data, fin, .. } = reply;
+        if replies.granted().max(ALLOWANCE_MAX) < offset.saturating_add(data.len() as u64) {
+            return Answered::EXCESS;
+        }
+        let purse = &mut Purse { pool: &mut self.pool, budget };
+        if !replies.is_open() {
+            // It tells the other side that this stream takes up nothing any more of what may be
+            // sent unasked, even if it is no more than that.
+            self.credits.insert(id);
+            if let Err(Full) = replies.open(purse) {
+                return self.give_up(id, no_memory("this node"), budget).into();
+            }
+        }
         let inserted = replies.insert(offset, data, fin, datagram_bytes, records);
         let ended = match inserted {
-            Ok(()) if replies.has_ended() => self.finish(id, Bytes::new()),
-            Ok(()) => {
-                self.grant(id, window_bytes);
-                None
-            }
+            Ok(()) if replies.has_ended() => self.finish(id, Bytes::new(), budget),
+            Ok(()) => match replies.settle(now, owner, window_bytes, purse) {
+                Ok(tell) => {
+                    self.credits.extend(tell.then_some(id));
+                    None
+                }
+                Err(Full) => {
+                    records.clear();
+                    self.give_up(id, no_memory("this node"), budget)
+                }
+            },
+            Err(Broken::Scattered) => return Answered::NOT_TAKEN,
             Err(why) => {
                 records.clear();
-                self.give_up(id, broken(why, message_max))
+                self.give_up(id, broken(why, message_max), budget)
             }
         };
-        Answered { stream: Some(ticket), ended }
+        Answered { stream: Some(ticket), ended, fault: None }
     }
 
-    /// Lets the other side send more, if that is worth a frame.
-    fn grant(&mut self, id: CallId, window: u64) {
-        let replies = self.active.get_mut(&id).and_then(|active| active.replies.as_mut());
-        if replies.is_some_and(|replies| replies.grant(window)) {
-            self.credits.insert(id);
+    /// More may be sent of a reply, for which so many bytes have been set aside.
+    pub(crate) fn on_grant(&mut self, grant: Grant) {
+        let Some(active) = self.active.get_mut(&grant.call) else { return };
+        match &mut active.reply {
+            Reply::Nothing => {}
+            Reply::Pieces(incoming) => incoming.on_grant(grant.limit, grant.set_aside),
+            Reply::Stream(replies) => replies.on_grant(grant.limit, grant.set_aside),
         }
+        self.credits.insert(grant.call);
     }
 
     /// The other side takes more of a request.
     pub(crate) fn on_credit(&mut self, id: CallId, limit: u64) {
         if let Some(active) = self.active.get_mut(&id) {
             active.out.on_credit(limit);
+            if active.call.streams.requests {
+                self.unasked.give_back(std::mem::take(&mut active.unasked));
+            }
             self.queue_if_ready(id);
         }
     }
@@ -180,8 +238,8 @@ impl Caller {
         wrote: &mut bool,
     ) -> bool {
         while let Some(&id) = self.credits.first() {
-            if let Some(replies) = self.active.get(&id).and_then(|active| active.replies.as_ref()) {
-                if !writer.credit(id, replies.granted()) {
+            if let Some(active) = self.active.get(&id) {
+                if !writer.credit(id, active.granted()) {
                     return false;
                 }
                 link.push(SentFrame::Credit(id));
@@ -196,7 +254,9 @@ impl Caller {
 /// Why a stream of replies is not taken any further.
 fn broken(why: Broken, message_max: usize) -> Status {
     let text = match why {
-        Broken::Contradiction => "the pieces of the replies contradict each other",
+        Broken::Contradiction | Broken::Scattered => {
+            "the pieces of the replies contradict each other"
+        }
         Broken::Malformed => "the replies are not made of the records that make a stream",
         Broken::TooLarge => {
             return Status::resource_exhausted(format!(

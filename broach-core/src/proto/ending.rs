@@ -75,6 +75,7 @@ impl Endpoint {
         let said = if unknown { self.silence(&session) } else { said };
         let status = || why_ended(peer, reason, &said);
         session.end(now, dead_for, status, &mut self.shared);
+        self.shared.budget.set_sessions(self.sessions.len());
         self.shared.observe.emit(Seen::SessionClosed { peer, role, reason });
     }
 }

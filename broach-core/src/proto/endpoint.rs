@@ -16,13 +16,15 @@ use crate::ids::{PacketNumber, SessionId};
 use crate::observe::{Event as Seen, Observe, Role};
 use crate::peer::Peer;
 use crate::proto::budget::Budget;
-use crate::proto::caller::Caller;
+use crate::proto::caller::{Caller, earlier};
 use crate::proto::closed::{CallerKey, Closed};
+use crate::proto::credit::session_pool;
 use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::peers::Peers;
 use crate::proto::session::Session;
 use crate::proto::side::{Client, Opening, Side};
 use crate::proto::stateless::{Answer, Answers};
+use crate::proto::streams::Sending;
 use crate::proto::timers::Timers;
 use crate::proto::token::Tokens;
 use crate::proto::{
@@ -72,8 +74,6 @@ pub(crate) struct Shared {
     pub(crate) records: Vec<Record>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
-    /// How many bytes that have arrived wait to be read at the most, if that is known.
-    pub(crate) receive_buffer_given: Option<usize>,
     /// Callers are asked to make new calls elsewhere.
     pub(super) leaving: bool,
 }
@@ -101,7 +101,6 @@ impl Endpoint {
             records,
             refusal: None,
             leaving: false,
-            receive_buffer_given: None,
         };
         Self {
             shared,
@@ -120,11 +119,6 @@ impl Endpoint {
             frames: Vec::new(),
             half_open: 0,
         }
-    }
-
-    /// So many bytes that have arrived wait to be read at the most, if that is known.
-    pub(crate) const fn set_receive_buffer(&mut self, given: Option<usize>) {
-        self.shared.receive_buffer_given = given;
     }
 
     /// Begins a call to a node. Returns the session that it is made in; it ends with
@@ -160,6 +154,10 @@ impl Endpoint {
             Some(format!(
                 "{max} calls to {to} are waiting to be sent already (transport.calls_waiting_max)"
             ))
+        } else if call.call.streams.requests {
+            let message_max = session.peer_limits.sizes.message;
+            let sending = Sending { message_max, bytes_max: 0 };
+            sending.exceeded(call.bytes.parts(), "the request")
         } else {
             call.bytes.exceed(session.peer_limits.sizes, to)
         };
@@ -179,7 +177,7 @@ impl Endpoint {
             return;
         };
         if let Side::Client(client) = &mut self.sessions[index].side {
-            client.calls.cancel(ticket);
+            client.calls.cancel(ticket, &mut self.shared.budget);
         }
         self.touch(index);
     }
@@ -240,7 +238,7 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn poll_timeout(&mut self, now: Time) -> Option<Time> {
         self.settle(now);
-        self.timers.next()
+        earlier(self.timers.next(), self.shared.budget.grants.next_timeout())
     }
 
     /// What has happened.
@@ -303,7 +301,7 @@ impl Endpoint {
         let opening = Opening { meant: known.instance, token: known.token, shown_from };
         let config = &self.shared.config;
         let replies = RecordLimits::of_replies(config);
-        let calls = Caller::new(config.calls_per_session_max, replies);
+        let calls = Caller::new(config.calls_per_session_max, replies, session_pool(config));
         let side = Side::Client(Client::new(calls, opening));
         let index = self.insert(now, to, side, known.rtt);
         self.peers.entry(to).session = Some(index);
@@ -323,6 +321,7 @@ impl Endpoint {
         self.shared.observe.emit(Seen::SessionOpened { peer, role: session.role() });
         let index = self.sessions.insert(session);
         self.by_id.insert(id, index);
+        self.shared.budget.set_sessions(self.sessions.len());
         index
     }
 
@@ -347,6 +346,7 @@ impl Endpoint {
     }
 
     fn settle(&mut self, now: Time) {
+        self.give_credit(now);
         while let Some(index) = self.changed.pop() {
             let Some(session) = self.sessions.get_mut(index) else { continue };
             // The place may have been taken by another session since.
@@ -362,9 +362,9 @@ impl Endpoint {
         }
     }
 
-    /// Bytes held for calls that are served: unfinished requests, and replies on their way.
+    /// Bytes held for calls: set aside for what comes in, and of replies on their way.
     pub(crate) const fn bytes_held(&self) -> (usize, usize) {
-        (self.shared.budget.reassembly(), self.shared.budget.replies())
+        (self.shared.budget.pool.used(), self.shared.budget.replies())
     }
 
     /// How many sessions of a role there are.

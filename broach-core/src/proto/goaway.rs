@@ -41,7 +41,7 @@ impl Session {
         let peer = self.peer;
         let Side::Client(client) = &mut self.side else { return };
         client.leaving = true;
-        let ended = client.calls.yield_waiting(peer);
+        let ended = client.calls.yield_waiting(peer, &mut shared.budget);
         self.report(ended, shared);
     }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::config::{DATAGRAM_BYTES_MAX, SizeLimits};
 use crate::deadline::Time;
+use crate::proto::budget::{ALLOWANCE_MAX, Told};
 use crate::proto::endpoint::Shared;
+use crate::proto::sent::SentFrame;
 use crate::proto::session::{Effects, Session};
 use crate::proto::side::Side;
-use crate::proto::streams::ALLOWANCE_BYTES;
-use crate::wire::{Token, micros, schema};
+use crate::wire::{Token, Writer, micros, schema};
 
 /// What the other side takes.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +31,14 @@ impl Session {
     /// What this side tells.
     pub(super) fn hello(&self, now: Time, shared: &Shared) -> schema::Hello {
         let config = &shared.config;
-        let (calls, unfinished, idle, token) = match &self.side {
-            Side::Client(_) => (0, 0, config.idle_client, None),
+        let (calls, idle, token) = match &self.side {
+            Side::Client(_) => (0, config.idle_client, None),
             Side::Server(server) => {
                 let token = shared.tokens.mint(now, self.peer, server.caller);
-                let unfinished = config.reassembly_bytes_per_session_max;
-                (config.calls_per_session_max, unfinished, config.idle_server, Some(token))
+                (config.calls_per_session_max, config.idle_server, Some(token))
             }
         };
+        let told = self.side.to_tell(shared);
         schema::Hello {
             max_ack_delay_us: micros(config.max_ack_delay),
             datagram_bytes: DATAGRAM_BYTES_MAX as u64,
@@ -47,8 +48,8 @@ impl Session {
             idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
             token: token.map_or_else(Default::default, |token| token.as_slice().to_vec().into()),
             features: Vec::new(),
-            unfinished_bytes: unfinished as u64,
-            allowance: ALLOWANCE_BYTES,
+            unfinished_bytes: told.unfinished,
+            allowance: told.allowance,
         }
     }
 
@@ -65,9 +66,44 @@ impl Session {
         };
         self.peer_limits.idle = (hello.idle_ms != 0).then(|| Duration::from_millis(hello.idle_ms));
         if let Side::Client(client) = &mut self.side {
-            let unfinished = limit(hello.unfinished_bytes) as u64;
-            client.calls.set_limits(bytes(hello.calls), unfinished);
+            client.calls.set_limit(bytes(hello.calls));
             effects.token = Token::new(&hello.token).filter(|_| !hello.token.is_empty());
         }
+        self.on_told(hello.allowance, hello.unfinished_bytes);
+    }
+
+    /// The other side has told what it takes of calls without having given credit.
+    pub(super) fn on_told(&mut self, allowance: u64, unfinished: u64) {
+        // What is not said is what holds before anything is.
+        let allowance = if allowance == 0 { ALLOWANCE_MAX } else { allowance.min(ALLOWANCE_MAX) };
+        let unfinished = if unfinished == 0 { u64::MAX } else { unfinished };
+        match &mut self.side {
+            Side::Client(client) => client.calls.set_unasked(allowance, unfinished),
+            Side::Server(server) => server.calls.set_unasked(allowance, unfinished),
+        }
+    }
+
+    /// Tells how much may be sent unasked, if that is not what was told last, by far.
+    pub(super) fn write_allowance(&mut self, writer: &mut Writer<'_>, shared: &Shared) {
+        let now = self.side.to_tell(shared);
+        let differs = |told: u64, now: u64| now < told / 2 || 4 * told < now;
+        let Some(told) = self.told else { return };
+        let due =
+            differs(told.allowance, now.allowance) || differs(told.unfinished, now.unfinished);
+        if due && writer.allowance(now.allowance, now.unfinished) {
+            self.link.push(SentFrame::Allowance);
+            self.told = Some(now);
+        }
+    }
+}
+
+impl Side {
+    /// What the other side may send unasked.
+    pub(super) fn to_tell(&self, shared: &Shared) -> Told {
+        let pool = match self {
+            Self::Client(client) => &client.calls.pool,
+            Self::Server(server) => &server.calls.pool,
+        };
+        shared.budget.told(pool.for_unasked())
     }
 }

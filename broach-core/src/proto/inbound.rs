@@ -11,6 +11,7 @@ use crate::observe::{DropReason, Event as Seen, Role};
 use crate::proto::Received;
 use crate::proto::callee::Callee;
 use crate::proto::closed::CallerKey;
+use crate::proto::credit::session_pool;
 use crate::proto::endpoint::Endpoint;
 use crate::proto::side::{Server, Side};
 use crate::proto::token::Verdict;
@@ -267,7 +268,7 @@ impl Endpoint {
     /// Adds the session that a caller opens.
     fn accept(&mut self, now: Time, received: &Received, caller: CallerKey) -> usize {
         let side = Side::Server(Server {
-            calls: Callee::new(),
+            calls: Callee::new(session_pool(&self.shared.config)),
             caller: caller.0,
             validated: false,
             answered: false,

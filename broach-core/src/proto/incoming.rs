@@ -2,7 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::deadline::Time;
 use crate::proto::early::Early;
+use crate::proto::pool::Full;
+use crate::proto::share::{Owner, Purse, Share};
 
 /// The bytes of one direction of a call as they come in.
 ///
@@ -17,6 +20,8 @@ pub(crate) struct Incoming {
     early: Early,
     /// Where the bytes end, once that is known.
     end: Option<u64>,
+    /// What is set aside for them.
+    pub(crate) share: Share,
 }
 
 #[derive(Debug, Default)]
@@ -28,38 +33,48 @@ enum Front {
     Buffer(BytesMut),
 }
 
-/// The pieces contradict each other about where the bytes end.
+/// Why a piece is not taken in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Contradiction;
+pub(crate) enum Misfit {
+    /// It and others contradict each other about where the bytes end.
+    Contradiction,
+    /// There are too many holes already; it may fit later.
+    Scattered,
+}
 
 impl Incoming {
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in a piece.
+    /// Takes in a piece, which may be said to be the last one, or to be one of so many bytes in
+    /// all if `size` is not 0.
     ///
     /// # Errors
     ///
-    /// If it lies beyond the end that an earlier piece gave, or gives another end.
+    /// If it lies beyond the end that an earlier piece gave, or gives another end; or if it cannot
+    /// be kept now.
     pub(crate) fn insert(
         &mut self,
         offset: u64,
         piece: Bytes,
         fin: bool,
-    ) -> Result<(), Contradiction> {
-        let piece_end = offset.checked_add(piece.len() as u64).ok_or(Contradiction)?;
-        if fin {
-            let highest = self.early.end().max(self.len());
-            if self.end.is_some_and(|end| end != piece_end) || piece_end < highest {
-                return Err(Contradiction);
+        size: u64,
+    ) -> Result<(), Misfit> {
+        let piece_end = offset.checked_add(piece.len() as u64).ok_or(Misfit::Contradiction)?;
+        for end in [fin.then_some(piece_end), (size != 0).then_some(size)].into_iter().flatten() {
+            if self.end.is_some_and(|known| known != end) || end < self.highest() {
+                return Err(Misfit::Contradiction);
             }
-            self.end = Some(piece_end);
+            self.end = Some(end);
         }
         if self.end.is_some_and(|end| end < piece_end) {
-            return Err(Contradiction);
+            return Err(Misfit::Contradiction);
         }
         if self.len() < offset {
+            if self.early.is_scattered(offset) {
+                return Err(Misfit::Scattered);
+            }
             self.early.insert(offset, &piece);
             return Ok(());
         }
@@ -106,20 +121,56 @@ impl Incoming {
         }
     }
 
-    /// What this holds in memory, about: bytes, and what it costs to keep track of the pieces.
-    pub(crate) fn memory(&self) -> usize {
-        self.len() as usize + self.early.memory()
+    /// How many bytes there are up to the last one.
+    fn highest(&self) -> u64 {
+        self.early.end().max(self.len())
     }
 
-    /// The pieces, and where the bytes end if that is known.
-    pub(crate) fn into_early(self) -> (Early, Option<u64>) {
+    /// Sets memory aside for what may come, and asks for credit for the rest: up to `most` if it is
+    /// not known how much it is.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough for what may come unasked.
+    pub(crate) fn hold(
+        &mut self,
+        now: Time,
+        owner: Owner,
+        most: u64,
+        purse: &mut Purse<'_>,
+    ) -> Result<(), Full> {
+        let end = self.end.unwrap_or(u64::MAX);
+        self.share.expect(purse.allowance().min(end).max(self.highest()), purse)?;
+        let received = self.len() + self.early.bytes() as u64;
+        self.share.on_received(now, received, purse);
+        // How much it is stands in the first piece.
+        if 0 < self.len() {
+            self.share.want(now, owner, (received, end.min(most)), purse);
+        }
+        Ok(())
+    }
+
+    /// More may come, for which so many bytes have been set aside.
+    pub(crate) fn on_grant(&mut self, limit: u64, set_aside: usize) {
+        self.share.on_set_aside(set_aside);
+        self.share.advance(limit);
+    }
+
+    /// What is set aside, and how much of it is needed.
+    #[cfg(test)]
+    pub(crate) fn account(&self) -> (usize, u64) {
+        (self.share.bytes(), self.share.granted().min(self.end.unwrap_or(u64::MAX)))
+    }
+
+    /// The pieces, where the bytes end if that is known, and what is set aside for them.
+    pub(crate) fn into_parts(self) -> (Early, Option<u64>, Share) {
         let mut early = self.early;
         match self.front {
             Front::Empty => {}
             Front::Piece(piece) => early.insert(0, &piece),
             Front::Buffer(buffer) => early.insert(0, &buffer.freeze()),
         }
-        (early, self.end)
+        (early, self.end, self.share)
     }
 
     /// All bytes, once none is missing.
@@ -144,7 +195,7 @@ mod tests {
     fn a_single_piece_is_passed_on_without_a_copy() {
         let piece = Bytes::from(vec![1, 2, 3]);
         let mut incoming = Incoming::new();
-        incoming.insert(0, piece.clone(), true).unwrap();
+        incoming.insert(0, piece.clone(), true, 0).unwrap();
         let taken = incoming.take().unwrap();
         assert_eq!(taken.as_ptr(), piece.as_ptr());
     }
@@ -163,7 +214,7 @@ mod tests {
                 let start = rng.below(len + 100).saturating_sub(100);
                 let end = (start + 1 + rng.below(400)).min(len);
                 let piece = whole.slice(start as usize..end as usize);
-                incoming.insert(start, piece, end == len).unwrap();
+                incoming.insert(start, piece, end == len, 0).unwrap();
                 pieces += 1;
                 if let Some(taken) = incoming.take() {
                     break taken;
@@ -178,23 +229,23 @@ mod tests {
     fn contradictory_ends_are_refused() {
         let piece = |len: usize| Bytes::from(vec![0; len]);
         let mut incoming = Incoming::new();
-        incoming.insert(0, piece(10), false).unwrap();
-        assert_eq!(incoming.insert(0, piece(5), true), Err(Contradiction));
-        incoming.insert(10, piece(10), true).unwrap();
-        assert_eq!(incoming.insert(20, piece(1), false), Err(Contradiction));
-        assert_eq!(incoming.insert(10, piece(11), true), Err(Contradiction));
+        incoming.insert(0, piece(10), false, 0).unwrap();
+        assert_eq!(incoming.insert(0, piece(5), true, 0), Err(Misfit::Contradiction));
+        incoming.insert(10, piece(10), true, 0).unwrap();
+        assert_eq!(incoming.insert(20, piece(1), false, 0), Err(Misfit::Contradiction));
+        assert_eq!(incoming.insert(10, piece(11), true, 0), Err(Misfit::Contradiction));
         let mut incoming = Incoming::new();
-        incoming.insert(30, piece(10), false).unwrap();
-        assert_eq!(incoming.insert(0, piece(35), true), Err(Contradiction));
-        assert_eq!(incoming.insert(u64::MAX, piece(1), false), Err(Contradiction));
+        incoming.insert(30, piece(10), false, 0).unwrap();
+        assert_eq!(incoming.insert(0, piece(35), true, 0), Err(Misfit::Contradiction));
+        assert_eq!(incoming.insert(u64::MAX, piece(1), false, 0), Err(Misfit::Contradiction));
     }
 
     #[test]
     fn an_empty_end_is_an_end() {
         let mut incoming = Incoming::new();
-        incoming.insert(0, Bytes::from_static(b"ab"), false).unwrap();
+        incoming.insert(0, Bytes::from_static(b"ab"), false, 0).unwrap();
         assert_eq!(incoming.take(), None);
-        incoming.insert(2, Bytes::new(), true).unwrap();
+        incoming.insert(2, Bytes::new(), true, 0).unwrap();
         assert_eq!(incoming.take().unwrap(), "ab");
     }
 }

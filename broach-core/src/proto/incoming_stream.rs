@@ -4,8 +4,11 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::config::Transport;
+use crate::deadline::Time;
 use crate::proto::early::Early;
 use crate::proto::incoming::Incoming;
+use crate::proto::pool::Full;
+use crate::proto::share::{Owner, Purse, Share};
 use crate::wire::{Record, RecordHead, RecordKind};
 
 /// The bytes of one direction of a call that is a stream there.
@@ -13,6 +16,10 @@ use crate::wire::{Record, RecordHead, RecordKind};
 /// A record is handed on as soon as it is whole and all before it are. One that comes in one piece
 /// costs no copy, unless it would keep a much larger datagram in memory. Nothing is allocated
 /// because of a length that the other side only claims.
+///
+/// The other side may send a window beyond what the user has taken. It begins small and becomes
+/// wider as long as the user keeps up with a sender who makes use of it. For a record that is
+/// larger than the window more is set aside, once there is room.
 #[derive(Debug)]
 pub(crate) struct IncomingStream {
     limits: RecordLimits,
@@ -27,12 +34,15 @@ pub(crate) struct IncomingStream {
     /// Where the bytes end, once that is known.
     end: Option<u64>,
     expected: Expected,
-    /// What lies below has been handed on, and is not used up.
+    /// What lies below has been handed on.
     handed: u64,
-    /// What lies below has been used up.
+    /// What lies below has been taken by the user.
     consumed: u64,
-    /// What lies below may be sent.
-    granted: u64,
+    /// How many bytes beyond that may be sent, apart from a large record.
+    window: u64,
+    /// Where a record ends for which more was asked.
+    large_end: u64,
+    share: Share,
 }
 
 /// The records of one direction.
@@ -84,6 +94,8 @@ enum Expected {
 pub(crate) enum Broken {
     /// The pieces contradict each other about where the bytes end.
     Contradiction,
+    /// There are too many holes in it; the piece may fit later.
+    Scattered,
     /// They are not made of the records that make a stream.
     Malformed,
     /// A message is too large.
@@ -91,10 +103,9 @@ pub(crate) enum Broken {
 }
 
 impl IncomingStream {
-    /// A stream of which some pieces have come before the first one, and of which the other side
-    /// may send `granted` bytes.
-    pub(crate) fn new(limits: RecordLimits, pieces: Incoming, granted: u64) -> Self {
-        let (early, end) = pieces.into_early();
+    /// A stream of which some pieces may have come before the first one.
+    pub(crate) fn new(limits: RecordLimits, pieces: Incoming) -> Self {
+        let (early, end, share) = pieces.into_parts();
         Self {
             limits,
             front: 0,
@@ -105,8 +116,27 @@ impl IncomingStream {
             expected: Expected::First,
             handed: 0,
             consumed: 0,
-            granted,
+            window: 0,
+            large_end: 0,
+            share,
         }
+    }
+
+    /// Begins with a window as small as may be.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory for that.
+    pub(crate) fn open(&mut self, purse: &mut Purse<'_>) -> Result<(), Full> {
+        self.window = purse.allowance();
+        self.share.widen(self.window as usize, purse)?;
+        self.share.advance(self.window);
+        Ok(())
+    }
+
+    /// Whether it has a window.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.window != 0
     }
 
     /// Takes in a piece that came in a datagram of so many bytes; records that are whole now go to
@@ -135,6 +165,9 @@ impl IncomingStream {
             return Err(Broken::Contradiction);
         }
         if self.front < offset {
+            if self.early.is_scattered(offset) {
+                return Err(Broken::Scattered);
+            }
             self.early.insert(offset, &piece);
             return Ok(());
         }
@@ -153,32 +186,80 @@ impl IncomingStream {
         self.end == Some(self.front)
     }
 
-    /// What this holds in memory, about, of what has not been handed on.
-    pub(crate) fn memory(&self) -> usize {
-        self.partial.len() + self.early.memory()
-    }
-
-    /// The user has used up so many bytes of records.
+    /// The user has taken so many bytes of records.
     pub(crate) fn on_consumed(&mut self, bytes: usize) {
-        self.consumed = self.handed.min(self.consumed + bytes as u64);
+        self.consumed = self.handed.min(self.consumed.saturating_add(bytes as u64));
     }
 
     /// Up to where the other side may send.
     pub(crate) const fn granted(&self) -> u64 {
-        self.granted
+        self.share.granted()
     }
 
-    /// Lets the other side have `window` bytes under way or in memory here, and a record that is
-    /// larger. Tells whether it has to be told.
-    pub(crate) fn grant(&mut self, window: u64) -> bool {
-        let record_end = self.head.map_or(0, |head| self.handed + head.wire_len());
-        let wanted = (self.consumed + window).max(record_end);
-        let worth_it = self.granted + window / 4 <= wanted || self.granted < record_end;
-        if self.end.is_some() || !worth_it {
-            return false;
+    /// More was set aside for a large record.
+    pub(crate) fn on_grant(&mut self, limit: u64, set_aside: usize) {
+        self.share.on_set_aside(set_aside);
+        self.share.advance(limit);
+    }
+
+    /// Lets the other side send more, if it may and if that is worth to be told, and gives back
+    /// what is not needed. Tells whether the other side has to be told.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory for what has come unasked.
+    pub(crate) fn settle(
+        &mut self,
+        now: Time,
+        owner: Owner,
+        window_max: u64,
+        purse: &mut Purse<'_>,
+    ) -> Result<bool, Full> {
+        self.share.expect(self.front.max(self.early.end()), purse)?;
+        self.share.on_received(now, self.front, purse);
+        if self.large_end <= self.front {
+            self.share.on_complete(purse);
         }
-        self.granted = wanted;
-        true
+        if let Some(end) = self.end {
+            self.share.shrink((end - self.consumed) as usize, purse);
+            return Ok(false);
+        }
+        let used = self.granted() < self.front + self.window / 2;
+        let keeps_up = self.handed - self.consumed <= self.window / 2;
+        let more = self.window.min(window_max.saturating_sub(self.window));
+        if used && keeps_up && 0 < more && self.share.widen(more as usize, purse).is_ok() {
+            self.window += more;
+        }
+        let wanted = self.consumed + self.window;
+        let tell = self.granted() + self.window / 4 <= wanted;
+        if tell {
+            self.share.advance(wanted);
+        }
+        if let Some(head) = self.head {
+            let end = self.handed + head.wire_len();
+            self.large_end = end;
+            self.share.want(now, owner, (self.front, end), purse);
+        }
+        // Memory that was set aside for a large record is needed before there is credit for it.
+        let reach = match self.share.has_message() {
+            true => self.granted().max(self.large_end),
+            false => self.granted(),
+        };
+        let needed = self.window.max(reach - self.consumed);
+        self.share.shrink(needed as usize, purse);
+        Ok(tell)
+    }
+
+    /// Gives back all that is set aside.
+    pub(crate) fn release(&mut self, purse: &mut Purse<'_>) {
+        self.share.release(purse);
+    }
+
+    /// What is set aside, and how much of it is needed.
+    #[cfg(test)]
+    pub(crate) fn account(&self) -> (usize, u64) {
+        let granted = self.granted().min(self.end.unwrap_or(u64::MAX));
+        (self.share.bytes(), granted - self.consumed)
     }
 
     /// Takes in what is new of a piece that begins within the front or right behind it.

@@ -40,7 +40,7 @@ impl Session {
     fn expire(&mut self, now: Time, shared: &mut Shared) {
         match &mut self.side {
             Side::Client(client) => {
-                let ended = client.calls.expire(now, self.peer, client.trouble);
+                let ended = client.calls.expire(now, self.peer, client.trouble, &mut shared.budget);
                 self.report(ended, shared);
             }
             Side::Server(server) => {
@@ -70,7 +70,7 @@ impl Session {
             Some(_) => now - wait,
         };
         client.silent = Some(now);
-        let ended = client.calls.yield_calls(before, self.peer);
+        let ended = client.calls.yield_calls(before, self.peer, &mut shared.budget);
         self.report(ended, shared);
     }
 

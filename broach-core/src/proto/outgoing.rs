@@ -43,8 +43,9 @@ struct Stream {
 }
 
 impl Outgoing {
-    pub(crate) const fn new(bytes: CallBytes) -> Self {
-        Self::of(Source::Whole(bytes), u64::MAX)
+    /// Bytes of which the other side takes `credit`.
+    pub(crate) const fn new(bytes: CallBytes, credit: u64) -> Self {
+        Self::of(Source::Whole(bytes), credit)
     }
 
     /// A stream. Its user had better wait while it holds `bytes_max` bytes that have not arrived;
@@ -79,6 +80,11 @@ impl Outgoing {
     /// Whether it is a stream that has not ended.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(&self.source, Source::Stream(stream) if !stream.ended)
+    }
+
+    /// Whether it is a stream.
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(&self.source, Source::Stream(_))
     }
 
     /// How many bytes a stream takes before its user had better wait.
@@ -144,10 +150,29 @@ impl Outgoing {
         self.sent < self.sendable() || !self.lost.is_empty()
     }
 
-    /// How many bytes are there to go out, at most: lost ones are counted as if they were all.
+    /// Whether all bytes that there are have gone out once.
+    pub(crate) fn has_gone_out(&self) -> bool {
+        self.sent == self.len()
+    }
+
+    /// How many bytes have to go out, sooner or later.
     pub(crate) fn left(&self) -> u64 {
-        let left = if self.lost.is_empty() { self.sendable() - self.sent } else { self.len() };
-        left.min(self.held() as u64 + 1)
+        self.len() - self.sent + self.lost.count()
+    }
+
+    /// What the next piece has to say of how many bytes there are, if it has room for so many: it
+    /// says so if it is the first of several.
+    pub(crate) fn size_to_tell(&self, room: usize) -> u64 {
+        let Source::Whole(bytes) = &self.source else { return 0 };
+        let len = bytes.len() as u64;
+        if self.sent == 0 && len <= self.credit.min(room as u64) {
+            return 0;
+        }
+        let end = match self.lost.first() {
+            Some(range) => range.end,
+            None => self.sendable(),
+        };
+        if self.next_offset() == 0 && end.min(room as u64) < len { len } else { 0 }
     }
 
     /// Where the next piece begins.
@@ -235,7 +260,8 @@ mod tests {
     use crate::rng::Rng;
 
     fn outgoing(head: &'static [u8], body: &'static [u8]) -> Outgoing {
-        Outgoing::new(CallBytes::with_metadata(0, head.to_vec(), Bytes::from_static(body)))
+        let bytes = CallBytes::with_metadata(0, head.to_vec(), Bytes::from_static(body));
+        Outgoing::new(bytes, u64::MAX)
     }
 
     fn copied(outgoing: &Outgoing, range: Range<u64>) -> Vec<u8> {
@@ -287,7 +313,7 @@ mod tests {
             let mut rng = Rng::from_seed(seed);
             let rest = Bytes::copy_from_slice(&body[7..]);
             let bytes = CallBytes::with_metadata(0, body[..7].to_vec(), rest);
-            let mut out = Outgoing::new(bytes);
+            let mut out = Outgoing::new(bytes, u64::MAX);
             let (mut flying, mut got) = (Vec::new(), vec![None; body.len()]);
             let mut done = false;
             while !done {

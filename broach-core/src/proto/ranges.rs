@@ -34,6 +34,11 @@ impl Ranges {
         self.ranges.first().cloned()
     }
 
+    /// How many numbers there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
+
     pub(crate) fn contains(&self, number: u64) -> bool {
         let at = self.ranges.partition_point(|range| range.end <= number);
         self.ranges.get(at).is_some_and(|range| range.contains(&number))
@@ -115,6 +120,7 @@ mod tests {
                 }
                 let listed: Vec<u64> = ranges.iter().flatten().collect();
                 assert_eq!(listed, Vec::from_iter(model.iter().copied()));
+                assert_eq!(ranges.count(), model.len() as u64);
                 assert!((0..80).all(|n| ranges.contains(n) == model.contains(&n)));
                 let gaps = ranges.ranges.windows(2).all(|pair| pair[0].end < pair[1].start);
                 assert!(gaps, "{ranges:?}");

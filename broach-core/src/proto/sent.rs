@@ -25,6 +25,8 @@ pub(crate) enum SentFrame {
     Cancel(CallId),
     /// How much of a call may be sent.
     Credit(CallId),
+    /// How much may be sent of each call.
+    Allowance,
     /// What this node can do.
     Hello,
     /// A wish for an acknowledgement.

@@ -1,5 +1,7 @@
 //! One call that is served here: what of it has come, and what of the reply has gone out.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::deadline::Time;
@@ -10,6 +12,7 @@ use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
 use crate::proto::queue::had_better_wait;
 use crate::proto::sent::SentFrame;
+use crate::proto::share::Purse;
 use crate::proto::step::Complete;
 use crate::proto::streams::Streams;
 use crate::status::Status;
@@ -22,7 +25,10 @@ pub(super) struct Served {
     pub(super) open: Option<schema::Open>,
     pub(super) deadline: Option<Time>,
     pub(super) state: State,
+    /// It stands among those that have something to send, or wait until they may.
     pub(super) queued: bool,
+    /// What its reply takes up of what may be sent unasked.
+    pub(super) unasked: u64,
 }
 
 #[derive(Debug)]
@@ -49,9 +55,15 @@ pub(super) struct Streaming {
 }
 
 impl Served {
-    pub(super) fn new() -> Self {
-        let state = State::Receiving(Incoming::new());
-        Self { open: None, deadline: None, state, queued: false }
+    pub(super) const fn in_state(state: State) -> Self {
+        Self { open: None, deadline: None, state, queued: false, unasked: 0 }
+    }
+
+    /// What stands in the first piece is known, which reached this node at `arrived`.
+    pub(super) fn set_open(&mut self, open: schema::Open, arrived: Time) {
+        let left = (open.timeout_us != 0).then(|| Duration::from_micros(open.timeout_us));
+        self.deadline = left.map(|left| arrived + left);
+        self.open = Some(open);
     }
 
     /// What goes back, if it has been begun.
@@ -87,12 +99,21 @@ impl Served {
         matches!(&self.state, State::Replying(out) if !out.is_open())
     }
 
-    /// What is held of the request.
-    pub(super) fn request_memory(&self) -> usize {
+    /// Gives back what is set aside for the request.
+    pub(super) fn release_request(&mut self, purse: &mut Purse<'_>) {
+        match &mut self.state {
+            State::Receiving(incoming) => incoming.share.release(purse),
+            State::Streaming(streaming) => streaming.requests.release(purse),
+            State::Running | State::Replying(_) => {}
+        }
+    }
+
+    /// Up to where the caller may send.
+    pub(super) const fn granted(&self) -> Option<u64> {
         match &self.state {
-            State::Receiving(incoming) => incoming.memory(),
-            State::Streaming(streaming) => streaming.requests.memory(),
-            State::Running | State::Replying(_) => 0,
+            State::Receiving(incoming) => Some(incoming.share.granted()),
+            State::Streaming(streaming) => Some(streaming.requests.granted()),
+            State::Running | State::Replying(_) => None,
         }
     }
 
@@ -131,7 +152,11 @@ impl Served {
         while out.wants_to_send() {
             let offset = out.next_offset();
             let mut piece = Piece { call, open: None, offset, fin: true, size: 0 };
-            let room = writer.reply_room(&piece).unwrap_or(0);
+            let mut room = writer.reply_room(&piece).unwrap_or(0);
+            piece.size = out.size_to_tell(room);
+            if piece.size != 0 {
+                room = writer.reply_room(&piece).unwrap_or(0);
+            }
             if had_better_wait(out.left(), room, *wrote) {
                 return false;
             }

@@ -8,21 +8,19 @@ use std::time::Duration;
 use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ecn::Ecn;
-use crate::ids::{CallId, CallKey, Instance, SessionId};
+use crate::ids::{CallId, Instance, SessionId};
 use crate::observe::{CloseReason, DropReason, Event as Seen, Role};
 use crate::peer::Peer;
-use crate::proto::answered::{Answered, Ended, ReplyIntake};
+use crate::proto::budget::Told;
 use crate::proto::ending::SHUTTING_DOWN;
 use crate::proto::endpoint::Shared;
 use crate::proto::hello::PeerLimits;
-use crate::proto::incoming_stream::{RecordLimits, call_bytes_max};
 use crate::proto::link::Link;
 use crate::proto::sent::SentFrame;
 use crate::proto::side::Side;
-use crate::proto::step::{Came, Complete, Intake, Limits, Step};
-use crate::proto::streams::{StreamKey, Streams};
+use crate::proto::streams::StreamKey;
 use crate::proto::trouble::Trouble;
-use crate::proto::{Arrived, Condition, Event, Serving};
+use crate::proto::{Event, Serving};
 use crate::status::Status;
 use crate::wire::{Frame, Header, Init, Token, schema};
 
@@ -42,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     pub(super) peer_limits: PeerLimits,
     pub(super) hello_due: bool,
+    /// What the other side was last told that it may send unasked.
+    pub(super) told: Option<Told>,
     pub(super) ping_due: bool,
     /// When the session was last of use.
     pub(super) used_at: Time,
@@ -85,6 +85,7 @@ impl Session {
             link: Link::new(Arc::clone(config), now, rtt, peer.ip().is_loopback()),
             peer_limits: PeerLimits::unknown(),
             hello_due: true,
+            told: None,
             ping_due: false,
             used_at: now,
             evidence_due: now,
@@ -168,9 +169,9 @@ impl Session {
         match frame {
             Frame::Ack(ack) => self.on_ack(now, &ack, shared, effects),
             Frame::Request(request) => {
-                return self.on_request(now, arrived, request, bytes, shared);
+                return self.on_request((now, arrived), request, bytes, shared, effects);
             }
-            Frame::Reply(reply) => self.on_reply(reply, bytes, shared),
+            Frame::Reply(reply) => return self.on_reply(now, reply, bytes, shared, effects),
             Frame::Cancel(cancel) => {
                 if let Side::Server(server) = &mut self.side {
                     let call = CallId(cancel.call);
@@ -202,7 +203,10 @@ impl Session {
                 Side::Server(server) => server.calls.on_credit(CallId(call), limit),
             },
             Frame::Goaway => self.on_goaway(shared),
-            Frame::Ping | Frame::Allowance(_) => {}
+            Frame::Allowance(allowance) => {
+                self.on_told(allowance.bytes, allowance.unfinished_bytes)
+            }
+            Frame::Ping => {}
         }
         Ok(())
     }
@@ -244,96 +248,6 @@ impl Session {
         self.link.path.take_news().tell(self.peer, &shared.observe);
     }
 
-    fn on_request(
-        &mut self,
-        now: Time,
-        arrived: Time,
-        request: schema::Request,
-        datagram_bytes: usize,
-        shared: &mut Shared,
-    ) -> Result<(), DropReason> {
-        let Side::Server(server) = &mut self.side else {
-            return Err(DropReason::Malformed);
-        };
-        let config = &shared.config;
-        let limits = Limits {
-            calls: config.calls_per_session_max,
-            request_bytes: call_bytes_max(config),
-            held_bytes: config.reassembly_bytes_per_session_max,
-            window_bytes: config.stream_window_bytes as u64,
-            records: RecordLimits::of_requests(config),
-        };
-        let Shared { budget, refusal, records, .. } = shared;
-        let refusal = refusal.as_ref();
-        let intake = Intake { now, arrived, datagram_bytes, limits, budget, refusal, records };
-        let serving = Serving { session: self.id, call: CallId(request.call) };
-        match server.calls.on_request(request, intake) {
-            Step::None => {}
-            Step::Complete(complete) => self.begin(complete, shared),
-            Step::Stream(Came { begun, fin }) => {
-                if let Some(complete) = begun {
-                    self.begin(complete, shared);
-                }
-                let Shared { events, records, .. } = shared;
-                let stream = StreamKey::Served(serving);
-                events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
-                events.extend(fin.then_some(Event::Fin(serving)));
-            }
-            Step::Refused(status) => {
-                let (peer, code) = (self.peer, status.code());
-                shared.observe.emit(Seen::CallRefused { peer, code });
-            }
-            Step::Stopped(status) => {
-                let (peer, code) = (self.peer, status.code());
-                shared.observe.emit(Seen::CallRefused { peer, code });
-                shared.events.push_back(Event::Stop(serving));
-            }
-            Step::NotTaken => return Err(DropReason::Malformed),
-        }
-        Ok(())
-    }
-
-    /// A handler can be started.
-    fn begin(&self, complete: Complete, shared: &mut Shared) {
-        let Side::Server(server) = &self.side else { return };
-        let instance = server.caller;
-        // The caller's own number for the session is what it knows the call by.
-        let session = self.peer_id.unwrap_or(self.id);
-        shared.events.push_back(Event::Call(Arrived {
-            serving: Serving { session: self.id, call: complete.call },
-            peer: Peer { addr: self.peer, instance },
-            key: CallKey { instance, session, call: complete.call },
-            method: complete.method,
-            flags: complete.flags,
-            streams: Streams::of_flags(complete.flags),
-            deadline: complete.deadline,
-            bytes: complete.bytes,
-            limits: self.peer_limits.sizes,
-        }));
-    }
-
-    fn on_reply(&mut self, reply: schema::Reply, datagram_bytes: usize, shared: &mut Shared) {
-        let Side::Client(client) = &mut self.side else {
-            return;
-        };
-        let Shared { config, records, events, .. } = shared;
-        let bytes_max = call_bytes_max(config);
-        let window_bytes = config.stream_window_bytes as u64;
-        let intake = ReplyIntake { bytes_max, window_bytes, datagram_bytes, records };
-        let Answered { stream, ended } = client.calls.on_reply(reply, intake);
-        if let Some(ticket) = stream {
-            let stream = StreamKey::Made { session: self.id, ticket };
-            events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
-        }
-        if let Some(Ended { ticket, request, result }) = ended {
-            // Whatever it was until now, it is not silent.
-            let leaving = client.leaving;
-            let condition = if leaving { Condition::Leaving } else { Condition::Well };
-            let peer = self.peer_node();
-            events.push_back(Event::Ended { ticket, peer, condition, request, result });
-        }
-    }
-
     /// Ends all that is under way, because the session ends. `dead_for` is for how long the other
     /// side has surely taken nothing of it.
     pub(crate) fn end(
@@ -345,7 +259,7 @@ impl Session {
     ) {
         match &mut self.side {
             Side::Client(client) => {
-                let ended = client.calls.end_all(now, dead_for, status);
+                let ended = client.calls.end_all(now, dead_for, status, &mut shared.budget);
                 self.report(ended, shared);
             }
             Side::Server(server) => {

@@ -67,7 +67,8 @@ impl Side {
             (Self::Client(client), SentFrame::Credit(call)) => client.calls.on_lost_credit(call),
             (Self::Server(server), SentFrame::Credit(call)) => server.calls.on_lost_credit(call),
             (Self::Server(server), SentFrame::Goaway) => server.goaway_due = true,
-            (_, SentFrame::Hello) => *hello_due = true,
+            // The latest allowance is in the Hello too.
+            (_, SentFrame::Hello | SentFrame::Allowance) => *hello_due = true,
             // A probe goes out with whatever there is; a lost one need not go again.
             (_, SentFrame::Ping)
             | (Self::Server(_), SentFrame::Cancel(_))

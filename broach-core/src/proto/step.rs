@@ -6,6 +6,7 @@ use crate::deadline::Time;
 use crate::ids::{CallId, MethodId};
 use crate::proto::budget::Budget;
 use crate::proto::incoming_stream::{Broken, RecordLimits};
+use crate::proto::share::Owner;
 use crate::status::Status;
 use crate::wire::Record;
 
@@ -27,8 +28,6 @@ pub(crate) struct Limits {
     pub(crate) calls: usize,
     /// Bytes of one request, with its metadata.
     pub(crate) request_bytes: usize,
-    /// Bytes of unfinished requests.
-    pub(crate) held_bytes: usize,
     /// Bytes of a stream of requests that may be under way or in memory.
     pub(crate) window_bytes: u64,
     /// What a stream of requests is made of.
@@ -44,6 +43,8 @@ pub(crate) struct Intake<'a> {
     /// Bytes of the datagram that it came in.
     pub(crate) datagram_bytes: usize,
     pub(crate) limits: Limits,
+    /// The call that it belongs to.
+    pub(crate) owner: Owner,
     pub(crate) budget: &'a mut Budget,
     /// If there is one no new calls are taken.
     pub(crate) refusal: Option<&'a Status>,
@@ -66,6 +67,8 @@ pub(crate) enum Step {
     Stopped(Status),
     /// Nothing is kept of it; the datagram must not be acknowledged.
     NotTaken,
+    /// The other side sends more than it may.
+    Excess,
 }
 
 /// What has come of a stream of requests, beside records.
@@ -113,7 +116,7 @@ impl Limits {
     /// Why a stream of requests is not taken any further.
     pub(super) fn broken(self, why: Broken) -> Status {
         match why {
-            Broken::Contradiction => {
+            Broken::Contradiction | Broken::Scattered => {
                 Status::invalid_argument("the pieces of the requests contradict each other")
             }
             Broken::Malformed => {
@@ -129,6 +132,14 @@ impl Limits {
             }
         }
     }
+}
+
+/// Why what comes in a call is not kept.
+pub(super) fn no_memory(what: &str) -> Status {
+    Status::resource_exhausted(format!(
+        "{what} holds too much that has not come whole or has not been read \
+         (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)"
+    ))
 }
 
 /// More than a caller sends before it has been told how many calls it may make.

@@ -53,9 +53,17 @@ impl Streams {
 }
 
 impl Sending {
-    /// Why these records are more than the other side takes, if they are.
-    pub(super) fn exceeded(self, mut records: &[u8], what: &str) -> Option<String> {
-        while let Ok(Some(head)) = RecordHead::read(records) {
+    /// Why these records are more than the other side takes, if they are. They may be in two parts,
+    /// with all heads in one piece.
+    pub(super) fn exceeded(self, parts: [&[u8]; 2], what: &str) -> Option<String> {
+        let [first, second] = parts;
+        let mut at = 0;
+        loop {
+            let rest = match at < first.len() {
+                true => &first[at..],
+                false => second.get(at - first.len()..)?,
+            };
+            let head = RecordHead::read(rest).ok()??;
             if head.kind == RecordKind::Message && (self.message_max as u64) < head.len {
                 let (bytes, max) = (head.len, self.message_max);
                 return Some(format!(
@@ -63,10 +71,8 @@ impl Sending {
                      (transport.message_bytes_max)"
                 ));
             }
-            let len = usize::try_from(head.wire_len()).unwrap_or(usize::MAX);
-            records = records.get(len..)?;
+            at = at.saturating_add(usize::try_from(head.wire_len()).unwrap_or(usize::MAX));
         }
-        None
     }
 }
 
@@ -84,7 +90,8 @@ impl Endpoint {
         let Shared { budget, events, .. } = &mut self.shared;
         match (&mut session.side, stream) {
             (Side::Client(client), StreamKey::Made { ticket, .. }) => {
-                if let Some(ended) = client.calls.send(ticket, records, last, sending) {
+                let ended = client.calls.send(ticket, records, last, sending, budget);
+                if let Some(ended) = ended {
                     session.report(vec![ended], &mut self.shared);
                 }
             }
@@ -114,17 +121,24 @@ impl Endpoint {
     /// other side may send as many more.
     ///
     /// [`Record::wire_len`]: crate::wire::Record::wire_len
-    pub(crate) fn consumed(&mut self, _now: Time, stream: StreamKey, bytes: usize) {
+    pub(crate) fn consumed(&mut self, now: Time, stream: StreamKey, bytes: usize) {
         let Some(&index) = self.by_id.get(&stream.session()) else { return };
-        let window = self.shared.config.stream_window_bytes as u64;
-        match (&mut self.sessions[index].side, stream) {
-            (Side::Client(client), StreamKey::Made { ticket, .. }) => {
-                client.calls.on_consumed(ticket, bytes, window);
+        let window_max = self.shared.config.stream_window_bytes as u64;
+        let session = &mut self.sessions[index];
+        let call = match (&session.side, stream) {
+            (Side::Client(client), StreamKey::Made { ticket, .. }) => client.calls.id_of(ticket),
+            (Side::Server(_), StreamKey::Served(serving)) => Some(serving.call),
+            _ => None,
+        };
+        let Some(call) = call else { return };
+        let (owner, budget) = (session.owner(call), &mut self.shared.budget);
+        match &mut session.side {
+            Side::Client(client) => {
+                client.calls.on_consumed(now, owner, bytes, window_max, budget);
             }
-            (Side::Server(server), StreamKey::Served(serving)) => {
-                server.calls.on_consumed(serving.call, bytes, window);
+            Side::Server(server) => {
+                server.calls.on_consumed(now, owner, bytes, window_max, budget);
             }
-            _ => return,
         }
         self.touch(index);
     }
@@ -137,9 +151,6 @@ impl StreamKey {
         }
     }
 }
-
-/// Bytes of a stream that may be sent before the other side has given any credit.
-pub(super) const ALLOWANCE_BYTES: u64 = 32 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -159,9 +170,14 @@ mod tests {
             records.resize(records.len() + len, 0);
         }
         let sending = |message_max| Sending { message_max, bytes_max: 0 };
-        let text = sending(100).exceeded(&records, "the request").unwrap();
-        assert!(text.contains("has 101 bytes") && text.contains("takes 100"), "{text}");
-        assert_eq!(sending(101).exceeded(&records, "the request"), None);
+        // Wherever they are taken apart between head and message.
+        let cut = records.len() - 101;
+        for parts in [[&records[..], &[]], [&[], &records[..]], [&records[..cut], &records[cut..]]]
+        {
+            let text = sending(100).exceeded(parts, "the request").unwrap();
+            assert!(text.contains("has 101 bytes") && text.contains("takes 100"), "{text}");
+            assert_eq!(sending(101).exceeded(parts, "the request"), None);
+        }
     }
 
     #[test]

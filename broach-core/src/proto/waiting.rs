@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
+use crate::proto::Ticket;
 use crate::proto::active::NewCall;
 use crate::proto::queue::is_small;
-use crate::proto::{CallBytes, Ticket};
+use crate::proto::unasked::Unasked;
 
-/// Calls in the order in which they were made; but small ones do not wait for large ones.
+/// Calls in the order in which they were made; but small ones do not wait for large ones, nor for
+/// streams.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     small: VecDeque<NewCall>,
@@ -15,7 +17,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn push(&mut self, call: NewCall) {
-        let small = is_small(call.bytes.len() as u64);
+        let small = is_small(call.bytes.len() as u64) && !call.call.streams.requests;
         let queue = if small { &mut self.small } else { &mut self.bulk };
         queue.push_back(call);
     }
@@ -28,14 +30,15 @@ impl Waiting {
         self.small.is_empty() && self.bulk.is_empty()
     }
 
-    /// Whether there is a call that can begin if large ones may have `room` bytes.
-    pub(crate) fn has_next(&self, room: u64) -> bool {
-        !self.small.is_empty() || self.bulk.front().is_some_and(|call| fits(&call.bytes, room))
+    /// Whether there is a call that can begin with what may be sent unasked.
+    pub(crate) fn has_next(&self, unasked: &Unasked) -> bool {
+        let fits = |call| unasked.has(part_of(call, unasked));
+        !self.small.is_empty() || self.bulk.front().is_some_and(fits)
     }
 
-    /// The next call that can begin if large ones may have `room` bytes.
-    pub(crate) fn pop(&mut self, room: u64) -> Option<NewCall> {
-        let bulk = self.bulk.front().filter(|call| fits(&call.bytes, room));
+    /// The next call that can begin with what may be sent unasked.
+    pub(crate) fn pop(&mut self, unasked: &Unasked) -> Option<NewCall> {
+        let bulk = self.bulk.front().filter(|call| unasked.has(part_of(call, unasked)));
         let bulk_first = match (self.small.front(), bulk) {
             (Some(small), Some(bulk)) => bulk.call.made_at < small.call.made_at,
             (small, _) => small.is_none(),
@@ -68,8 +71,12 @@ impl Waiting {
     }
 }
 
-fn fits(bytes: &CallBytes, room: u64) -> bool {
-    bytes.len() as u64 <= room
+/// What a call takes up of what may be sent unasked.
+pub(super) fn part_of(call: &NewCall, unasked: &Unasked) -> u64 {
+    match call.call.streams.requests {
+        true => unasked.allowance(),
+        false => unasked.of_message(call.bytes.len() as u64),
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +88,7 @@ mod tests {
     use super::*;
     use crate::deadline::Time;
     use crate::ids::MethodId;
-    use crate::proto::{Call, Streams};
+    use crate::proto::{Call, CallBytes, Streams};
 
     /// Calls with so many bytes, made one after the other.
     fn waiting(sizes: &[usize]) -> Waiting {
@@ -102,23 +109,32 @@ mod tests {
         waiting
     }
 
+    /// What can be begun while others take up so much that `room` is left.
+    fn unasked(room: u64) -> Unasked {
+        let mut unasked = Unasked::new();
+        unasked.set(20_000, 100_000);
+        unasked.take(100_000 - room);
+        unasked
+    }
+
     fn order(waiting: &mut Waiting, room: u64) -> Vec<u64> {
-        let next = std::iter::from_fn(|| waiting.pop(room));
+        let unasked = unasked(room);
+        let next = std::iter::from_fn(|| waiting.pop(&unasked));
         next.map(|call| call.call.ticket.0).collect()
     }
 
     #[test]
     fn calls_go_in_the_order_in_which_they_were_made() {
-        assert_eq!(order(&mut waiting(&[10, 5_000, 10, 5_000]), u64::MAX), [0, 1, 2, 3]);
+        assert_eq!(order(&mut waiting(&[10, 5_000, 10, 5_000]), 100_000), [0, 1, 2, 3]);
     }
 
     #[test]
     fn small_calls_do_not_wait_for_large_ones_that_have_no_room() {
         let mut waiting = waiting(&[50_000, 10, 5_000, 10]);
-        assert!(waiting.has_next(0));
+        assert!(waiting.has_next(&unasked(0)));
         assert_eq!(order(&mut waiting, 10_000), [1, 3]);
-        assert!(!waiting.has_next(10_000) && waiting.len() == 2);
-        assert_eq!(order(&mut waiting, u64::MAX), [0, 2]);
+        assert!(!waiting.has_next(&unasked(10_000)) && waiting.len() == 2);
+        assert_eq!(order(&mut waiting, 100_000), [0, 2]);
         assert!(waiting.is_empty());
     }
 

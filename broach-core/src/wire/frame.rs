@@ -132,7 +132,7 @@ mod tests {
             close: Some(schema::Close { code: 2, reason: "bye".into(), calls_below: 9 }),
             ping: Some(schema::Ping {}),
             credits: vec![schema::Credit { call: 5, limit: 1 << 40 }],
-            allowance: Some(schema::Allowance { bytes: 1 }),
+            allowance: Some(schema::Allowance { bytes: 1, unfinished_bytes: 2 }),
             goaway: Some(schema::Goaway {}),
             padding: Bytes::from_static(&[0; 100]),
         };

@@ -141,9 +141,12 @@ pub struct Credit {
 /// has been sent yet; in others, what is allowed once stays allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Allowance {
-    /// Bytes of each call.
+    /// As in Hello.
     #[prost(uint64, tag = "1")]
     pub bytes: u64,
+    /// As in Hello.
+    #[prost(uint64, tag = "2")]
+    pub unfinished_bytes: u64,
 }
 /// What the sender can do and what its limits are.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -173,11 +176,12 @@ pub struct Hello {
     /// to a node that lists its number here.
     #[prost(uint32, repeated, tag = "8")]
     pub features: ::prost::alloc::vec::Vec<u32>,
-    /// Bytes of requests of which not all pieces have come that it holds in this session; 0 from the
-    /// side that makes the calls, or if that is not said.
+    /// Bytes of all calls together that it takes at once without having given credit for them. 0 if
+    /// that is not said.
     #[prost(uint64, tag = "9")]
     pub unfinished_bytes: u64,
-    /// Bytes of each call that it takes without having given credit for them. 0 if that is not said.
+    /// Bytes of each call that it takes without having given credit for them, at most 32768; 0 stands
+    /// for as many.
     #[prost(uint64, tag = "10")]
     pub allowance: u64,
 }

@@ -203,10 +203,9 @@ impl<'a> Writer<'a> {
         self.message(8, &schema::Credit { call: call.0, limit })
     }
 
-    /// Writes how much of each call is taken unasked, if it fits.
-    #[allow(dead_code, reason = "it does not change yet")]
-    pub(crate) fn allowance(&mut self, bytes: u64) -> bool {
-        self.message(9, &schema::Allowance { bytes })
+    /// Writes how much is taken unasked of each call, and of all together, if it fits.
+    pub(crate) fn allowance(&mut self, bytes: u64, unfinished_bytes: u64) -> bool {
+        self.message(9, &schema::Allowance { bytes, unfinished_bytes })
     }
 
     /// Writes that this side is about to end, if it fits.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::config::{DATAGRAM_BYTES_MAX, Transport};
 use crate::method::hash64;
 use crate::proto::{
-    assemble, limiter, link, path, path_mtu, received, seen, sent, stateless, streams,
+    assemble, budget, grants, limiter, link, path, path_mtu, pool, queue, received, seen, sent,
+    stateless, unasked,
 };
 use crate::wire::{
     BASE_DATAGRAM_BYTES, HEADER_BYTES, Kind, MAGIC, Open, RecordKind, TOKEN_BYTES_MAX,
@@ -51,7 +52,26 @@ fn calls_look_as_the_guide_says() {
     assert!(schema.contains(flags));
     assert_eq!((Open::STREAMS_REQUESTS, Open::STREAMS_REPLIES), (1 << 2, 1 << 3));
     says("a stream, as bits 2 and 3 of the Open's flags say,");
-    says(format_args!("at most {} bytes are sent until", streams::ALLOWANCE_BYTES));
+}
+
+#[test]
+fn credit_is_given_as_the_guide_says() {
+    let (least, most) = (budget::ALLOWANCE_MIN, budget::ALLOWANCE_MAX);
+    says(format_args!("before a Hello has come they are {most}, and there are never more"));
+    says(format_args!("and {} before it has come; one may go out", unasked::UNTOLD_MAX));
+    says(format_args!("Calls of at most {} bytes do not count", queue::SMALL_BYTES));
+    says(format_args!("beyond {most} ends the session"));
+    says(format_args!("from {least} to {most} bytes"));
+    let kib = |bytes: u64| format!("{} KiB", bytes >> 10);
+    says(format_args!("{} at least and {} MiB at most", kib(budget::INCOMING_MIN), 4));
+    assert_eq!(budget::INCOMING_MAX, 4 << 20);
+    says(format_args!("round-trip time of more than {}", short(grants::SHORT_RTT)));
+    says(format_args!("not used for {} does not count", short(grants::STALLED_AFTER)));
+    assert_eq!((grants::AT_ONCE, grants::OLDEST_EVERY, pool::PASSED_MAX), (8, 16, 16));
+    says(format_args!(
+        "up to {}; for a record",
+        kib(Transport::default().stream_window_bytes as u64)
+    ));
 }
 
 #[test]

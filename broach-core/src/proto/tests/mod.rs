@@ -1,7 +1,10 @@
 //! Two endpoints and the datagrams between them, step by step.
 
+mod accounts;
 mod closing;
 mod congestion;
+mod credit;
+mod flow;
 mod goaway;
 mod guide;
 mod hostile;
@@ -12,5 +15,6 @@ mod opening;
 mod pair;
 mod path;
 mod path_mtu;
+mod records;
 mod streams;
 mod traffic;

@@ -9,7 +9,7 @@ use super::pair::{End, Pair, Sent};
 use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ids::MethodId;
-use crate::proto::streams::ALLOWANCE_BYTES;
+use crate::proto::budget::ALLOWANCE_MAX;
 use crate::proto::{Call, CallBytes, Event, NewCall, Serving, StreamKey, Streams, Ticket};
 use crate::rng::Rng;
 use crate::wire::{Record, RecordKind, put_record_head};
@@ -324,7 +324,7 @@ impl Model {
         if !server {
             assert!(self.calls[call].ended.is_none(), "seed {seed}: a record after the end");
         }
-        let most = self.window.max(ALLOWANCE_BYTES as usize) + MESSAGE_MAX as usize + 30;
+        let most = self.window.max(ALLOWANCE_MAX as usize) + MESSAGE_MAX as usize + 30;
         let half = self.half(call, server);
         half.unread.push_back(record.wire_len());
         half.unread_bytes += record.wire_len();
@@ -392,6 +392,7 @@ impl Model {
         }
         for server in [false, true] {
             self.end(server).endpoint.handle_timeout(now);
+            self.end(server).endpoint.check_accounts();
         }
         self.act();
     }

@@ -67,8 +67,8 @@ pub(super) struct Pair {
     /// Calls are answered with their own bytes as soon as they arrive.
     pub(super) echoes: bool,
     lives: u64,
-    next_ticket: u64,
-    session: Option<SessionId>,
+    pub(super) next_ticket: u64,
+    pub(super) session: Option<SessionId>,
 }
 
 pub(super) const MS: Duration = Duration::from_millis(1);
@@ -262,20 +262,6 @@ impl Pair {
         ticket
     }
 
-    /// Makes a call with a stream in it, which sends `records` first.
-    pub(super) fn stream(&mut self, streams: Streams, records: Vec<u8>) -> StreamKey {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        let (method, made_at) = (MethodId(1), self.now);
-        let (flags, deadline, yields) = (0, None, false);
-        let call = Call { ticket, method, flags, streams, deadline, made_at, yields };
-        let bytes = CallBytes::with_metadata(0, records, Bytes::new());
-        let opened = self.client.endpoint.open(self.now, self.server.addr, NewCall { call, bytes });
-        let session = opened.expect("the call can be made");
-        self.session = Some(session);
-        StreamKey::Made { session, ticket }
-    }
-
     /// The client drops a call.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         let session = self.session.expect("a call was made before");
@@ -291,6 +277,8 @@ impl Pair {
                 .into_iter()
                 .flat_map(|end| end.transmit(self.now))
                 .collect();
+            self.client.endpoint.check_accounts();
+            self.server.endpoint.check_accounts();
             if sent.is_empty() {
                 return;
             }
@@ -309,6 +297,23 @@ impl Pair {
                 }
             }
         }
+    }
+
+    /// What both ends have to say now gets to the other, a tenth of a millisecond later.
+    pub(super) fn exchange_once(&mut self) {
+        let mut sent = self.client.transmit(self.now);
+        sent.extend(self.server.transmit(self.now));
+        self.now = self.now + MS / 10;
+        let now = self.now;
+        for datagram in sent {
+            let to_server = datagram.to == self.server.addr;
+            let end = if to_server { &mut self.server } else { &mut self.client };
+            end.receive(now, datagram.from, datagram.bytes);
+        }
+        self.client.endpoint.handle_timeout(now);
+        self.server.endpoint.handle_timeout(now);
+        self.client.act(false);
+        self.server.act(self.echoes);
     }
 
     /// Lets time pass, with all that happens in it.

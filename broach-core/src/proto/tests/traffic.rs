@@ -293,6 +293,8 @@ fn the_window_and_the_probes_are_all_that_is_in_flight() {
     pair.advance(100 * MS);
     pair.sent.clear();
     pair.lose = Box::new(|_| true);
+    // More than one may send unasked.
+    pair.call(1 << 20);
     pair.call(1 << 20);
     pair.drive();
     // And one datagram that tries whether the path carries its size.

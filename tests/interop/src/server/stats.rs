@@ -62,7 +62,7 @@ fn object(counters: &Counters, held: Held, view: &View) -> Value {
     put_errnos(&mut all, "send_errno", &counters.send_errors);
     put_errnos(&mut all, "recv_errno", &counters.receive_errors);
     put_calls(&mut all, counters);
-    all.insert("bytes_held_requests".into(), held.request_bytes.into());
+    all.insert("bytes_held_incoming".into(), held.incoming_bytes.into());
     all.insert("bytes_held_replies".into(), held.reply_bytes.into());
     let members = view.members().map(|(addr, instance, state)| {
         json!({

@@ -64,7 +64,7 @@ fn every_unary_case_passes() {
         assert_eq!(server.wait(), Some(0));
         let stats = server.stats();
         check_stats(&stats);
-        for nothing in ["calls_in_flight", "bytes_held_requests", "bytes_held_replies"] {
+        for nothing in ["calls_in_flight", "bytes_held_incoming", "bytes_held_replies"] {
             assert_eq!(stats[nothing], 0, "{stats}");
         }
     }

@@ -1,0 +1,385 @@
+//! Credit: who may send how much, what that takes up, and what happens to those who do not keep to
+//! it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::pair::{End, MS, Pair, addr};
+use super::records::{message, metadata};
+use crate::code::{Code, Outcome};
+use crate::config::Transport;
+use crate::ids::{CallId, MethodId, PacketNumber, SessionId};
+use crate::observe::CloseReason;
+use crate::proto::{StreamKey, Streams};
+use crate::rng::Rng;
+use crate::wire::{Header, Kind, Open, Piece, Writer};
+
+const BOTH: Streams = Streams { requests: true, replies: true };
+
+fn open_with(config: &Transport) -> Pair {
+    let mut pair = Pair::with(config.clone(), config.clone());
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.sent.clear();
+    pair
+}
+
+/// As little memory as messages of so many bytes can do with.
+fn tight(message: usize) -> Transport {
+    let mut config = Transport { message_bytes_max: message, ..Transport::default() };
+    config.reassembly_bytes_per_session_max = message + config.metadata_bytes_max + (256 << 10);
+    config.reassembly_bytes_max = config.reassembly_bytes_per_session_max;
+    config.validate().unwrap();
+    config
+}
+
+/// The caller's session, as the server knows it.
+fn session(pair: &Pair) -> SessionId {
+    let last = pair.sent.iter().rfind(|sent| sent.to == pair.server.addr).unwrap();
+    SessionId(u64::from_be_bytes(last.bytes[4..12].try_into().unwrap()))
+}
+
+/// A datagram of the session that the client did not send.
+fn forge(to: SessionId, number: u64, write: impl FnOnce(&mut Writer<'_>)) -> Bytes {
+    let mut buffer = Vec::new();
+    let header = Header { kind: Kind::Data, ack_now: false, to, number: PacketNumber(number) };
+    let mut writer = Writer::begin(&mut buffer, 60_000, header, None);
+    write(&mut writer);
+    writer.finish();
+    buffer.into()
+}
+
+fn piece(call: u64, flags: u32, offset: u64, size: u64) -> Piece {
+    let open = Open { method: MethodId(1), timeout_us: 0, flags };
+    let open = (offset == 0).then_some(open);
+    Piece { call: CallId(call), open, offset, fin: false, size }
+}
+
+fn write_piece(writer: &mut Writer<'_>, piece: &Piece, data: &[u8]) {
+    writer.request(piece, data.len(), |buffer| buffer.extend_from_slice(data));
+}
+
+/// The server gets a forged datagram.
+fn receive(pair: &mut Pair, bytes: Bytes) {
+    let (now, from) = (pair.now, pair.client.addr);
+    pair.server.receive(now, from, bytes);
+    pair.server.endpoint.check_accounts();
+}
+
+#[test]
+fn the_largest_messages_get_through_one_after_the_other() {
+    let bytes = 2 << 20;
+    let mut pair = open_with(&tight(bytes));
+    let mut rng = Rng::from_seed(1);
+    pair.lose = Box::new(move |_| rng.chance(0.02));
+    // All begin at once, and there is memory for one of them; and so it is on the way back.
+    let calls: Vec<_> = (0..12).map(|_| pair.call(bytes)).collect();
+    let small: Vec<_> = (0..100).map(|_| pair.call(20_000)).collect();
+    pair.advance(Duration::from_secs(9));
+    for call in calls.into_iter().chain(small) {
+        assert!(pair.is_answered(call), "{:?}", pair.client.ended.get(&call));
+    }
+    assert_eq!(pair.server.counters().calls_refused.len(), 0);
+    for end in [&pair.client, &pair.server] {
+        assert_eq!(end.endpoint.bytes_held(), (0, 0));
+    }
+}
+
+#[test]
+fn sixteen_mebibytes_both_ways_in_the_smallest_memory() {
+    let bytes = 16 << 20;
+    let mut pair = open_with(&tight(bytes));
+    let calls = [0; 3].map(|_| pair.call(bytes));
+    pair.advance(Duration::from_secs(9));
+    for call in calls {
+        assert_eq!(pair.ended(call).as_ref().unwrap().len(), bytes);
+    }
+}
+
+#[test]
+fn streams_that_stay_open_do_not_keep_the_largest_message_out() {
+    let bytes = 1 << 20;
+    let config = tight(bytes);
+    let mut pair = open_with(&config);
+    pair.echoes = false;
+    // As many as find room, none of which is read.
+    let streams: Vec<_> = (0..20).map(|_| pair.stream(BOTH, metadata())).collect();
+    pair.drive();
+    for &made in &streams {
+        pair.client.endpoint.send(made, message(200_000).into(), false);
+    }
+    pair.advance(1_000 * MS);
+    let refused = pair.client.ended.values().filter(|result| result.is_ok()).count() - 1;
+    assert!((1..20).contains(&refused), "{refused} were told that there is no room");
+    // What streams have is left in them; messages wait for what is not.
+    let large = pair.call(bytes);
+    pair.advance(1_000 * MS);
+    let now = pair.now;
+    let keys: Vec<StreamKey> = pair.server.records.iter().map(|(key, _)| *key).collect();
+    for key in keys {
+        pair.server.take_records(now, key);
+    }
+    pair.server.arrived.retain(|call| !call.streams.any());
+    pair.echoes = true;
+    pair.advance(5_000 * MS);
+    assert!(pair.is_answered(large), "{:?}", pair.client.ended.get(&large));
+}
+
+#[test]
+fn small_calls_pass_large_ones_and_large_ones_end_all_the_same() {
+    let mut pair = open_with(&Transport::default());
+    let large = pair.call(8 << 20);
+    let mut answered_after = Vec::new();
+    for round in 0..10_000 {
+        let small = pair.call(60_000);
+        for _ in 0..20 {
+            pair.exchange_once();
+        }
+        assert!(pair.is_answered(small), "round {round}");
+        if pair.is_answered(large) {
+            answered_after.push(round);
+            break;
+        }
+    }
+    assert_eq!(answered_after.len(), 1);
+}
+
+#[test]
+fn credit_that_is_lost_is_given_again() {
+    for seed in 0..20 {
+        let mut pair = open_with(&tight(1 << 20));
+        let mut rng = Rng::from_seed(seed);
+        // What goes back is credit and acknowledgements for the most part.
+        let server = pair.server.addr;
+        pair.lose = Box::new(move |sent| sent.from == server && rng.chance(0.5));
+        let calls: Vec<_> =
+            (0..4).map(|_| pair.make(900_000, 0, Duration::from_secs(60))).collect();
+        pair.advance(Duration::from_secs(60));
+        for call in calls {
+            assert!(pair.is_answered(call), "seed {seed}: {:?}", pair.client.ended.get(&call));
+        }
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_credit_ends_at_its_deadline_and_nobody_is_silent() {
+    let mut pair = open_with(&tight(1 << 20));
+    // Another caller has credit, and memory, and sends nothing any more.
+    let mut holder = End::new(pair.now, addr("10.0.0.9:9"), 900, 1, Transport::default());
+    std::mem::swap(&mut pair.client, &mut holder);
+    pair.call(1);
+    pair.drive();
+    let to = session(&pair);
+    let first = piece(50, 0, 0, 1 << 20);
+    receive(&mut pair, forge(to, 1_000, |writer| write_piece(writer, &first, &[0; 100])));
+    std::mem::swap(&mut pair.client, &mut holder);
+    pair.advance(MS);
+    assert_eq!(pair.server.endpoint.bytes_held().0, 1 << 20);
+    let waits = pair.make_call(1 << 20, 0, Duration::from_secs(1), true);
+    let small = pair.make_call(900, 0, Duration::from_secs(60), true);
+    pair.advance(MS);
+    assert!(pair.is_answered(small), "what needs no credit goes on");
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(pair.failed(waits), (Code::DeadlineExceeded, Outcome::NotExecuted));
+    assert_eq!(pair.client.counters().sessions_open(), 1);
+    // What the other one has is given back with its session.
+    let waits = pair.make_call(1 << 20, 0, Duration::from_secs(100), true);
+    pair.advance(Duration::from_secs(90));
+    assert!(pair.is_answered(waits));
+    assert_eq!(pair.server.endpoint.bytes_held().0, 0);
+}
+
+#[test]
+fn who_waits_for_credit_is_not_silent_and_goes_on_when_there_is_some() {
+    let mut pair = open_with(&Transport::default());
+    pair.echoes = false;
+    let made = pair.stream(BOTH, metadata());
+    pair.drive();
+    let served = pair.served();
+    pair.client.endpoint.send(made, message(200_000).into(), false);
+    pair.client.endpoint.send(made, message(200_000).into(), false);
+    pair.drive();
+    assert_eq!(pair.server.records.len(), 1, "the second one waits until the first one is read");
+    pair.advance(Duration::from_secs(120));
+    let now = pair.now;
+    pair.server.take_records(now, served);
+    pair.drive();
+    assert_eq!(pair.server.records.len(), 1);
+    assert_eq!(pair.client.ended.len(), 1);
+    assert_eq!(pair.client.counters().sessions_open(), 1);
+}
+
+#[test]
+fn the_allowance_becomes_smaller_with_the_number_of_sessions_and_is_told() {
+    let mut pair = open_with(&Transport::default());
+    let before = pair.server.endpoint.told();
+    assert_eq!(before.allowance, 32 << 10);
+    let (now, server) = (pair.now, pair.server.addr);
+    for number in 0..1_000_u32 {
+        let [a, b] = [(number >> 8) as u8, number as u8];
+        let other = addr(&format!("10.1.{a}.{b}:1"));
+        let mut end = End::new(now, other, 1_000 + u64::from(number), 1, Transport::default());
+        std::mem::swap(&mut pair.client, &mut end);
+        pair.idempotent_call(1);
+        pair.drive();
+        std::mem::swap(&mut pair.client, &mut end);
+    }
+    let now_told = pair.server.endpoint.told();
+    assert!(now_told.allowance < 3_000, "{now_told:?}");
+    // The first one hears of it with the next reply.
+    let call = pair.call(10);
+    pair.drive();
+    assert!(pair.is_answered(call));
+    pair.sent.clear();
+    pair.lose = Box::new(move |sent| sent.from == server);
+    pair.call(1 << 20);
+    pair.drive();
+    let sent: usize = pair.sent.iter().map(|sent| sent.bytes.len()).sum();
+    assert!(sent < 5_000, "{sent}");
+}
+
+#[test]
+fn who_sends_more_than_allowed_is_shut_out() {
+    for flags in [0, Open::STREAMS_REQUESTS] {
+        let mut pair = open_with(&Transport::default());
+        pair.call(1);
+        pair.drive();
+        let to = session(&pair);
+        let head = if flags == 0 { vec![0; 100] } else { metadata() };
+        let begun =
+            forge(to, 1_000, |writer| write_piece(writer, &piece(50, flags, 0, 1 << 20), &head));
+        receive(&mut pair, begun);
+        let within = piece(50, flags, (32 << 10) - 100, 0);
+        receive(&mut pair, forge(to, 1_001, |writer| write_piece(writer, &within, &[0; 100])));
+        assert_eq!(pair.server.counters().sessions_open(), 1);
+        // It may have been given credit by now, if there was time to give any.
+        let beyond = piece(51, flags, (32 << 10) - 99, 0);
+        let open = piece(51, flags, 0, 1 << 20);
+        receive(&mut pair, forge(to, 1_002, |writer| write_piece(writer, &open, &head)));
+        receive(&mut pair, forge(to, 1_003, |writer| write_piece(writer, &beyond, &[0; 100])));
+        pair.drive();
+        assert_eq!(pair.server.counters().sessions_closed[&CloseReason::Protocol], 1);
+        assert_eq!(pair.server.endpoint.bytes_held().0, 0);
+    }
+}
+
+#[test]
+fn credit_for_nothing_does_no_harm() {
+    let mut pair = open_with(&Transport::default());
+    let to = session_after_call(&mut pair);
+    for (number, call) in (1_000..).zip([0, 1, 5, u64::MAX]) {
+        let bytes = forge(to, number, |writer| {
+            assert!(writer.credit(CallId(call), u64::MAX));
+            assert!(writer.allowance(u64::MAX, u64::MAX));
+        });
+        receive(&mut pair, bytes);
+    }
+    assert_eq!(pair.server.counters().sessions_open(), 1);
+}
+
+#[test]
+fn who_replies_with_more_than_it_has_credit_for_is_shut_out() {
+    let mut pair = open_with(&Transport::default());
+    pair.echoes = false;
+    let call = pair.call(1);
+    pair.advance(10 * MS);
+    let id = pair.server.arrived[0].serving.call;
+    let last = pair.sent.iter().rfind(|sent| sent.to == pair.client.addr).unwrap();
+    let to = SessionId(u64::from_be_bytes(last.bytes[4..12].try_into().unwrap()));
+    let beyond = Piece { call: id, open: None, offset: 32 << 10, fin: false, size: 0 };
+    let bytes = forge(to, 1_000, |writer| {
+        writer.reply(&beyond, 1, |buffer| buffer.push(0));
+    });
+    let (now, from) = (pair.now, pair.server.addr);
+    pair.client.receive(now, from, bytes);
+    pair.client.act_once();
+    assert_eq!(pair.client.counters().sessions_closed[&CloseReason::Protocol], 1);
+    assert_eq!(pair.failed(call), (Code::Internal, Outcome::Unknown));
+    assert!(pair.ended(call).as_ref().unwrap_err().message().contains("more of a call"));
+}
+
+fn session_after_call(pair: &mut Pair) -> SessionId {
+    pair.call(1);
+    pair.drive();
+    session(pair)
+}
+
+#[test]
+fn a_length_that_is_only_claimed_costs_nothing() {
+    let mut pair = open_with(&Transport::default());
+    let to = session_after_call(&mut pair);
+    let mut records = metadata();
+    crate::wire::put_record_head(&mut records, crate::wire::RecordKind::Message, 4 << 30);
+    records.extend_from_slice(&[0; 100]);
+    let claimed = piece(50, Open::STREAMS_REQUESTS, 0, 0);
+    receive(&mut pair, forge(to, 1_000, |writer| write_piece(writer, &claimed, &records)));
+    let large = piece(51, 0, 0, 4 << 30);
+    receive(&mut pair, forge(to, 1_001, |writer| write_piece(writer, &large, &[0; 100])));
+    pair.drive();
+    assert_eq!(pair.server.counters().calls_refused[&Code::ResourceExhausted], 2);
+    assert_eq!(pair.server.endpoint.bytes_held().0, 0);
+}
+
+#[test]
+fn thousands_of_calls_with_nothing_in_them_stay_within_the_memory() {
+    for flags in [0, Open::STREAMS_REQUESTS | Open::STREAMS_REPLIES] {
+        let mut config = tight(1 << 20);
+        config.calls_per_session_max = 100_000;
+        let mut pair = open_with(&config);
+        pair.echoes = false;
+        let to = session_after_call(&mut pair);
+        let size = if flags == 0 { 1 << 20 } else { 0 };
+        let mut most = 0;
+        for call in 10..5_000 {
+            let first = piece(call, flags, 0, size);
+            receive(
+                &mut pair,
+                forge(to, 1_000 + call, |writer| write_piece(writer, &first, &metadata())),
+            );
+            most = most.max(pair.server.endpoint.bytes_held().0);
+            let now = pair.now;
+            pair.server.transmit(now);
+            pair.server.endpoint.check_accounts();
+        }
+        assert!(config.reassembly_bytes_max / 20 < most, "{most}");
+        assert!(most <= config.reassembly_bytes_max, "{most}");
+        let refused = pair.server.counters().calls_refused[&Code::ResourceExhausted];
+        assert!(4_000 < refused, "{refused}");
+        // They are gone with their session; those of others were not kept out for ever.
+        pair.advance(Duration::from_secs(61));
+        assert_eq!(pair.server.endpoint.bytes_held().0, 0);
+    }
+}
+
+#[test]
+fn pieces_full_of_holes_are_not_kept() {
+    let mut pair = open_with(&Transport::default());
+    let to = session_after_call(&mut pair);
+    let dropped = pair.server.counters().datagrams_dropped.values().sum::<u64>();
+    for number in 0..1_000 {
+        let hole = piece(50, 0, 2 + 2 * number, 0);
+        receive(&mut pair, forge(to, 1_000 + number, |writer| write_piece(writer, &hole, b"x")));
+    }
+    let dropped = pair.server.counters().datagrams_dropped.values().sum::<u64>() - dropped;
+    assert!(900 < dropped, "{dropped}");
+    assert_eq!(pair.server.counters().sessions_open(), 1);
+}
+
+#[test]
+fn room_for_replies_is_kept_when_calls_begin() {
+    let config = Transport { reply_bytes_max: 100_000, ..Transport::default() };
+    let mut pair = open_with(&config);
+    pair.echoes = false;
+    let calls: Vec<_> = (0..40).map(|_| pair.call(10)).collect();
+    pair.drive();
+    assert_eq!(pair.server.arrived.len(), 25, "with 4 KiB for each");
+    let refused = calls.iter().filter(|call| pair.client.ended.contains_key(call));
+    let refused: Vec<_> = refused.map(|&call| pair.failed(call)).collect();
+    assert_eq!(refused, [(Code::ResourceExhausted, Outcome::NotExecuted); 15]);
+    pair.echoes = true;
+    pair.drive();
+    let call = pair.call(10);
+    pair.advance(10 * MS);
+    assert!(pair.is_answered(call));
+}
