@@ -178,12 +178,12 @@ fn who_does_not_read_keeps_the_writer_waiting() {
     let beyond = held - config.stream_window_bytes;
     assert!(beyond <= 10_003, "no more than that is set aside, and one message: {beyond}");
     kinds(&mut pair, served);
-    pair.drive();
+    pair.advance(Duration::from_secs(1));
     assert_eq!(pair.client.rooms, [made]);
     pair.client.endpoint.send(made, Bytes::new(), true);
-    pair.drive();
+    pair.advance(Duration::from_secs(1));
     let messages = kinds(&mut pair, served).len();
-    pair.drive();
+    pair.advance(Duration::from_secs(1));
     assert!(messages != 0 && pair.server.fins.len() == 1);
 }
 

@@ -56,7 +56,7 @@ fn a_path_that_comes_to_carry_less_is_noticed() {
             let outcome = LOAD.run(&mut path, Duration::from_secs(2));
             let slowest = path.callers[0].made[made..].iter().filter_map(|made| made.took).max();
             println!("{before} to {after}, seed {seed}: {:?}, slowest {slowest:?}", outcome.tally);
-            assert!(slowest.is_some_and(|took| took < Duration::from_secs(1)), "{slowest:?}");
+            assert!(slowest.is_some_and(|took| took < 1_500 * MS), "{slowest:?}");
             path.run(path.now + Duration::from_secs(2), |_| false);
             assert!(
                 path.callers[0].made.iter().all(|made| made.took.is_some()),
