@@ -56,6 +56,22 @@ fn bulk_fills_a_slow_link_and_leaves_small_calls_their_way() {
 }
 
 #[test]
+fn a_window_that_is_full_all_the_time_does_not_pass_for_silence() {
+    // A queue of a second: each acknowledgement comes late, but comes.
+    for seed in 0..3 {
+        let there = Link { queue: Duration::from_secs(1), ..slow_link() };
+        let mut path = Path::new(seed, 1, &Transport::default(), there, Link::of(10 * MS));
+        let outcome = bulk(Some(20 * MS)).run(&mut path, Duration::from_secs(60));
+        say("long queue", seed, TEN_MEGABIT, &outcome);
+        let counters = path.callers[0].end.counters();
+        assert_eq!(counters.sessions_opened, 1, "seed {seed}");
+        assert!(counters.sessions_closed.is_empty(), "seed {seed}: {counters:?}");
+        assert!(counters.probes_sent < 20, "seed {seed}: {counters:?}");
+        assert!(0 < counters.congested_by_loss, "seed {seed}: the queue was never full");
+    }
+}
+
+#[test]
 fn two_callers_share_a_link_whoever_comes_first() {
     for seed in 0..5 {
         let mut path = slow_path(seed, 2);
