@@ -66,8 +66,11 @@ impl Pool {
             Purpose::Unasked => unplanned <= self.bytes_max.saturating_sub(self.message_max),
             // The rest is for what comes unasked: streams that stay open do not keep it out.
             Purpose::Stream => self.streams + bytes <= self.for_unasked(),
+            // What others have been told that they may send unasked is kept for them.
             Purpose::Message { age } => {
-                self.first.is_none_or(|first| age <= first.age || first.passed < PASSED_MAX)
+                let unasked = self.unasked.max(self.for_unasked());
+                self.granted + self.streams + unasked + bytes <= self.bytes_max
+                    && self.first.is_none_or(|first| age <= first.age || first.passed < PASSED_MAX)
             }
         };
         fits && self.used() + bytes <= self.bytes_max
