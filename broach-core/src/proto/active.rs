@@ -50,6 +50,9 @@ pub(super) struct Active {
     pub(super) replies: Option<Box<IncomingStream>>,
     /// When the other side could first have had all it needs to start the handler.
     executable_at: Option<Time>,
+    /// It could have been started by whatever life of the node gets it: it went out in an INIT
+    /// without a token.
+    by_any_life: bool,
     /// Some of the request has arrived.
     pub(super) arrived: bool,
     pub(super) queued: bool,
@@ -76,6 +79,7 @@ impl Active {
             incoming: Incoming::new(),
             replies,
             executable_at: None,
+            by_any_life: false,
             arrived: false,
             queued: true,
             unfinished: if is_small(bytes) { 0 } else { bytes },
@@ -106,6 +110,7 @@ impl Active {
             if had_better_wait(self.out.left(), room, *wrote) {
                 return false;
             }
+            self.by_any_life |= executable && freshness == Freshness::Unproven;
             let bytes = self.out.take(room);
             piece.fin = self.out.is_end(bytes.end);
             let len = self.out.piece_len(&bytes);
@@ -123,9 +128,12 @@ impl Active {
         true
     }
 
-    /// Whatever has gone out of it was too late to start the handler.
+    /// Whatever has gone out of it was too late to start the handler, says the life of the node
+    /// that has the session. The next one does not know that.
     pub(super) const fn on_never_taken(&mut self) {
-        self.executable_at = None;
+        if !self.by_any_life {
+            self.executable_at = None;
+        }
     }
 
     pub(super) const fn progress(&self) -> Progress {
