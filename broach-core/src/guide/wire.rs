@@ -280,7 +280,9 @@
 //! The client ends a session without calls 45 s after it was last used, or after three quarters of
 //! the time that the server's Hello names, if that is less. The server does after 60 s. A node that
 //! stops ends all its sessions. Whoever ends a session sends one Close; it is not acknowledged. A
-//! server says in it which calls have not reached it (`calls_below`), and executes none of them.
+//! server says in it which calls have not reached it (`calls_below`), and executes none of them. An
+//! idempotent call that went out in an INIT without a token stays in doubt all the same: a copy of
+//! it may reach the next life of the node.
 //! With a call under way and nothing else to send, the client sends a Ping after 1 s in which it
 //! has heard nothing. A session whose other side has left something unacknowledged and said nothing
 //! at all for 10 s is dead; no Close is sent then. To a server it is also dead if it leaves

@@ -48,6 +48,9 @@ pub(super) struct Active {
     pub(super) reply: Reply,
     /// When the other side could first have had all it needs to start the handler.
     executable_at: Option<Time>,
+    /// It could have been started by whatever life of the node gets it: it went out in an INIT
+    /// without a token.
+    by_any_life: bool,
     /// Some of the request has arrived.
     pub(super) arrived: bool,
     pub(super) queued: bool,
@@ -78,7 +81,16 @@ pub(crate) enum Freshness {
 impl Active {
     /// A call of which nothing has gone out yet, and which is about to.
     pub(super) const fn new(call: Call, out: Outgoing, reply: Reply, unasked: u64) -> Self {
-        Self { call, out, reply, executable_at: None, arrived: false, queued: true, unasked }
+        Self {
+            call,
+            out,
+            reply,
+            executable_at: None,
+            by_any_life: false,
+            arrived: false,
+            queued: true,
+            unasked,
+        }
     }
 
     /// Gives back what is set aside for the reply.
@@ -127,6 +139,7 @@ impl Active {
             if had_better_wait(self.out.left(), room, *wrote) {
                 return false;
             }
+            self.by_any_life |= executable && freshness == Freshness::Unproven;
             let bytes = self.out.take(room);
             piece.fin = self.out.is_end(bytes.end);
             let len = self.out.piece_len(&bytes);
@@ -145,9 +158,12 @@ impl Active {
         true
     }
 
-    /// Whatever has gone out of it was too late to start the handler.
+    /// Whatever has gone out of it was too late to start the handler, says the life of the node
+    /// that has the session. The next one does not know that.
     pub(super) const fn on_never_taken(&mut self) {
-        self.executable_at = None;
+        if !self.by_any_life {
+            self.executable_at = None;
+        }
     }
 
     pub(super) const fn progress(&self) -> Progress {

@@ -82,8 +82,8 @@ pub(crate) struct Thin {
     /// Bytes of the largest packet.
     #[arg(long, value_name = "N", default_value_t = 1500)]
     pub(crate) mtu: u16,
-    /// How long each measurement takes.
-    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    /// How long each measurement takes. A flow of TCP takes some ten seconds to find its share.
+    #[arg(long, value_name = "S", default_value_t = 25.0)]
     pub(crate) seconds: f64,
 }
 

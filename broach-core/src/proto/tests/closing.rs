@@ -100,6 +100,32 @@ fn a_call_that_crosses_the_goodbye_was_not_executed() {
 }
 
 #[test]
+fn a_call_that_any_life_may_start_is_in_doubt_after_the_goodbye_of_one() {
+    let mut pair = Pair::new();
+    pair.echoes = false;
+    pair.idempotent_call(10);
+    let now = pair.now;
+    let first = pair.client.transmit(now).remove(0);
+    pair.server.receive(now, first.from, first.bytes);
+    pair.server.act_once();
+    // The next one goes out with the probe, to the life that says goodbye, and is taken by the one
+    // that comes after it.
+    let crossing = pair.idempotent_call(10);
+    let now = now + 100 * MS;
+    pair.client.endpoint.handle_timeout(now);
+    let second = pair.client.transmit(now);
+    pair.server.endpoint.close_all(now);
+    let goodbye = pair.server.transmit(now);
+    pair.restart_server();
+    second.into_iter().for_each(|sent| pair.server.receive(now, sent.from, sent.bytes));
+    pair.server.act_once();
+    assert_eq!(pair.server.started, 2, "both calls, in the one datagram");
+    goodbye.into_iter().for_each(|sent| pair.client.receive(now, sent.from, sent.bytes));
+    pair.drive();
+    assert_eq!(pair.failed(crossing), (Code::Unavailable, Outcome::Unknown));
+}
+
+#[test]
 fn a_caller_that_has_heard_nothing_yet_is_told_too() {
     let mut pair = Pair::new();
     pair.echoes = false;
