@@ -247,7 +247,9 @@ impl Reader {
                     return Poll::Ready(None);
                 }
                 keep(&mut state.reader, cx);
-                if self.flow.consumed_step <= state.consumed {
+                // The other side may be waiting for it: its window can be much smaller than this
+                // node's largest.
+                if CONSUMED_MIN <= state.consumed {
                     self.flow.tell(state);
                 }
                 return Poll::Pending;
@@ -376,8 +378,11 @@ impl fmt::Debug for Flow {
     }
 }
 
-/// A window's bytes are given back in so many steps.
+/// A window's bytes are given back in so many steps, as long as there is something to read.
 const CONSUMED_STEPS: usize = 4;
+
+/// Once there is nothing, so many are worth telling: a quarter of the smallest window there is.
+const CONSUMED_MIN: usize = 256;
 
 /// So many bytes go out at once; whoever makes more does it while the driver sends the first.
 const TELL_BYTES: usize = 16 << 10;

@@ -54,6 +54,32 @@ async fn a_reader_that_does_not_read_bounds_the_handler() {
     }
 }
 
+/// A stream's window begins much smaller than it may become: a reader that has read all there is
+/// must not keep that to itself because it is little.
+#[tokio::test(start_paused = true)]
+async fn items_of_any_sizes_get_through_a_window_that_begins_small() {
+    for way in Way::ALL {
+        for sizes in [&[31_415, 9, 2_653, 58_979][..], &[10, 32_000, 10, 40_000], &[20_000; 9]] {
+            let dialog = Dialog::new().tell(move |_, _, mut replies| async move {
+                for &bytes in sizes {
+                    replies.send(large(1, bytes)).await?;
+                }
+                Ok(())
+            });
+            let (client, alive) = way.client(&dialog).await;
+            let mut replies = client.tell(item(0)).await.unwrap();
+            for &bytes in sizes {
+                assert!(replies.message().await.unwrap() == Some(large(1, bytes)), "{way:?}");
+            }
+            assert_eq!(replies.message().await.unwrap(), None, "{way:?}: {sizes:?}");
+            drop(replies);
+            if let Some((world, node)) = alive {
+                world.end((node, client)).await;
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_does_not_read_bounds_the_caller() {
     for way in Way::ALL {
