@@ -13,11 +13,12 @@
 //!   count again.
 //! * **An event that was none is undone**: if all that was given up arrives after all, the network
 //!   has only changed the order.
-//! * **When all was lost for three probe time-outs** (RFC 9002 §7.6) the window begins at its least.
+//! * **When all was lost for three probe time-outs** (RFC 9002 §7.6) the window begins at its
+//!   least.
 //! * **After a pause** of four probe time-outs, at least 200 ms, it is no larger than at the
 //!   beginning, and doubles up to where it was.
-//! * Probes go out whatever the window says, so that a full one does not pass for silence; to a node
-//!   that is silent nothing else does.
+//! * Probes go out whatever the window says, so that a full one does not pass for silence; to a
+//!   node that is silent nothing else does.
 //!
 //! Which rule lets it grow was chosen in the simulator, over a link of 10 Mbit/s that drops what
 //! would wait for more than 50 ms. CUBIC (RFC 9438) and NewReno (RFC 9002 §7.3) both begin with
@@ -54,11 +55,11 @@
 //!
 //! # The size of datagrams
 //!
-//! Every path carries 1200 bytes. A session whose datagrams are full looks for more (RFC 8899): when
-//! all that may go has gone, a datagram of zeros goes out, of the next size that networks are known
-//! to have. If it arrives all datagrams may be as large; if three of one size are lost there is no
-//! other try for ten minutes. Their loss is no sign of congestion, and no call waits for them. What
-//! is lost of a call is cut anew, so it fits whatever the size is by then.
+//! Every path carries 1200 bytes. A session whose datagrams are full looks for more (RFC 8899):
+//! when all that may go has gone, a datagram of zeros goes out, of the next size that networks are
+//! known to have. If it arrives all datagrams may be as large; if three of one size are lost there
+//! is no other try for ten minutes. Their loss is no sign of congestion, and no call waits for
+//! them. What is lost of a call is cut anew, so it fits whatever the size is by then.
 //!
 //! When nothing that is larger than 1200 bytes arrives three times in a row, but smaller datagrams
 //! do, the path carries less than it did: the size falls back, and is looked for again after a

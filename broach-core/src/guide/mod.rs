@@ -9,7 +9,7 @@
 //! * [`congestion`]: how much is sent at once, in which size, and the measurements that decided it.
 //! * [`driver`]: how datagrams and callers meet, and the measurements that decided it.
 //! * [`membership`]: how nodes find each other and notice that one is gone.
-//! * [`wire`]: the specification of the wire format.
+//! * [`wire`]: the specification of the wire format, of which [`wire_gossip`] is the last part.
 //!
 //! Every default is in the documentation of its setting: [`config::Transport`] for sizes, limits
 //! and times, [`config::Client`] for timeouts and retries, [`config::Gossip`] for the membership.
@@ -28,3 +28,4 @@ pub mod membership;
 pub mod observing;
 pub mod testing;
 pub mod wire;
+pub mod wire_gossip;

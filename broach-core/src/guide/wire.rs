@@ -121,12 +121,11 @@
 //! shows a token from before that moment. So an INIT that arrives later, by however much, is
 //! refused by the token, and one that arrives earlier by the memory: no call runs a second time.
 //!
-//! A RETRY says for how long the token that was shown has been refused (`refused_for_us`; 0 if
-//! the server did not make it for this address and instance: copies from another address may be
-//! taken). A client that had shown none goes on under the new
-//! token, in the same session, and sends everything again. A client that had shown one ends its
-//! session: its calls ended as section 7 says, and later ones open a new session under the new
-//! token.
+//! A RETRY says for how long the token that was shown has been refused (`refused_for_us`; 0 if the
+//! server did not make it for this address and instance: copies from another address may be taken).
+//! A client that had shown none goes on under the new token, in the same session, and sends
+//! everything again. A client that had shown one ends its session: its calls ended as section 7
+//! says, and later ones open a new session under the new token.
 //!
 //! # 5. Acknowledgement and loss
 //!
@@ -158,10 +157,10 @@
 //!
 //! The bytes in flight that want an acknowledgement, apart from probes, stay within a **window**,
 //! which is the sender's own business as long as it shrinks when datagrams are lost or marked. Here
-//! it is that of CUBIC (RFC 9438) with HyStart++ (RFC 9406), by the rules of RFC 9002 §7: one
-//! event per round trip; nothing grows that was not full. On a local network it begins with 32
-//! datagrams and never falls below 16; if it is set to be another, it begins with 10 and never
-//! falls below 2. Datagrams count here with at most 1472 bytes.
+//! it is that of CUBIC (RFC 9438) with HyStart++ (RFC 9406), by the rules of RFC 9002 §7: one event
+//! per round trip; nothing grows that was not full. On a local network it begins with 32 datagrams
+//! and never falls below 16; if it is set to be another, it begins with 10 and never falls below 2.
+//! Datagrams count here with at most 1472 bytes.
 //!
 //! **Marks** (RFC 3168). Every DATA and INIT goes out as ECT(0). `Ack` says how many datagrams of
 //! the session have arrived marked as CE so far (`ce`), and how many as Not-ECT (`bare`); a node
@@ -173,12 +172,12 @@
 //!
 //! ## Size
 //!
-//! Whether the path carries larger datagrams is tried with a DATA that has a Ping and `padding`, one
-//! at a time, after both sides know the session. It is sent once: if it is lost, that is no
+//! Whether the path carries larger datagrams is tried with a DATA that has a Ping and `padding`,
+//! one at a time, after both sides know the session. It is sent once: if it is lost, that is no
 //! congestion. Here the sizes 1232, 1400, 1432, 1452, 1472, 8872 and 8952 are tried one after the
 //! other, three times each, then again after 10 minutes. When larger datagrams than 1200 bytes are
-//! lost three times running while later and smaller ones arrive, the
-//! size is 1200 again, for 60 s at least. A probe for what is missing has at most 1200 bytes.
+//! lost three times running while later and smaller ones arrive, the size is 1200 again, for 60 s
+//! at least. A probe for what is missing has at most 1200 bytes.
 //!
 //! # 6. Calls
 //!
@@ -198,9 +197,9 @@
 //!
 //! A unary request is Metadata (optional) and one message. A unary reply is Metadata (optional) and
 //! one message, or one Status. A direction that is a stream, as bits 2 and 3 of the Open's flags
-//! say, always begins with Metadata, which may be empty; then come any number of messages, and,
-//! of replies, a Status if the call did not end well. A call that is refused may be answered with
-//! a Status alone. The stream ends with `fin`, perhaps in a piece without bytes. A message larger
+//! say, always begins with Metadata, which may be empty; then come any number of messages, and, of
+//! replies, a Status if the call did not end well. A call that is refused may be answered with a
+//! Status alone. The stream ends with `fin`, perhaps in a piece without bytes. A message larger
 //! than a side takes ends the call, as soon as its head is read.
 //!
 //! A server starts a call whose requests are a stream once it has their Metadata, and one whose
@@ -282,17 +281,17 @@
 //! stops ends all its sessions. Whoever ends a session sends one Close; it is not acknowledged. A
 //! server says in it which calls have not reached it (`calls_below`), and executes none of them. An
 //! idempotent call that went out in an INIT without a token stays in doubt all the same: a copy of
-//! it may reach the next life of the node.
-//! With a call under way and nothing else to send, the client sends a Ping after 1 s in which it
-//! has heard nothing. A session whose other side has left something unacknowledged and said nothing
-//! at all for 10 s is dead; no Close is sent then. To a server it is also dead if it leaves
-//! something unacknowledged for 10 s whatever else it says, and, while calls of it are served or
-//! unfinished, if nothing is heard of it for 60 s, or for 10 s if there is a stream in one of them.
+//! it may reach the next life of the node. With a call under way and nothing else to send, the
+//! client sends a Ping after 1 s in which it has heard nothing. A session whose other side has left
+//! something unacknowledged and said nothing at all for 10 s is dead; no Close is sent then. To a
+//! server it is also dead if it leaves something unacknowledged for 10 s whatever else it says,
+//! and, while calls of it are served or unfinished, if nothing is heard of it for 60 s, or for 10 s
+//! if there is a stream in one of them.
 //!
-//! A server that is about to end sends a Goaway in each of its sessions, until that is acknowledged,
-//! and in sessions that are opened later with its first datagrams. It serves what comes to it all
-//! the same, for a while; then it refuses new calls (`NOT_EXECUTED`). A client that gets it makes
-//! calls elsewhere if it can, those that it has not begun to send among them.
+//! A server that is about to end sends a Goaway in each of its sessions, until that is
+//! acknowledged, and in sessions that are opened later with its first datagrams. It serves what
+//! comes to it all the same, for a while; then it refuses new calls (`NOT_EXECUTED`). A client that
+//! gets it makes calls elsewhere if it can, those that it has not begun to send among them.
 //!
 //! A server that owes a client more than 1024 replies beyond the calls that its Hello allows takes
 //! no further ones: such datagrams are not acknowledged.
@@ -324,8 +323,7 @@
 //! VERSIONS too, to its sender's instance: all versions have that in the header of a GOSSIP. Other
 //! datagrams of another version get no answer. A client that gets VERSIONS without its own version
 //! in it ends the session. What was sent may have been executed by a life before that spoke this
-//! version: the outcome is as if `dead_for_us` were 0. There is no
-//! negotiation.
+//! version: the outcome is as if `dead_for_us` were 0. There is no negotiation.
 //!
 //! Within a version, fields and frames may be added: what is not known is skipped. A frame that
 //! must not be skipped is only sent to a node whose Hello lists its number in `features`.
@@ -336,77 +334,5 @@
 //! what they answer, and a node sends at most 10000 of them per second, after a burst of 10000.
 //! Their packet numbers mean nothing.
 //!
-//! # 10. Gossip
-//!
-//! [`guide::membership`](super::membership) says what gossip is for; here is what two nodes must
-//! agree upon. A GOSSIP datagram belongs to no session, is not acknowledged, and has at most 1200
-//! bytes. Its header carries the sender's instance in place of a session id, and a packet number
-//! that counts the sender's GOSSIP datagrams. Nothing follows from that number in datagrams in the
-//! clear.
-//!
-//! **Refused**, without any effect: instance 0, or the receiver's own; another cluster (which is
-//! answered with `refused`, unless it is that itself); a body that is no protobuf; a record that
-//! is longer than 256 bytes, has an address that no single node can have or an IPv4 address written
-//! as IPv6, instance 0, an epoch or incarnation of 2^62 or more, or a zone of more than 32 bytes; a
-//! state that is not known.
-//!
-//! **Updates** are taken in if one of these holds: the sender's instance is that of a known member,
-//! dead or alive; it shows a good cookie; the datagram answers a probe that is under way; it comes
-//! from an address that gave a cookie or is asked for a Page. Those of an observer never are. Of
-//! two of one address the one with the higher (epoch, instance, incarnation, state) counts. A
-//! suspicion that is known already counts once more if its accuser is another. A death that comes
-//! with `copy` or in a Page counts as a suspicion by the sender, if the member is believed to live.
-//!
-//! **Size of answers.** A sender is *known* if there is a live member with its address and its
-//! instance. Whatever goes to another address in answer to a datagram has no more bytes than that
-//! datagram. So a Knock is padded to 63 or 64 bytes, a Probe has 10 spare bytes, and a Pull, and a
-//! Summary or a Fetch for a node that has asked for a cookie, is padded to 1199 or 1200.
-//!
-//! | to | answer |
-//! |---|---|
-//! | Knock | `new_cookie`. Also to a Summary, a Fetch or a Pull of a sender that is not known and shows no good cookie |
-//! | Probe | ProbeAnswer, at once; with the node's own update if another life of it was meant |
-//! | Relay | a Probe to the member, if it is known to live; a ProbeAnswer once that is answered; RelayFailed if it is not within 160 ms. Only for known senders |
-//! | Summary | Listings of the ranges of positions that differ; nothing if none does. To a known sender at most 8 datagrams, to others one |
-//! | Listing | `updates` with `copy` of all members in its range that are newer here, or missing in it and alive; a Fetch of those that are older here, or missing here and alive |
-//! | Fetch | `updates` with `copy`: at most 8 datagrams for a known sender, one for others |
-//! | Pull | a Page with the live members from its first position on |
-//!
-//! An observer answers none of them.
-//!
-//! A **cookie** is a number that the node can check without having kept it, made of the address and
-//! the instance that asked. It is good for at least a minute.
-//!
-//! A member's **position** is the first 8 bytes (big-endian) of the SHA-256 of its address as in
-//! its record. Its **digest** is the first 4 bytes of the SHA-256 of that address, its epoch and
-//! its incarnation (8 bytes each), and its state (1 byte).
-//!
-//! # 11. Adverts
-//!
-//! What a member offers, its services and its tags, is in its **advert**: an `Advert` of
-//! `proto/broach/cluster/v1/directory.proto`, of at most 262144 bytes. Gossip carries the advert's
-//! **hash** only: the first 8 bytes (big-endian) of the SHA-256 of its bytes, or 0 for an advert
-//! without services and tags. That one is empty and is never sent.
-//!
-//! Members that offer the same must have the same hash. So an advert is encoded with its fields in
-//! the order of their numbers, without those that are empty, and with services and tags sorted by
-//! the bytes of their names. For example: service `a.One` in version `1.4.0`, `a.Two` in none, and
-//! the tag `gpu` with the value `no` are these bytes, of the hash `caba994b6704461f`:
-//!
-//! ```text
-//! 0a 0e 0a 05 61 2e 4f 6e 65 12 05 31 2e 34 2e 30
-//! 0a 07 0a 05 61 2e 54 77 6f
-//! 12 09 0a 03 67 70 75 12 02 6e 6f
-//! ```
-//!
-//! An advert is asked for by an ordinary call of `broach.cluster.v1.Directory/GetAdvert`. Every
-//! member serves it, and answers with its own adverts, the last few before them included, and with
-//! those of others that it has: **byte for byte** as it got them. It answers NOT_FOUND to a hash
-//! that it does not have, and to 0.
-//!
-//! **Refused**, as if nothing had been answered: bytes of another hash than the one asked for; more
-//! than 262144 of them; what is no `Advert`; services or tags that are not sorted, or with a name
-//! twice; an empty name; more than 4096 services or 1024 tags; names and versions of more than 512
-//! bytes, values of more than 4096. A service whose name begins with `broach.cluster.` is not
-//! offered: every member has it. A version is one of Semantic Versioning 2.0.0; who reads one that
-//! is not takes it for none.
+//! Sections 10 and 11, gossip and adverts, are on a page of their own:
+//! [`guide::wire_gossip`](super::wire_gossip).

@@ -232,7 +232,8 @@ impl Session {
 /// (RFC 9000 §8.1).
 pub(super) const AMPLIFICATION_MAX: u64 = 3;
 
-/// A datagram with no more room than this is full: a piece is cut so that its head fits in any case.
+/// A datagram with no more room than this is full: a piece is cut so that its head fits in any
+/// case.
 const FULL_ROOM_MAX: usize = 8;
 
 /// A datagram that could hold less than this is not begun.

@@ -135,8 +135,8 @@ impl PathMtu {
         self.holes = 0;
     }
 
-    /// A datagram that is larger than the base was lost, while a later one arrived. The next one has
-    /// the number `next`.
+    /// A datagram that is larger than the base was lost, while a later one arrived. The next one
+    /// has the number `next`.
     pub(crate) fn on_large_lost(&mut self, now: Time, number: u64, next: u64) {
         if number < self.large_below.max(self.hole_below) {
             return;
@@ -171,9 +171,9 @@ impl PathMtu {
     }
 }
 
-/// The sizes that are tried, one after the other. What networks carry is a handful of sizes: IPv6 at
-/// its least, what is left in common tunnels, Google's cloud, Ethernet with IPv6, Ethernet, clouds
-/// and data centres with jumbo frames, and the loopback interface.
+/// The sizes that are tried, one after the other. What networks carry is a handful of sizes: IPv6
+/// at its least, what is left in common tunnels, Google's cloud, Ethernet with IPv6, Ethernet,
+/// clouds and data centres with jumbo frames, and the loopback interface.
 pub(super) const LADDER: [usize; 8] =
     [1_232, 1_400, 1_432, 1_452, 1_472, 8_872, 8_952, LOOPBACK_BYTES];
 

@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! cargo build --release -p broach-bench
-//! cargo run --release --manifest-path tests/compare/Cargo.toml -- --broach target/release/broach-bench
+//! cargo run --release --manifest-path tests/compare/Cargo.toml
 //! ```
 //!
-//! Prints, for each shape, size and number of streams, the messages per second of both in the middle
-//! of all rounds, and how many times as many Broach carries. For tonic too the server is a process of
-//! its own, and its requests come from an iterator, the cheapest way there is.
+//! Prints, for each shape, size and number of streams, the messages per second of both in the
+//! middle of all rounds, and how many times as many Broach carries. For tonic too the server is a
+//! process of its own, and its requests come from an iterator, the cheapest way there is.
 
 mod tonic_side;
 

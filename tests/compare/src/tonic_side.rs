@@ -69,9 +69,8 @@ pub(crate) async fn serve() -> Result<(), Error> {
     let arrived = Arc::clone(&service.arrived);
     let incoming = TcpListenerStream::new(listener)
         .map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)));
-    let serve = Server::builder()
-        .add_service(StreamsServer::new(service))
-        .serve_with_incoming(incoming);
+    let serve =
+        Server::builder().add_service(StreamsServer::new(service)).serve_with_incoming(incoming);
     let asked = async {
         let mut stdin = tokio::io::stdin();
         while stdin.read_u8().await.is_ok() {

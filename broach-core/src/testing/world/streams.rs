@@ -338,5 +338,6 @@ const NEVER: Duration = Duration::from_secs(1_000_000);
 /// What may be sent before there is any credit.
 const ALLOWANCE: usize = 32 << 10;
 
-/// What stands in each message beside its filling, and before it; and the first and the last record.
+/// What stands in each message beside its filling, and before it; and the first and the last
+/// record.
 const SLACK: usize = 100;
