@@ -5,7 +5,9 @@ pub use futures::Stream;
 pub use prost;
 pub use prost_types;
 
-pub use crate::client::{Call, Channel, RequestStream};
-pub use crate::exchange::{Context, Dispatch, Handling, Inbound, Receiver, Sender, unimplemented};
+pub use crate::client::{Call, Channel};
+pub use crate::exchange::{
+    Context, Dispatch, Handling, Inbound, Receiver, RequestStream, Sender, unimplemented,
+};
 pub use crate::method::{Idempotency, MethodSpec, ServiceSpec, Shape};
 pub use crate::status::Status;

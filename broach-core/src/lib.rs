@@ -98,11 +98,9 @@ mod wire;
 
 pub use advert::{AdvertError, OfferedService};
 pub use async_trait::async_trait;
-pub use client::{
-    Call, Channel, ChannelBuilder, ConnectError, RequestStream, Response, ResponseFuture,
-};
+pub use client::{Call, Channel, ChannelBuilder, ConnectError, Response, ResponseFuture};
 pub use code::{Code, Outcome};
-pub use exchange::{Body, Context, Messages, Receiver, Reply, Request, Sender};
+pub use exchange::{Body, Context, Messages, Receiver, Reply, Request, RequestStream, Sender};
 /// Streams that are fed by hand.
 pub mod stream {
     pub use crate::exchange::{Feed, channel};

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream};
 
 use crate::client::Channel;
 use crate::client::reply::{Envelope, Open, TimeLimit};
 use crate::code::Outcome;
 use crate::deadline::Deadline;
-use crate::exchange::{Body, Context, Reply, Request};
+use crate::exchange::{Body, Context, Reply, Request, SharedSource};
 use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, Shape};
 use crate::observe::CallScope;
@@ -47,9 +47,6 @@ pub struct Call<Req, Rep> {
     state: State<Req, Rep>,
 }
 
-/// The requests of a call that streams them.
-pub type RequestStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
-
 enum State<Req, Rep> {
     Idle(Idle<Req, Rep>),
     Running(Running<Rep>),
@@ -71,10 +68,13 @@ struct Idle<Req, Rep> {
     channel: Channel,
     method: Method,
     message: Req,
-    encode: fn(Req) -> Body,
+    encode: fn(Req) -> Encoded,
     open: Open<Rep>,
     options: Options,
 }
+
+/// The body of a request, and a shorter way to its messages if they are a stream.
+pub(super) type Encoded = (Body, Option<SharedSource>);
 
 /// What a caller may set.
 #[derive(Debug, Default)]
@@ -119,7 +119,7 @@ impl<Req, Rep> Call<Req, Rep> {
         channel: Channel,
         method: Method,
         message: Req,
-        encode: fn(Req) -> Body,
+        encode: fn(Req) -> Encoded,
         open: Open<Rep>,
     ) -> Self {
         let options = Options::default();
@@ -234,7 +234,9 @@ impl<Req, Rep> Idle<Req, Rep> {
             return Err(status.with_outcome(Outcome::NotExecuted));
         }
         let streams = method.shape() != Shape::Unary;
-        let mut request = Request::new(method, encode(message), Arc::clone(channel.clock()));
+        let (body, source) = encode(message);
+        let mut request = Request::new(method, body, Arc::clone(channel.clock()));
+        request.source = source;
         request.metadata = options.metadata;
         request.idempotent |= options.idempotent;
         let inherited = match options.inherit {

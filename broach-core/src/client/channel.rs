@@ -7,18 +7,21 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream};
 use prost::Message;
 use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{Layer, Service, ServiceExt};
 
+use crate::client::call::Encoded;
 use crate::client::in_process::InProcess;
 use crate::client::remote::{Parts, Remote};
-use crate::client::{Call, ChannelBuilder, ConnectError, RequestStream, reply};
+use crate::client::{Call, ChannelBuilder, ConnectError, reply};
 use crate::code::Outcome;
 use crate::config;
 use crate::deadline::{Clock, Deadline};
-use crate::exchange::{Body, Dispatch, Local, Receiver, Reply, Request};
+use crate::exchange::{
+    Body, Dispatch, Local, Receiver, Reply, Request, RequestStream, SharedSource,
+};
 use crate::method::{Method, MethodSpec};
 use crate::net::{Handle, TokioClock};
 use crate::observe::{Counters, Held, Observe};
@@ -147,7 +150,8 @@ impl Channel {
     pub fn call(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes, Bytes> {
         match MethodSpec::named(method.to_owned()) {
             Ok(spec) => {
-                Call::new(self.clone(), spec.into(), request.into(), Body::Message, reply::raw)
+                let encode = |bytes| (Body::Message(bytes), None);
+                Call::new(self.clone(), spec.into(), request.into(), encode, reply::raw)
             }
             Err(error) => {
                 let status = Status::invalid_argument(error.to_string());
@@ -162,7 +166,7 @@ impl Channel {
         Req: Message,
         Rep: Message + Default,
     {
-        let encode = |message: Req| Body::message(&message);
+        let encode = |message: Req| (Body::message(&message), None);
         Call::new(self.clone(), Method::from(method), request, encode, reply::one)
     }
 
@@ -176,7 +180,7 @@ impl Channel {
         Req: Message,
         Rep: Message + Default + 'static,
     {
-        let encode = |message: Req| Body::message(&message);
+        let encode = |message: Req| (Body::message(&message), None);
         Call::new(self.clone(), Method::from(method), request, encode, reply::many)
     }
 
@@ -330,7 +334,9 @@ pub(crate) fn cluster(
 struct Layered(BoxCloneSyncService<Request, Reply, Status>);
 
 impl Transport for Layered {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+    fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        // A layer may put something else in place of the body.
+        request.source = None;
         self.0.clone().oneshot(request).boxed()
     }
 
@@ -340,15 +346,9 @@ impl Transport for Layered {
 }
 
 /// Encodes requests as they are made.
-fn encode_stream<M: Message + 'static>(requests: RequestStream<M>) -> Body {
-    Body::Stream(
-        requests
-            .map(|message| match Body::message(&message) {
-                Body::Message(bytes) => Ok(bytes),
-                Body::Stream(_) => unreachable!("a message is encoded into a message"),
-            })
-            .boxed(),
-    )
+fn encode_stream<M: Message + 'static>(requests: RequestStream<M>) -> Encoded {
+    let (body, source) = SharedSource::of(requests);
+    (body, Some(source))
 }
 
 /// Runs a call until its deadline at the latest.

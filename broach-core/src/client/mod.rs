@@ -19,6 +19,6 @@ mod vacancy;
 
 pub(crate) use builder::DEFAULT_CLUSTER;
 pub use builder::{ChannelBuilder, ConnectError};
-pub use call::{Call, RequestStream, Response, ResponseFuture};
+pub use call::{Call, Response, ResponseFuture};
 pub use channel::Channel;
 pub(crate) use channel::cluster;

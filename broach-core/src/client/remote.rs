@@ -141,7 +141,8 @@ impl RemoteCall {
         });
         inner.budget.on_call();
         let state = State::Ready(scope.started());
-        let trial = Trial::new(scope, request);
+        let limits = inner.handle.shared().config.size_limits();
+        let trial = Trial::new(scope, request, limits);
         Self { inner, trial, forwarded, waits: None, state }
     }
 

@@ -3,14 +3,17 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
 
 use crate::code::Outcome;
-use crate::exchange::Messages;
+use crate::config::SizeLimits;
+use crate::exchange::{Filled, Source};
+use crate::method::Method;
 use crate::status::Status;
+use crate::wire::Record;
 
 /// The requests of a call, which come as the user makes them.
 ///
@@ -21,7 +24,11 @@ pub(super) struct Requests(Arc<Mutex<State>>);
 
 struct State {
     /// `None` once they have ended.
-    source: Option<Messages>,
+    source: Option<Box<dyn Source>>,
+    method: Method,
+    limits: SizeLimits,
+    buffer: BytesMut,
+    /// Whole records, some in each element.
     kept: VecDeque<Bytes>,
     kept_bytes: usize,
     /// Of those that are kept, the one that comes next.
@@ -44,9 +51,13 @@ pub(super) enum Bound {
 }
 
 impl Requests {
-    pub(super) fn new(source: Messages) -> Self {
+    /// The requests of a call of this method, each within these limits of this node.
+    pub(super) fn new(source: Box<dyn Source>, method: Method, limits: SizeLimits) -> Self {
         Self(Arc::new(Mutex::new(State {
             source: Some(source),
+            method,
+            limits,
+            buffer: BytesMut::new(),
             kept: VecDeque::new(),
             kept_bytes: 0,
             next: 0,
@@ -56,10 +67,10 @@ impl Requests {
     }
 
     /// The requests for one more attempt. The one before gets no more of them.
-    pub(super) fn begin_attempt(&self) -> Messages {
+    pub(super) fn begin_attempt(&self) -> Again {
         let mut state = self.lock();
         (state.attempt, state.next) = (state.attempt + 1, 0);
-        Box::pin(Again { requests: self.clone(), attempt: state.attempt })
+        Again { requests: self.clone(), attempt: state.attempt, read: Bytes::new() }
     }
 
     /// The call is answered, and so will not be made again.
@@ -87,79 +98,131 @@ impl State {
         }
     }
 
-    /// The next one that has been read before.
+    /// The next records that have been read before.
     fn next_kept(&mut self) -> Option<Bytes> {
         if self.bound.is_some() {
             return self.kept.pop_front();
         }
-        let message = self.kept.get(self.next)?.clone();
+        let records = self.kept.get(self.next)?.clone();
         self.next += 1;
-        Some(message)
+        Some(records)
     }
 
-    fn keep(&mut self, message: &Bytes) {
-        if self.bound.is_some() {
-            return;
-        }
-        self.kept_bytes += message.len() + size_of::<Bytes>();
-        if KEPT_BYTES_MAX < self.kept_bytes {
-            self.bind(Bound::TooMuch);
-        } else {
-            self.kept.push_back(message.clone());
+    /// The next records that have not been read before, about so many bytes, and why there are no
+    /// more.
+    fn next_new(&mut self, cx: &mut Context<'_>, bytes: usize) -> (Bytes, Filled) {
+        let Self { source: Some(source), buffer, limits, method, .. } = self else {
+            return (Bytes::new(), Filled::Ended);
+        };
+        let filled = match source.poll_fill(cx, buffer, bytes, limits.message) {
+            Filled::TooLarge(bytes) => {
+                let what = format_args!("a request of {}", method.full_name());
+                let text = limits.exceeded(bytes, 0, what, "this node").unwrap_or_default();
+                Filled::Failed(Status::resource_exhausted(text))
+            }
+            filled => filled,
+        };
+        let records = buffer.split().freeze();
+        if self.bound.is_none() && !records.is_empty() {
+            self.kept_bytes += records.len() + size_of::<Bytes>();
+            self.kept.push_back(records.clone());
             self.next += 1;
+            if KEPT_BYTES_MAX < self.kept_bytes {
+                self.bind(Bound::TooMuch);
+            }
         }
+        match filled {
+            Filled::Ended => self.source = None,
+            Filled::Failed(_) => self.bind(Bound::Failed),
+            Filled::Full | Filled::Waits | Filled::TooLarge(_) => {}
+        }
+        (records, filled)
     }
 }
 
 /// The requests as one attempt reads them.
-struct Again {
+pub(super) struct Again {
     requests: Requests,
     attempt: usize,
+    /// Records that were read one by one, and are still to be given away.
+    read: Bytes,
 }
 
-impl Stream for Again {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+impl Again {
+    /// The next records, of about so many bytes, and why there are no more of them. They come
+    /// before the end or the failure that they come with.
+    pub(super) fn poll_records(&mut self, cx: &mut Context<'_>, bytes: usize) -> (Bytes, Filled) {
         let mut state = self.requests.lock();
         if state.attempt != self.attempt {
             let status = Status::cancelled("the call is being made elsewhere");
-            return Poll::Ready(Some(Err(status)));
+            return (Bytes::new(), Filled::Failed(status));
         }
-        if let Some(message) = state.next_kept() {
-            return Poll::Ready(Some(Ok(message)));
+        if let Some(records) = state.next_kept() {
+            return (records, Filled::Full);
         }
-        let Some(source) = &mut state.source else {
-            return Poll::Ready(None);
-        };
-        let next = ready!(source.poll_next_unpin(cx));
-        match &next {
-            Some(Ok(message)) => state.keep(message),
-            Some(Err(_)) => state.bind(Bound::Failed),
-            None => state.source = None,
-        }
+        let (records, filled) = state.next_new(cx, bytes);
         // What was sent before it says nothing of what became of the call.
-        Poll::Ready(next.map(|next| next.map_err(|status| status.with_outcome(Outcome::Unknown))))
+        let unknown = |status: Status| status.with_outcome(Outcome::Unknown);
+        let filled = match filled {
+            Filled::Failed(status) => Filled::Failed(unknown(status)),
+            filled => filled,
+        };
+        (records, filled)
     }
 }
 
-/// So many bytes of requests are kept for another attempt, with some for each of them: enough for
-/// what is sent until a node that is about to shut down has said so.
+/// One by one, for a handler that reads them where they are made.
+impl Stream for Again {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.read.is_empty() {
+            let (records, filled) = this.poll_records(cx, 1);
+            this.read = records;
+            if this.read.is_empty() {
+                return match filled {
+                    Filled::Ended => Poll::Ready(None),
+                    Filled::Failed(status) => Poll::Ready(Some(Err(status))),
+                    Filled::Full | Filled::Waits | Filled::TooLarge(_) => Poll::Pending,
+                };
+            }
+        }
+        let record = Record::take(&mut this.read);
+        let odd = |_| Status::internal("a record of a request was cut in two");
+        Poll::Ready(Some(record.map(|record| record.bytes).map_err(odd)))
+    }
+}
+
+/// So many bytes of requests are kept for another attempt, and some more for each time that some
+/// were read: enough for what is sent until a node that is about to shut down has said so.
 const KEPT_BYTES_MAX: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
+    use std::task::Waker;
+
+    use futures::{FutureExt, StreamExt};
 
     use super::*;
+    use crate::exchange::Messages;
+    use crate::method::MethodSpec;
+
+    const LIMITS: SizeLimits = SizeLimits { message: 1_000, metadata: 0 };
+
+    fn requests_of(source: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Requests {
+        let source: Messages = Box::pin(source);
+        let method = MethodSpec::named("test.v1.Test/Test").unwrap();
+        Requests::new(Box::new(source), method.into(), LIMITS)
+    }
 
     fn requests(count: u8, bytes: usize) -> Requests {
         let all = (0..count).map(move |number| Ok(Bytes::from(vec![number; bytes])));
-        Requests::new(Box::pin(futures::stream::iter(all)))
+        requests_of(futures::stream::iter(all))
     }
 
-    /// The numbers of so many requests that one attempt reads.
-    fn read(attempt: &mut Messages, count: usize) -> Vec<u8> {
+    /// The numbers of so many requests that one attempt reads one by one.
+    fn read(attempt: &mut Again, count: usize) -> Vec<u8> {
         let next = || attempt.next().now_or_never().flatten().map(|next| next.unwrap()[0]);
         std::iter::repeat_with(next).take(count).flatten().collect()
     }
@@ -200,26 +263,47 @@ mod tests {
         assert_eq!(requests.bound(), Some(Bound::TooMuch));
         assert_eq!(read(&mut attempt, 99), (32..100).collect::<Vec<u8>>());
         // Messages of no bytes are not kept without end either.
-        let requests = requests_without_end();
+        let requests = requests_of(futures::stream::repeat_with(|| Ok(Bytes::new())));
         let mut attempt = requests.begin_attempt();
-        for _ in 0..2_000 {
+        for _ in 0..40_000 {
             attempt.next().now_or_never().unwrap().unwrap().unwrap();
         }
         assert_eq!(requests.bound(), Some(Bound::TooMuch));
     }
 
-    fn requests_without_end() -> Requests {
-        Requests::new(Box::pin(futures::stream::repeat_with(|| Ok(Bytes::new()))))
+    #[test]
+    fn many_come_at_once_and_no_more_than_asked_for() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let requests = requests(100, 99);
+        let mut attempt = requests.begin_attempt();
+        let (records, filled) = attempt.poll_records(cx, 1_000);
+        assert_eq!((records.len(), matches!(filled, Filled::Full)), (10 * 101, true));
+        let (records, filled) = attempt.poll_records(cx, 1 << 20);
+        assert_eq!((records.len(), matches!(filled, Filled::Ended)), (90 * 101, true));
+        let mut again = requests.begin_attempt();
+        assert_eq!(read(&mut again, 1_000), (0..100).collect::<Vec<u8>>());
     }
 
     #[test]
     fn requests_that_fail_are_not_made_again() {
         let failed = Err(Status::unavailable("no more").with_outcome(Outcome::NotExecuted));
-        let requests = Requests::new(Box::pin(futures::stream::iter([Ok(Bytes::new()), failed])));
+        let requests = requests_of(futures::stream::iter([Ok(Bytes::new()), failed]));
         let mut attempt = requests.begin_attempt();
         assert!(attempt.next().now_or_never().unwrap().unwrap().is_ok());
         let status = attempt.next().now_or_never().unwrap().unwrap().unwrap_err();
         assert_eq!(status.outcome(), Outcome::Unknown, "the call has begun");
         assert_eq!(requests.bound(), Some(Bound::Failed));
+        let requests = requests_of(futures::stream::iter([Ok(Bytes::from(vec![0; 1_001]))]));
+        let status = read_error(&requests);
+        assert_eq!(
+            status.message(),
+            "a request of test.v1.Test/Test has 1001 bytes, and this node takes 1000 \
+             (transport.message_bytes_max)"
+        );
+        assert_eq!(requests.bound(), Some(Bound::Failed));
+    }
+
+    fn read_error(requests: &Requests) -> Status {
+        requests.begin_attempt().next().now_or_never().unwrap().unwrap().unwrap_err()
     }
 }

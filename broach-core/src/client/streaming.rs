@@ -9,14 +9,14 @@ use bytes::Bytes;
 use futures::{FutureExt, Stream};
 
 use crate::client::remote::Inner;
+use crate::client::requests::Again;
 use crate::client::trial::Trial;
 use crate::client::underway::End;
 use crate::code::Outcome;
 use crate::config::SizeLimits;
 use crate::deadline::{Clock, Time};
 use crate::exchange::{
-    Body, Messages, Outlet, Pump, Reply, metadata_record, read_reply, read_reply_metadata,
-    read_status,
+    Body, Filled, Reply, metadata_record, read_reply, read_reply_metadata, read_status,
 };
 use crate::method::Method;
 use crate::net::{self, Ended, Outbound, Writer};
@@ -42,9 +42,9 @@ impl Inner {
         let many = outbound.streams.replies;
         let (reader, writer) = self.handle.flow();
         let mut sending = trial.requests.as_ref().map(|requests| {
-            writer.put_records(&metadata_record(&trial.metadata, trace));
+            writer.put_records(metadata_record(&trial.metadata, trace).into());
             let method = trial.scope.method().clone();
-            Sending::new(requests.begin_attempt(), writer, method, limits)
+            Sending { requests: requests.begin_attempt(), writer, method }
         });
         sending.take_if(|sending| sending.poll_unpin(cx).is_ready());
         let stream = self.handle.open(now, outbound, reader);
@@ -180,29 +180,34 @@ impl Stream for Replies {
 /// The requests of one attempt, on their way to the driver. A future that ends with them, or with
 /// the call.
 pub(super) struct Sending {
-    messages: Messages,
-    pump: Pump,
-    outlet: Outbox,
-}
-
-/// Where the requests go.
-struct Outbox {
+    requests: Again,
     writer: Writer,
     method: Method,
-    limits: SizeLimits,
-    /// The call has ended.
-    over: bool,
 }
 
 impl Sending {
-    pub(super) fn new(
-        messages: Messages,
-        writer: Writer,
-        method: Method,
-        limits: SizeLimits,
-    ) -> Self {
-        let outlet = Outbox { writer, method, limits, over: false };
-        Self { messages, pump: Pump::default(), outlet }
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        for _ in 0..FILLS_MAX {
+            let room = ready!(self.writer.poll_room(cx))?;
+            let (records, filled) = self.requests.poll_records(cx, room.min(FILL_BYTES));
+            self.writer.put_records(records);
+            match filled {
+                Filled::Full | Filled::TooLarge(_) => {}
+                Filled::Ended => return Poll::Ready(Ok(())),
+                Filled::Failed(status) => {
+                    self.writer.fail(status.clone());
+                    return Poll::Ready(Err(status));
+                }
+                Filled::Waits => {
+                    self.writer.flush(cx)?;
+                    return Poll::Pending;
+                }
+            }
+        }
+        // Others have their turn.
+        self.writer.flush(cx)?;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -210,39 +215,22 @@ impl Future for Sending {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { messages, pump, outlet } = &mut *self;
         // What makes the requests is the user's.
-        let polled = catch_unwind(AssertUnwindSafe(|| pump.poll(cx, messages, outlet)));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.poll_send(cx)));
         let result = polled.unwrap_or_else(|_| {
-            let text = format!("the requests of {} panicked", outlet.method.full_name());
-            Poll::Ready(Err(Status::internal(text).with_outcome(Outcome::Unknown)))
+            let text = format!("the requests of {} panicked", self.method.full_name());
+            self.writer.fail(Status::internal(text).with_outcome(Outcome::Unknown));
+            Poll::Ready(Ok(()))
         });
-        match ready!(result) {
-            Ok(()) => outlet.writer.finish(),
-            Err(_) if outlet.over => {}
-            Err(status) => outlet.writer.fail(status),
+        if let Ok(()) = ready!(result) {
+            self.writer.finish();
         }
         Poll::Ready(())
     }
 }
 
-impl Outlet for Outbox {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let room = self.writer.poll_room(cx);
-        self.over = matches!(room, Poll::Ready(Err(_)));
-        room
-    }
+/// So many bytes of requests are made in one go.
+const FILL_BYTES: usize = 16 << 10;
 
-    fn put(&mut self, message: Bytes) -> Result<(), Status> {
-        let what = format_args!("a request of {}", self.method.full_name());
-        if let Some(text) = self.limits.exceeded(message.len(), 0, what, "this node") {
-            return Err(Status::resource_exhausted(text).with_outcome(Outcome::Unknown));
-        }
-        self.writer.put_message(&message);
-        Ok(())
-    }
-
-    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        self.writer.flush(cx).inspect_err(|_| self.over = true)
-    }
-}
+/// So often in a row.
+const FILLS_MAX: usize = 16;

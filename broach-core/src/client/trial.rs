@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::client::remote::Inner;
 use crate::client::requests::{Bound, Requests};
 use crate::code::{Code, Outcome};
+use crate::config::SizeLimits;
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{Body, Request, message_bytes, streams_of};
 use crate::metadata::Metadata;
@@ -54,13 +55,17 @@ pub(super) enum Next {
 }
 
 impl Trial {
-    pub(super) fn new(scope: Arc<CallScope>, request: Request) -> Self {
-        let Request { metadata, deadline, body, idempotent, retried, picker, .. } = request;
+    pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
+        let Request { metadata, deadline, body, source, idempotent, retried, picker, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
                 (Some(message), None)
             }
-            body => (None, Some(Requests::new(body.into_messages()))),
+            body => {
+                let direct = source.and_then(|source| source.take());
+                let source = direct.unwrap_or_else(|| Box::new(body.into_messages()));
+                (None, Some(Requests::new(source, scope.method().clone(), limits)))
+            }
         };
         let (attempts, tried) = (Vec::new(), Vec::new());
         Self {
@@ -123,7 +128,7 @@ impl Trial {
     /// What goes to this node's own services for the next attempt.
     pub(super) fn request(&self, trace: Option<TraceContext>) -> Request {
         let message = match &self.requests {
-            Some(requests) => Body::Stream(requests.begin_attempt()),
+            Some(requests) => Body::Stream(Box::pin(requests.begin_attempt())),
             None => Body::Message(self.message.clone().unwrap_or_default()),
         };
         let (method, clock) = (self.scope.method().clone(), Arc::clone(self.scope.clock()));

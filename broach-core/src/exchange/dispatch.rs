@@ -16,8 +16,8 @@ use crate::code::Outcome;
 use crate::exchange::body::decode_request;
 use crate::exchange::pump::Held;
 use crate::exchange::queue::Queue;
-use crate::exchange::stream::replies;
-use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender};
+use crate::exchange::stream::{replies, replies_to};
+use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender, SharedSink};
 use crate::method::{MethodSpec, ServiceSpec};
 use crate::status::Status;
 
@@ -87,13 +87,14 @@ impl Inbound {
         H: FnOnce(Context, Req, Sender<Rep>) -> F + Send + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        Box::pin(async move {
-            let (cx, body) = Context::of(self.request);
-            let request = one(cx.method(), body)?;
-            let (sender, queue) = replies();
-            let handler = handler(cx.clone(), request, sender);
-            stream_out(cx, handler, queue).await
-        })
+        let mut request = self.request;
+        let sink = request.sink.take();
+        let (cx, body) = Context::of(request);
+        let request = match one(cx.method(), body) {
+            Ok(request) => request,
+            Err(status) => return Box::pin(std::future::ready(Err(status))),
+        };
+        reply_stream(sink, cx, |cx, sender| handler(cx, request, sender))
     }
 
     /// Hands the call to a handler of any number of requests and one reply.
@@ -117,13 +118,11 @@ impl Inbound {
         H: FnOnce(Context, Receiver<Req>, Sender<Rep>) -> F + Send + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        Box::pin(async move {
-            let (cx, body) = Context::of(self.request);
-            let requests = many(&cx, body);
-            let (sender, queue) = replies();
-            let handler = handler(cx.clone(), requests, sender);
-            stream_out(cx, handler, queue).await
-        })
+        let mut request = self.request;
+        let sink = request.sink.take();
+        let (cx, body) = Context::of(request);
+        let requests = many(&cx, body);
+        reply_stream(sink, cx, |cx, sender| handler(cx, requests, sender))
     }
 
     /// Answers that the service has no such method.
@@ -200,6 +199,69 @@ fn returned(cx: &Context, status: Status) -> Status {
     }
     metadata.inherit(status.metadata());
     status.with_metadata(metadata)
+}
+
+/// Has a handler begin with a sender for its replies: to the network, or to whoever reads them.
+fn reply_stream<M, F>(
+    sink: Option<SharedSink>,
+    cx: Context,
+    begin: impl FnOnce(Context, Sender<M>) -> F,
+) -> Handling
+where
+    M: Message,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    match sink {
+        Some(sink) => {
+            let sender = replies_to(Arc::clone(&sink), cx.clone());
+            Box::pin(ManyReplies { handler: begin(cx.clone(), sender), cx, sink })
+        }
+        None => {
+            let (sender, queue) = replies();
+            let handler = begin(cx.clone(), sender);
+            Box::pin(stream_out(cx, handler, queue))
+        }
+    }
+}
+
+pin_project! {
+    /// A handler at work whose replies go straight to the network.
+    struct ManyReplies<F> {
+        #[pin]
+        handler: F,
+        cx: Context,
+        sink: SharedSink,
+    }
+}
+
+impl<F> Future for ManyReplies<F>
+where
+    F: Future<Output = Result<(), Status>>,
+{
+    type Output = Result<Reply, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = this.cx.enter(|| this.handler.poll(cx));
+        if let Some(status) = this.sink.failed() {
+            return Poll::Ready(Err(status));
+        }
+        match polled {
+            Poll::Pending => {
+                this.sink.flush(cx)?;
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(())) if !this.sink.has_begun() => {
+                this.sink.begin(this.cx.take_reply_metadata())?;
+            }
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(status)) if this.sink.has_begun() => {
+                return Poll::Ready(Err(status.of_handler()));
+            }
+            Poll::Ready(Err(status)) => return Poll::Ready(Err(returned(this.cx, status))),
+        }
+        Poll::Ready(Ok(Reply::new(Body::Stream(Box::pin(futures::stream::empty())))))
+    }
 }
 
 /// Runs a handler until its first reply, so that its metadata and an early error are known, and

@@ -18,6 +18,8 @@ mod pump;
 mod queue;
 mod records;
 mod shapes;
+mod sink;
+mod source;
 mod stream;
 
 pub(crate) use body::decode_reply;
@@ -34,4 +36,7 @@ pub(crate) use records::{
     read_request_metadata, read_status, status_bytes, status_record,
 };
 pub(crate) use shapes::{check_shape, streams_of};
+pub(crate) use sink::{SharedSink, Sink};
+pub use source::RequestStream;
+pub(crate) use source::{Filled, SharedSource, Source, put_message_record};
 pub use stream::{Feed, Receiver, Sender, channel};

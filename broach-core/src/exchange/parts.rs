@@ -1,12 +1,13 @@
 //! A request and its reply as the layers on both sides see them: encoded bytes and what goes
 //! with them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::code::Code;
 use crate::deadline::{Clock, Deadline};
-use crate::exchange::Body;
+use crate::exchange::{Body, SharedSink, SharedSource};
 use crate::ids::CallKey;
 use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
@@ -20,7 +21,6 @@ use crate::status::{Attempt, Status};
 /// This is what a [`tower::Service`] in a [`Channel`](crate::Channel) or a
 /// [`Node`](crate::Node) takes. A layer may change the metadata, bring the deadline forward, look
 /// at the bytes, or answer itself.
-#[derive(Debug)]
 pub struct Request {
     /// Which method is called.
     pub method: Method,
@@ -37,6 +37,10 @@ pub struct Request {
     pub(crate) origin: Option<Origin>,
     /// The call as the caller's node watches it; absent on the side that serves.
     pub(crate) scope: Option<Arc<CallScope>>,
+    /// A shorter way to the messages of the body, as long as nobody has changed that.
+    pub(crate) source: Option<SharedSource>,
+    /// Where the replies of the handler go, if nobody is to see them before.
+    pub(crate) sink: Option<SharedSink>,
     /// Chooses the node in place of the channel's own picker.
     pub(crate) picker: Option<Arc<dyn Picker>>,
 }
@@ -63,6 +67,8 @@ impl Request {
             trace: None,
             origin: None,
             scope: None,
+            source: None,
+            sink: None,
             picker: None,
         }
     }
@@ -115,8 +121,21 @@ impl Request {
             trace: self.trace,
             origin: self.origin,
             scope: self.scope.clone(),
+            source: None,
+            sink: None,
             picker: self.picker.clone(),
         })
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("metadata", &self.metadata)
+            .field("body", &self.body)
+            .field("time_left", &self.time_left())
+            .finish_non_exhaustive()
     }
 }
 

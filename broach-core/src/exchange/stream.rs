@@ -4,14 +4,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use prost::Message;
 
+use crate::exchange::SharedSink;
 use crate::exchange::body::Encoder;
-use crate::exchange::queue::Queue;
+use crate::exchange::queue::{Queue, ReaderGone};
 use crate::metadata::Metadata;
 use crate::status::Status;
 
@@ -23,6 +24,14 @@ pub struct Sender<T>(To<T>);
 enum To<T> {
     /// A [`Feed`].
     Feed(Arc<Queue<T>>),
+    /// The network.
+    Sink {
+        sink: SharedSink,
+        /// What has the metadata that come before the first message, until then.
+        before: Option<crate::exchange::Context>,
+        len: fn(&T) -> usize,
+        encode: fn(&T, &mut BytesMut),
+    },
     /// Whoever sends on the replies of a handler.
     Replies { queue: Arc<Queue<Bytes>>, encode: fn(&T, &mut Encoder) -> Bytes, encoder: Encoder },
 }
@@ -51,6 +60,12 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Feed<T>) {
     (Sender(To::Feed(Arc::clone(&queue))), Feed { queue })
 }
 
+/// A sender of a handler's replies to the network.
+pub(crate) fn replies_to<M: Message>(sink: SharedSink, cx: crate::exchange::Context) -> Sender<M> {
+    let encode = |message: &M, out: &mut BytesMut| message.encode_raw(out);
+    Sender(To::Sink { sink, before: Some(cx), len: M::encoded_len, encode })
+}
+
 /// A sender of a handler's replies and the queue where they come out, encoded.
 pub(crate) fn replies<M: Message>() -> (Sender<M>, Arc<Queue<Bytes>>) {
     let queue = Arc::new(Queue::new(REPLIES_AHEAD_MAX, REPLY_BYTES_AHEAD_MAX));
@@ -69,30 +84,40 @@ impl<T> Sender<T> {
     ///
     /// If the future is dropped before it ends, the message is not sent.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
         match &mut self.0 {
-            To::Feed(queue) => queue.push(message, 0),
+            To::Sink { sink, before, len, encode } => {
+                if let Some(before) = before.take() {
+                    sink.begin(before.take_reply_metadata())?;
+                }
+                let len = len(&message);
+                let mut encode = |out: &mut BytesMut| encode(&message, out);
+                poll_fn(|cx| sink.poll_put(cx, len, &mut encode)).await
+            }
+            To::Feed(queue) => {
+                poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
+                queue.push(message, 0);
+                Ok(())
+            }
             To::Replies { queue, encode, encoder } => {
+                poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
                 let bytes = encode(&message, encoder);
                 let len = bytes.len();
                 queue.push(bytes, len);
+                Ok(())
             }
         }
-        Ok(())
     }
+}
 
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let room = match &self.0 {
-            To::Feed(queue) => ready!(queue.poll_room(cx)),
-            To::Replies { queue, .. } => ready!(queue.poll_room(cx)),
-        };
-        Poll::Ready(room.map_err(|_| Status::cancelled("the other side has gone")))
-    }
+fn gone(_: ReaderGone) -> Status {
+    Status::cancelled("the other side has gone")
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         match &self.0 {
+            // It ends with the handler.
+            To::Sink { .. } => {}
             To::Feed(queue) => queue.on_sender_gone(),
             To::Replies { queue, .. } => queue.on_sender_gone(),
         }

@@ -275,8 +275,8 @@ impl Driver {
                         handlers.on_call(call, ends);
                     }
                 }
-                Event::Record { stream, record } => {
-                    self.streams.on_record(stream, record, &self.endpoint);
+                Event::Records { stream, records } => {
+                    self.streams.on_records(stream, records, &self.endpoint);
                 }
                 Event::Fin(serving) => self.streams.on_fin(StreamKey::Served(serving)),
                 Event::Room(stream) => self.streams.on_room(stream, &self.endpoint),

@@ -5,7 +5,7 @@
 //!
 //!   Writer --- records, encoded ---->  Endpoint::send
 //!             <--- how much room ----  Endpoint::room
-//!   Reader <-- records, whole -------  Event::Record
+//!   Reader <-- records, whole -------  Event::Records
 //!             --- bytes consumed --->  Endpoint::consumed
 //! ```
 //!
@@ -15,61 +15,66 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::config::Transport;
 use crate::net::inbox::{Command, Ended, Inbox};
 use crate::peer::Peer;
 use crate::proto::StreamKey;
 use crate::status::Status;
-use crate::wire::{Record, RecordKind, record_head};
 
 /// One end of a call that streams.
 pub(crate) struct Flow {
     inbox: Arc<Inbox>,
     /// The driver is told of so many bytes that were consumed at once.
-    consumed_step: usize,
-    state: Mutex<State>,
+    pub(super) consumed_step: usize,
+    pub(super) state: Mutex<State>,
 }
 
-struct State {
+/// What both sides see.
+pub(super) struct State {
     /// What the endpoint knows it by; `None` until the driver has begun the call.
-    key: Option<StreamKey>,
+    pub(super) key: Option<StreamKey>,
     /// The other side, once it is known.
-    peer: Option<Peer>,
-    /// Whole records that the driver has not taken.
-    out: BytesMut,
+    pub(super) peer: Option<Peer>,
+    /// Whole records that the driver has not taken: these first, of which each element is one or
+    /// several.
+    pub(super) chunks: Vec<Bytes>,
+    /// And then these.
+    pub(super) out: BytesMut,
+    /// How many bytes both are.
+    pub(super) queued: usize,
     /// Nothing comes after them.
-    last: bool,
+    pub(super) last: bool,
     /// Why nothing goes out any more.
-    over: Option<Status>,
-    /// How many bytes there may be in `out` before the user had better wait.
-    room: usize,
-    /// Whole records that the user has not taken.
-    records: VecDeque<Record>,
+    pub(super) over: Option<Status>,
+    /// How many bytes may be queued before the user had better wait.
+    pub(super) room: usize,
+    /// Whole records that the user has not taken, one or several in each element.
+    pub(super) records: VecDeque<Bytes>,
     /// Nothing comes in after them.
-    closed: bool,
+    pub(super) closed: bool,
     /// How the call ended, until somebody asks.
-    ended: Option<Ended>,
+    pub(super) ended: Option<Ended>,
     /// The driver knows nothing of the call any more.
-    forgotten: bool,
+    pub(super) forgotten: bool,
     /// Bytes that the user has consumed and the driver does not know of.
-    consumed: usize,
+    pub(super) consumed: usize,
     /// The driver knows that there is something to look at here.
-    told: bool,
+    pub(super) told: bool,
     /// Waits for room.
-    writer: Option<Waker>,
+    pub(super) writer: Option<Waker>,
     /// Waits for something to write, or the end of the call.
-    idle_writer: Option<Waker>,
-    reader: Option<Waker>,
+    pub(super) idle_writer: Option<Waker>,
+    pub(super) reader: Option<Waker>,
 }
 
 /// What the driver takes from a flow.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    pub(super) out: Bytes,
+    pub(super) chunks: Vec<Bytes>,
     pub(super) last: bool,
     pub(super) consumed: usize,
 }
@@ -77,11 +82,13 @@ pub(super) struct Taken {
 impl Flow {
     /// A flow to and from a driver.
     pub(super) fn new(inbox: Arc<Inbox>, config: &Transport) -> Self {
-        let consumed_step = config.stream_window_bytes / CONSUMED_STEPS;
+        let consumed_step = CONSUMED_STEP.min(config.stream_window_bytes / 4);
         let state = State {
             key: None,
             peer: None,
+            chunks: Vec::new(),
             out: BytesMut::new(),
+            queued: 0,
             last: false,
             over: None,
             room: config.stream_send_bytes,
@@ -118,7 +125,10 @@ impl Flow {
 
     /// What the user has put there before the driver has begun the call.
     pub(super) fn take_first(&self) -> Bytes {
-        self.lock().out.split().freeze()
+        match &self.lock().take_queued()[..] {
+            [chunk] => chunk.clone(),
+            chunks => chunks.concat().into(),
+        }
     }
 
     /// There is so much room again.
@@ -130,7 +140,7 @@ impl Flow {
     pub(super) fn on_records(
         &self,
         peer: Option<Peer>,
-        records: &mut Vec<Record>,
+        records: &mut Vec<Bytes>,
         wakers: &mut Vec<Waker>,
     ) {
         let mut state = self.lock();
@@ -175,12 +185,12 @@ impl Flow {
         under_way
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the driver look here, unless it is about to.
-    fn tell(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    pub(super) fn tell(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if std::mem::replace(&mut state.told, true) {
             return;
         }
@@ -194,16 +204,30 @@ impl State {
     fn take(&mut self) -> Taken {
         self.told = false;
         let (last, consumed) = (std::mem::take(&mut self.last), std::mem::take(&mut self.consumed));
-        Taken { out: self.out.split().freeze(), last, consumed }
+        Taken { chunks: self.take_queued(), last, consumed }
+    }
+
+    fn take_queued(&mut self) -> Vec<Bytes> {
+        self.cut();
+        self.queued = 0;
+        std::mem::take(&mut self.chunks)
+    }
+
+    /// What comes from now on comes after what is there.
+    pub(super) fn cut(&mut self) {
+        if !self.out.is_empty() {
+            self.chunks.push(self.out.split().freeze());
+        }
     }
 
     /// The call has ended, both ways. Only the first end counts.
-    fn end(&mut self, ended: Ended, wakers: &mut Vec<Waker>) {
+    pub(super) fn end(&mut self, ended: Ended, wakers: &mut Vec<Waker>) {
         if self.over.is_none() {
             let status = ended.result.as_ref().err().cloned();
             self.over = status.or_else(|| Some(Status::cancelled("the call has ended")));
         }
-        (self.out, self.last) = (BytesMut::new(), false);
+        (self.chunks, self.out, self.queued) = (Vec::new(), BytesMut::new(), 0);
+        self.last = false;
         if !std::mem::replace(&mut self.closed, true) {
             self.ended = Some(ended);
         }
@@ -214,158 +238,14 @@ impl State {
 
     fn set_room(&mut self, room: usize, wakers: &mut Vec<Waker>) {
         self.room = room;
-        if self.out.len() < room {
+        if self.queued < room {
             wakers.extend(self.writer.take());
         }
     }
 }
 
-/// The user's ends of a flow.
-pub(super) fn ends(flow: Flow) -> (Reader, Writer) {
-    let flow = Arc::new(flow);
-    let writer = Writer { flow: Arc::clone(&flow) };
-    (Reader { flow, records: VecDeque::new(), consumed: 0 }, writer)
-}
-
-/// Where the records of a call come in.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    pub(super) flow: Arc<Flow>,
-    records: VecDeque<Record>,
-    /// Bytes of records that were given away, and that the flow does not know of.
-    consumed: usize,
-}
-
-impl Reader {
-    /// The next record; `None` when there are no more, and [`end`](Self::end) says why.
-    pub(crate) fn poll_record(&mut self, cx: &mut Context<'_>) -> Poll<Option<Record>> {
-        if self.records.is_empty() {
-            let mut state = self.flow.lock();
-            state.consumed += std::mem::take(&mut self.consumed);
-            if state.records.is_empty() {
-                if state.closed {
-                    return Poll::Ready(None);
-                }
-                keep(&mut state.reader, cx);
-                // The other side may be waiting for it: its window can be much smaller than this
-                // node's largest.
-                if CONSUMED_MIN <= state.consumed {
-                    self.flow.tell(state);
-                }
-                return Poll::Pending;
-            }
-            std::mem::swap(&mut state.records, &mut self.records);
-        }
-        let record = self.records.pop_front();
-        self.consumed += record.as_ref().map_or(0, Record::wire_len);
-        if self.flow.consumed_step <= self.consumed {
-            let mut state = self.flow.lock();
-            state.consumed += std::mem::take(&mut self.consumed);
-            self.flow.tell(state);
-        }
-        Poll::Ready(record)
-    }
-
-    /// How the call ended, which is told once; `None` if it goes on, and only the other side has
-    /// nothing more to say.
-    pub(crate) fn end(&self) -> Option<Ended> {
-        self.flow.lock().ended.take()
-    }
-
-    /// The node at the other end, once something has come from it.
-    pub(crate) fn peer(&self) -> Option<Peer> {
-        self.flow.lock().peer
-    }
-}
-
-/// Where the records of a call go out.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    flow: Arc<Flow>,
-}
-
-impl Writer {
-    /// Waits until there is room for another message.
-    ///
-    /// # Errors
-    ///
-    /// If the call has ended: what it ended with.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let mut state = self.flow.lock();
-        if let Some(status) = &state.over {
-            return Poll::Ready(Err(status.clone()));
-        }
-        if state.out.len() < state.room {
-            return Poll::Ready(Ok(()));
-        }
-        keep(&mut state.writer, cx);
-        // What is there has to go out before there is room again.
-        if !state.out.is_empty() {
-            self.flow.tell(state);
-        }
-        Poll::Pending
-    }
-
-    /// Adds a message, whatever room there is; without effect if the call has ended.
-    pub(crate) fn put_message(&self, message: &[u8]) {
-        let mut state = self.flow.lock();
-        if state.over.is_some() {
-            return;
-        }
-        let (head, len) = record_head(RecordKind::Message, message.len());
-        state.out.reserve(usize::from(len) + message.len());
-        state.out.put_slice(&head[..usize::from(len)]);
-        state.out.put_slice(message);
-        if TELL_BYTES <= state.out.len() {
-            self.flow.tell(state);
-        }
-    }
-
-    /// Adds whole records.
-    pub(crate) fn put_records(&self, records: &[u8]) {
-        let mut state = self.flow.lock();
-        if state.over.is_none() {
-            state.out.put_slice(records);
-        }
-    }
-
-    /// Lets go out what is there. The task is woken when the call ends.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended: what it ended with.
-    pub(crate) fn flush(&self, cx: &mut Context<'_>) -> Result<(), Status> {
-        let mut state = self.flow.lock();
-        if let Some(status) = &state.over {
-            return Err(status.clone());
-        }
-        keep(&mut state.idle_writer, cx);
-        if !state.out.is_empty() {
-            self.flow.tell(state);
-        }
-        Ok(())
-    }
-
-    /// Nothing comes after what is there.
-    pub(crate) fn finish(&self) {
-        let mut state = self.flow.lock();
-        if state.over.is_none() {
-            state.last = true;
-            state.over = Some(Status::cancelled("the stream has ended"));
-            self.flow.tell(state);
-        }
-    }
-
-    /// Ends a call that was made here, with this.
-    pub(crate) fn fail(&self, status: Status) {
-        let (mut wakers, mut state) = (Vec::new(), self.flow.lock());
-        state.end(Ended::without_reply(status), &mut wakers);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
+/// Has the task woken that polls now.
+pub(super) fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
     match waker {
         Some(waker) => waker.clone_from(cx.waker()),
         None => *waker = Some(cx.waker().clone()),
@@ -378,11 +258,5 @@ impl fmt::Debug for Flow {
     }
 }
 
-/// A window's bytes are given back in so many steps, as long as there is something to read.
-const CONSUMED_STEPS: usize = 4;
-
-/// Once there is nothing, so many are worth telling: a quarter of the smallest window there is.
-const CONSUMED_MIN: usize = 256;
-
-/// So many bytes go out at once; whoever makes more does it while the driver sends the first.
-const TELL_BYTES: usize = 16 << 10;
+/// The driver is told of so many consumed bytes at once, if that is not much of the window.
+const CONSUMED_STEP: usize = 16 << 10;

@@ -15,9 +15,12 @@ use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::flow::{self, Flow, Reader, Writer};
+use crate::net::flow::Flow;
 use crate::net::gossiper::Update;
 use crate::net::inbox::{Command, Ended, Inbox, NotTaken, stopped};
+use crate::net::reader::Reader;
+use crate::net::streams::ends;
+use crate::net::writer::Writer;
 use crate::observe::Observe;
 use crate::proto::{Call, CallBytes, NewCall, Streams, Ticket};
 use crate::rng::Rng;
@@ -92,7 +95,7 @@ impl Handle {
 
     /// The two ends of a call that streams, which is still to be [made](Self::open).
     pub(crate) fn flow(&self) -> (Reader, Writer) {
-        flow::ends(Flow::new(Arc::clone(&self.0.inbox), &self.0.shared.config))
+        ends(Flow::new(Arc::clone(&self.0.inbox), &self.0.shared.config))
     }
 
     /// Makes a call that streams, whose replies come to this reader. It runs until all has been

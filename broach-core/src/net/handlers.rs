@@ -13,11 +13,12 @@ use tokio::task::AbortHandle;
 
 use crate::deadline::{Clock, Time};
 use crate::ids::MethodId;
-use crate::net::flow::{Reader, Writer};
 use crate::net::inbox::{Command, Inbox};
 use crate::net::pace::Pace;
+use crate::net::reader::Reader;
 use crate::net::starts::Starts;
 use crate::net::work::{Begun, Handler};
+use crate::net::writer::Writer;
 use crate::proto::{Arrived, CallBytes, Serving};
 
 /// The bytes of a reply, and how long the handler's first poll took, if that was measured.

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
 
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::code::Outcome;
 use crate::config::Transport;
 use crate::deadline::Time;
 use crate::ids::SessionId;
-use crate::net::flow::{self, Flow, Reader, Writer};
+use crate::net::flow::Flow;
 use crate::net::inbox::{Ended, Inbox, stopped};
+use crate::net::reader::Reader;
+use crate::net::writer::Writer;
 use crate::peer::Peer;
 use crate::proto::{CallBytes, Endpoint, Failed, NewCall, Serving, StreamKey};
 use crate::status::Status;
-use crate::wire::Record;
 
 /// The flows between a driver and the users of streams.
 ///
@@ -28,7 +30,7 @@ pub(super) struct Streams {
     flows: FxHashMap<StreamKey, Arc<Flow>>,
     /// The stream whose records came last, and those of them that are still to be handed over.
     last: Option<Last>,
-    records: Vec<Record>,
+    records: Vec<Bytes>,
     wakers: Vec<Waker>,
 }
 
@@ -49,7 +51,7 @@ impl Streams {
     /// A call is to be served: the ends of it for its handler.
     pub(super) fn serve(&mut self, serving: Serving) -> (Reader, Writer) {
         let flow = Flow::new(Arc::clone(&self.inbox), &self.config);
-        let (reader, writer) = flow::ends(flow);
+        let (reader, writer) = ends(flow);
         let key = StreamKey::Served(serving);
         reader.flow.begin(key);
         // Nobody is about to look at it, as with a call that is made.
@@ -89,8 +91,8 @@ impl Streams {
         }
     }
 
-    /// A record has come in.
-    pub(super) fn on_record(&mut self, key: StreamKey, record: Record, endpoint: &Endpoint) {
+    /// Records have come in.
+    pub(super) fn on_records(&mut self, key: StreamKey, records: Bytes, endpoint: &Endpoint) {
         if self.last.as_ref().is_none_or(|last| last.key != key) {
             self.hand_over();
             let peer = match key {
@@ -101,7 +103,7 @@ impl Streams {
             self.last = flow.map(|flow| Last { key, flow, peer });
         }
         if self.last.is_some() {
-            self.records.push(record);
+            self.records.push(records);
         }
     }
 
@@ -140,8 +142,12 @@ impl Streams {
             if 0 < taken.consumed {
                 endpoint.consumed(now, key, taken.consumed);
             }
-            if taken.last || !taken.out.is_empty() {
-                endpoint.send(key, taken.out, taken.last);
+            let chunks = taken.chunks.len();
+            for (at, records) in taken.chunks.into_iter().enumerate() {
+                endpoint.send(key, records, taken.last && at + 1 == chunks);
+            }
+            if taken.last && chunks == 0 {
+                endpoint.send(key, Bytes::new(), true);
             }
             ended = taken.last.then_some(key);
             endpoint.room(key)
@@ -181,6 +187,12 @@ impl Drop for Streams {
             }));
         }
     }
+}
+
+/// The user's ends of a flow.
+pub(super) fn ends(flow: Flow) -> (Reader, Writer) {
+    let flow = Arc::new(flow);
+    (Reader::new(Arc::clone(&flow)), Writer::new(flow))
 }
 
 /// What those get who still hold an end of a served call that has ended.

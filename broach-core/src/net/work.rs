@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use crate::deadline::Time;
 use crate::ids::MethodId;
-use crate::net::flow::{Reader, Writer};
+use crate::net::reader::Reader;
+use crate::net::writer::Writer;
 use crate::proto::{Arrived, CallBytes};
 
 /// What serves the calls that come in.

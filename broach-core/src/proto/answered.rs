@@ -7,7 +7,6 @@ use crate::proto::budget::Budget;
 use crate::proto::share::Owner;
 use crate::proto::{CallBytes, Ticket};
 use crate::status::Status;
-use crate::wire::Record;
 
 /// A call that has ended: with the bytes of its reply, or without.
 #[derive(Debug)]
@@ -31,8 +30,8 @@ pub(crate) struct ReplyIntake<'a> {
     pub(crate) window_bytes: u64,
     /// Bytes of the datagram that it came in.
     pub(crate) datagram_bytes: usize,
-    /// Where the records of streams go.
-    pub(crate) records: &'a mut Vec<Record>,
+    /// Where the records of streams go, one or several in each element.
+    pub(crate) records: &'a mut Vec<Bytes>,
 }
 
 /// What a piece of a reply has brought.

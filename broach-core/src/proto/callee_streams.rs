@@ -20,7 +20,7 @@ use crate::proto::share::{Owner, Purse};
 use crate::proto::step::{Came, Intake, Step, no_memory};
 use crate::proto::streams::Sending;
 use crate::status::Status;
-use crate::wire::{RecordKind, Writer, put_record, schema, status_to_wire};
+use crate::wire::{Record, RecordKind, Writer, put_record, schema, status_to_wire};
 
 impl Callee {
     /// A piece of a stream of requests has come in.
@@ -64,8 +64,9 @@ impl Callee {
         }
         let fin = requests.has_ended();
         let mut began = None;
-        if !streaming.started && !records.is_empty() {
-            let metadata = records.remove(0);
+        if !streaming.started
+            && let Some(metadata) = take_first(records)
+        {
             requests.on_consumed(metadata.wire_len());
             streaming.started = true;
             began = Some(metadata.bytes);
@@ -261,4 +262,14 @@ impl Callee {
         }
         true
     }
+}
+
+/// Takes the first record out of those that have come.
+fn take_first(records: &mut Vec<Bytes>) -> Option<Record> {
+    let first = records.first_mut()?;
+    let record = Record::take(first).ok();
+    if first.is_empty() {
+        records.remove(0);
+    }
+    record
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
@@ -32,7 +33,7 @@ use crate::proto::{
 };
 use crate::rng::Rng;
 use crate::status::Status;
-use crate::wire::{Frame, Record};
+use crate::wire::Frame;
 
 /// One node's end of all its sessions; see the [module](super) for how to use it.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) events: VecDeque<Event>,
     /// Of the piece of a stream that is being handled.
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<Bytes>,
     /// What new calls are answered with, when none are taken any more.
     pub(crate) refusal: Option<Status>,
     /// Callers are asked to make new calls elsewhere.

@@ -9,13 +9,13 @@ use crate::proto::early::Early;
 use crate::proto::incoming::Incoming;
 use crate::proto::pool::Full;
 use crate::proto::share::{Owner, Purse, Share};
-use crate::wire::{Record, RecordHead, RecordKind};
+use crate::wire::{RecordHead, RecordKind};
 
 /// The bytes of one direction of a call that is a stream there.
 ///
-/// A record is handed on as soon as it is whole and all before it are. One that comes in one piece
-/// costs no copy, unless it would keep a much larger datagram in memory. Nothing is allocated
-/// because of a length that the other side only claims.
+/// A record is handed on as soon as it is whole and all before it are; those that come in one piece
+/// are handed on together, without a copy unless they would keep a much larger datagram in memory.
+/// Nothing is allocated because of a length that the other side only claims.
 ///
 /// The other side may send a window beyond what the user has taken. It begins small and becomes
 /// wider as long as the user keeps up with a sender who makes use of it. For a record that is
@@ -140,7 +140,7 @@ impl IncomingStream {
     }
 
     /// Takes in a piece that came in a datagram of so many bytes; records that are whole now go to
-    /// `records`.
+    /// `records`, of which each element is one of them or several.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ impl IncomingStream {
         piece: Bytes,
         fin: bool,
         datagram_bytes: usize,
-        records: &mut Vec<Record>,
+        records: &mut Vec<Bytes>,
     ) -> Result<(), Broken> {
         let piece_end = offset.checked_add(piece.len() as u64).ok_or(Broken::Contradiction)?;
         if fin {
@@ -268,7 +268,7 @@ impl IncomingStream {
         offset: u64,
         mut piece: Bytes,
         datagram_bytes: usize,
-        records: &mut Vec<Record>,
+        records: &mut Vec<Bytes>,
     ) -> Result<(), Broken> {
         let known = self.front - offset;
         if piece.len() as u64 <= known {
@@ -278,13 +278,13 @@ impl IncomingStream {
         self.front += piece.len() as u64;
         while !piece.is_empty() {
             if self.partial.is_empty() {
-                self.head = self.read_head(&piece)?;
-                if let Some(head) = self.head.filter(|head| head.wire_len() <= piece.len() as u64) {
-                    let mut bytes = piece.split_to(head.wire_len() as usize).split_off(head.head);
+                let whole = self.take_whole(&piece)?;
+                if 0 < whole {
+                    let mut bytes = piece.split_to(whole);
                     if bytes.len() * PINNED_MAX < datagram_bytes {
                         bytes = Bytes::copy_from_slice(&bytes);
                     }
-                    self.hand_on(head, bytes, records);
+                    records.push(bytes);
                     continue;
                 }
             }
@@ -300,11 +300,28 @@ impl IncomingStream {
             if let Some(head) = self.head
                 && head.wire_len() == self.partial.len() as u64
             {
-                let bytes = std::mem::take(&mut self.partial).freeze().split_off(head.head);
-                self.hand_on(head, bytes, records);
+                records.push(std::mem::take(&mut self.partial).freeze());
+                self.on_whole(head);
             }
         }
         Ok(())
+    }
+
+    /// Takes in the whole records that these bytes begin with; tells how many bytes they are. The
+    /// head of the next record is known then, if it is here.
+    fn take_whole(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+        let mut whole = 0;
+        loop {
+            let rest = &bytes[whole..];
+            self.head = if rest.is_empty() { None } else { self.read_head(rest)? };
+            match self.head {
+                Some(head) if head.wire_len() <= rest.len() as u64 => {
+                    whole += head.wire_len() as usize;
+                    self.on_whole(head);
+                }
+                _ => return Ok(whole),
+            }
+        }
     }
 
     /// The head that these bytes begin with, if it is here whole and the record may come.
@@ -323,17 +340,17 @@ impl IncomingStream {
         if (max as u64) < head.len { Err(Broken::TooLarge) } else { Ok(Some(head)) }
     }
 
-    fn hand_on(&mut self, head: RecordHead, bytes: Bytes, records: &mut Vec<Record>) {
+    /// A record is whole, and is handed on.
+    fn on_whole(&mut self, head: RecordHead) {
         self.handed += head.wire_len();
         self.head = None;
         self.expected = match head.kind {
             RecordKind::Status => Expected::Nothing,
             _ => Expected::Any,
         };
-        records.push(Record { kind: head.kind, bytes });
     }
 }
 
-/// A record that is smaller than its datagram by this factor is copied: whoever holds it would hold
-/// the whole datagram.
+/// Records that together are smaller than their datagram by this factor are copied: whoever holds
+/// them would hold the whole datagram.
 const PINNED_MAX: usize = 4;

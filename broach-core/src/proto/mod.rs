@@ -91,7 +91,6 @@ use crate::ecn::Ecn;
 use crate::ids::{CallId, CallKey, ClusterHash, Instance, MethodId, SessionId};
 use crate::peer::Peer;
 use crate::status::Status;
-use crate::wire::Record;
 
 pub(crate) use active::{Call, NewCall};
 pub(crate) use call_bytes::CallBytes;
@@ -147,7 +146,7 @@ pub(crate) struct Transmit {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A call made here has ended: with the bytes of its reply, or without. Those of a stream of
-    /// replies have come as [`Record`](Self::Record)s, and are not repeated.
+    /// replies have come as [`Records`](Self::Records), and are not repeated.
     Ended {
         ticket: Ticket,
         /// The node that it was made to, if it ever said which life it is.
@@ -161,8 +160,8 @@ pub(crate) enum Event {
     },
     /// A call is to be served; [`Endpoint::reply`] ends it, or [`Endpoint::send`].
     Call(Arrived),
-    /// A whole record of a stream has come: in order, metadata first.
-    Record { stream: StreamKey, record: Record },
+    /// Whole records of a stream have come, one or several: in order, metadata first.
+    Records { stream: StreamKey, records: Bytes },
     /// The stream of requests of a call that is served has ended well.
     Fin(Serving),
     /// A stream whose [room](Endpoint::room) was 0 takes bytes again.

@@ -50,7 +50,7 @@ impl Session {
                 }
                 let Shared { events, records, .. } = shared;
                 let stream = StreamKey::Served(serving);
-                events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
+                events.extend(records.drain(..).map(|records| Event::Records { stream, records }));
                 events.extend(fin.then_some(Event::Fin(serving)));
             }
             Step::Refused(status) => {
@@ -113,7 +113,7 @@ impl Session {
         let Answered { stream, ended, fault } = client.calls.on_reply(reply, intake);
         if let Some(ticket) = stream {
             let stream = StreamKey::Made { session: self.id, ticket };
-            events.extend(records.drain(..).map(|record| Event::Record { stream, record }));
+            events.extend(records.drain(..).map(|records| Event::Records { stream, records }));
         }
         if let Some(Ended { ticket, request, result }) = ended {
             // Whatever it was until now, it is not silent.

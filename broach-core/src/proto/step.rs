@@ -8,7 +8,6 @@ use crate::proto::budget::Budget;
 use crate::proto::incoming_stream::{Broken, RecordLimits};
 use crate::proto::share::Owner;
 use crate::status::Status;
-use crate::wire::Record;
 
 /// A call whose handler can be started.
 #[derive(Debug)]
@@ -48,8 +47,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) budget: &'a mut Budget,
     /// If there is one no new calls are taken.
     pub(crate) refusal: Option<&'a Status>,
-    /// Where the records of streams go.
-    pub(crate) records: &'a mut Vec<Record>,
+    /// Where the records of streams go, one or several in each element.
+    pub(crate) records: &'a mut Vec<Bytes>,
 }
 
 /// What a piece of a request leads to.

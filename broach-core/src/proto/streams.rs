@@ -57,6 +57,10 @@ impl Sending {
     /// with all heads in one piece.
     pub(super) fn exceeded(self, parts: [&[u8]; 2], what: &str) -> Option<String> {
         let [first, second] = parts;
+        // None of them is larger than all.
+        if first.len() + second.len() <= self.message_max {
+            return None;
+        }
         let mut at = 0;
         loop {
             let rest = match at < first.len() {

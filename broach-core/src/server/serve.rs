@@ -16,8 +16,9 @@ use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, check_shape,
-    code_of, message_bytes, read_request, read_request_metadata, status_bytes, unimplemented,
+    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, SharedSink,
+    check_shape, code_of, message_bytes, read_request, read_request_metadata, status_bytes,
+    unimplemented,
 };
 use crate::ids::MethodId;
 use crate::metadata::Metadata;
@@ -102,6 +103,14 @@ impl Work {
                 State::Ready(_) | State::Replying(..) => Poll::Pending,
             }
         })
+    }
+
+    /// Has the handler send its replies here by itself, unless a layer is to see them.
+    fn reply_to(&mut self, sink: SharedSink) {
+        if let State::Ready(Some(request)) = &mut self.state {
+            let layered = self.inner.routes_of(request).is_layered();
+            request.sink = (!layered).then_some(sink);
+        }
     }
 
     /// The handler's reply has begun: these are its messages.
@@ -217,11 +226,14 @@ impl Inner {
     /// Broach's own. One that lets nobody in without a password would else keep other nodes from
     /// learning what this one offers.
     fn dispatch(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
-        let routes = match is_reserved(request.method.full_name()) {
+        self.routes_of(&request).dispatch(request)
+    }
+
+    fn routes_of(&self, request: &Request) -> &Routes {
+        match is_reserved(request.method.full_name()) {
             true => &self.internal,
             false => &self.routes,
-        };
-        routes.dispatch(request)
+        }
     }
 }
 
@@ -248,12 +260,15 @@ impl Handler for Serve {
         let (streams, limits) = (call.streams, call.limits);
         let requests = streams.requests.then_some(requests);
         match self.work(now, call, requests) {
-            Ok(work) => {
+            Ok(mut work) => {
                 let method = work.scope.method().clone();
                 let own = self.0.config.size_limits();
-                let replies = Replies::new(replies, method, own, limits);
+                let replies = Arc::new(Replies::new(replies, method, own, limits));
                 let many = streams.replies;
-                Begun::Work(Box::pin(Streaming { work, replies, many, begun: false }))
+                if many {
+                    work.reply_to(Arc::clone(&replies) as SharedSink);
+                }
+                Begun::Work(Box::pin(Streaming { work, replies, many, layered: false }))
             }
             Err(reply) => Begun::Refused(reply),
         }
@@ -304,6 +319,10 @@ impl Routes {
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self), into_status);
         Self(Way::Layered(BoxCloneSyncService::new(service)))
+    }
+
+    const fn is_layered(&self) -> bool {
+        matches!(self.0, Way::Layered(_))
     }
 
     fn dispatch(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {

@@ -1,13 +1,16 @@
 //! The work on a call that streams, and came over the network.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::Stream;
 
 use crate::config::SizeLimits;
-use crate::exchange::{Body, Outlet, Reply, code_of, metadata_record, status_bytes, status_record};
+use crate::exchange::{Body, Outlet, Sink, code_of, metadata_record, status_bytes, status_record};
+use crate::metadata::Metadata;
 use crate::method::Method;
 use crate::net::{Reader, Writer};
 use crate::proto::CallBytes;
@@ -18,20 +21,24 @@ use crate::wire::RecordKind;
 /// The work on one call, whose replies go out through a flow if there are many of them.
 pub(super) struct Streaming {
     pub(super) work: Work,
-    pub(super) replies: Replies,
+    pub(super) replies: Arc<Replies>,
     /// Whether there are many replies.
     pub(super) many: bool,
-    /// The first of them is on its way.
-    pub(super) begun: bool,
+    /// The handler's replies come out of a layer, and the first of them is on its way.
+    pub(super) layered: bool,
 }
 
 /// Where the replies go.
 pub(super) struct Replies {
-    pub(super) writer: Writer,
-    pub(super) method: Method,
-    pub(super) limits: [(SizeLimits, &'static str); 2],
+    writer: Writer,
+    method: Method,
+    limits: [(SizeLimits, &'static str); 2],
+    /// What comes before the first has been sent.
+    begun: AtomicBool,
+    /// Why the call has failed, if it was for what was to be sent.
+    failed: OnceLock<Status>,
     /// The call has ended without the handler.
-    gone: bool,
+    gone: AtomicBool,
 }
 
 impl Replies {
@@ -41,19 +48,38 @@ impl Replies {
         serving: SizeLimits,
         caller: SizeLimits,
     ) -> Self {
-        Self { writer, method, limits: [(serving, SERVING), (caller, CALLER)], gone: false }
+        Self {
+            writer,
+            method,
+            limits: [(serving, SERVING), (caller, CALLER)],
+            begun: AtomicBool::new(false),
+            failed: OnceLock::new(),
+            gone: AtomicBool::new(false),
+        }
     }
-}
 
-impl Streaming {
-    /// Sends what comes before the messages, and makes them what the work goes on with.
-    fn begin(&mut self, reply: Reply) -> Result<(), Status> {
-        let Replies { writer, method, limits, .. } = &self.replies;
-        check_reply(0, &reply.metadata, method.full_name(), limits)?;
-        writer.put_records(&metadata_record(&reply.metadata, None));
-        self.begun = true;
-        self.work.go_on_with(reply.body);
-        Ok(())
+    /// Ends the call in the flow.
+    fn finish(&self, result: Result<(), Status>) {
+        if let Err(status) = result {
+            self.writer.put_records(status_record(status, self.limits).into());
+        }
+        self.writer.finish();
+    }
+
+    /// Notes whether the call has ended.
+    fn watched<T>(&self, result: Result<T, Status>) -> Result<T, Status> {
+        if result.is_err() {
+            self.gone.store(true, Relaxed);
+        }
+        result
+    }
+
+    /// Notes why the call has failed, if it has.
+    fn checked(&self, result: Result<(), Status>) -> Result<(), Status> {
+        result.inspect_err(|status| {
+            // The first failure is what the caller is told.
+            let _ = self.failed.set(status.clone());
+        })
     }
 }
 
@@ -61,38 +87,81 @@ impl Future for Streaming {
     type Output = Option<CallBytes>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !this.begun {
-            let result = ready!(this.work.poll_result(cx));
-            let limits = this.replies.limits;
-            if !this.many {
-                return Poll::Ready(Some(reply_bytes(&mut this.work, result, limits)));
+        let Self { work, replies, many, layered } = &mut *self;
+        if !*layered {
+            let result = ready!(work.poll_result(cx));
+            if !*many {
+                return Poll::Ready(Some(reply_bytes(work, result, replies.limits)));
             }
-            if let Err(status) = result.and_then(|reply| this.begin(reply)) {
-                this.work.scope.end(status.code());
-                return Poll::Ready(Some(status_bytes(status, limits)));
+            if replies.gone.load(Relaxed) {
+                // Whoever ended the call knows why; the handler is told by being dropped.
+                return Poll::Ready(None);
             }
+            if replies.has_begun() {
+                // The handler has sent its replies itself.
+                work.scope.end(code_of(&result));
+                replies.finish(result.map(drop));
+                return Poll::Ready(None);
+            }
+            let body = match result.and_then(|reply| {
+                replies.begin(reply.metadata)?;
+                Ok(reply.body)
+            }) {
+                Ok(body) => body,
+                Err(status) => {
+                    work.scope.end(status.code());
+                    return Poll::Ready(Some(status_bytes(status, replies.limits)));
+                }
+            };
+            work.go_on_with(body);
+            *layered = true;
         }
-        let result = ready!(this.work.poll_messages(cx, &mut this.replies));
-        let Replies { writer, limits, gone, .. } = &this.replies;
-        if *gone {
-            // Whoever ended the call knows why; the handler is told by being dropped.
-            return Poll::Ready(None);
+        let result = ready!(work.poll_messages(cx, &mut &**replies));
+        if !replies.gone.load(Relaxed) {
+            work.scope.end(code_of(&result));
+            replies.finish(result);
         }
-        this.work.scope.end(code_of(&result));
-        if let Err(status) = result {
-            writer.put_records(&status_record(status, *limits));
-        }
-        writer.finish();
         Poll::Ready(None)
     }
 }
 
-impl Outlet for Replies {
+impl Sink for Replies {
+    fn begin(&self, metadata: Metadata) -> Result<(), Status> {
+        self.checked(check_reply(0, &metadata, self.method.full_name(), &self.limits))?;
+        self.writer.put_records(metadata_record(&metadata, None).into());
+        self.begun.store(true, Relaxed);
+        Ok(())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Relaxed)
+    }
+
+    fn poll_put(
+        &self,
+        cx: &mut Context<'_>,
+        len: usize,
+        encode: &mut dyn FnMut(&mut BytesMut),
+    ) -> Poll<Result<(), Status>> {
+        self.checked(check_one_of_many(len, self.method.full_name(), &self.limits))?;
+        let put = ready!(self.writer.poll_put(cx, len, encode));
+        Poll::Ready(self.watched(put))
+    }
+
+    fn flush(&self, cx: &mut Context<'_>) -> Result<(), Status> {
+        self.watched(self.writer.flush(cx))
+    }
+
+    fn failed(&self) -> Option<Status> {
+        self.failed.get().cloned()
+    }
+}
+
+/// For messages that come out of a layer.
+impl Outlet for &Replies {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let room = self.writer.poll_room(cx);
-        self.gone = matches!(room, Poll::Ready(Err(_)));
-        room
+        let room = ready!(self.writer.poll_room(cx));
+        Poll::Ready(self.watched(room).map(drop))
     }
 
     fn put(&mut self, message: Bytes) -> Result<(), Status> {
@@ -102,7 +171,7 @@ impl Outlet for Replies {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        self.writer.flush(cx).inspect_err(|_| self.gone = true)
+        Sink::flush(*self, cx)
     }
 }
 

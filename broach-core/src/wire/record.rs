@@ -30,13 +30,19 @@ impl Record {
     ///
     /// [`DropReason::Malformed`] if there is no whole record of a known kind.
     pub(crate) fn take(bytes: &mut Bytes) -> Result<Self, DropReason> {
-        let head = decode_varint(bytes).map_err(|_| DropReason::Malformed)?;
-        let kind = RecordKind::of(head).ok_or(DropReason::Malformed)?;
-        let len = usize::try_from(head >> 2).map_err(|_| DropReason::Malformed)?;
-        if bytes.remaining() < len {
+        let head = RecordHead::read(bytes)?.ok_or(DropReason::Malformed)?;
+        if (bytes.len() as u64) < head.wire_len() {
             return Err(DropReason::Malformed);
         }
-        Ok(Self { kind, bytes: bytes.split_to(len) })
+        bytes.advance(head.head);
+        // It is no more than there are bytes.
+        Ok(Self { kind: head.kind, bytes: bytes.split_to(head.len as usize) })
+    }
+
+    /// Takes all records out of bytes that are nothing else.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn take_all(mut bytes: Bytes) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || Self::take(&mut bytes).ok())
     }
 
     /// How many bytes of the wire it takes, its head included.
@@ -66,7 +72,19 @@ impl RecordHead {
     /// # Errors
     ///
     /// [`DropReason::Malformed`] if no record of a known kind begins so.
+    #[inline]
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, DropReason> {
+        // Most records have less than 4 KiB, of which there are most in a second.
+        let (value, head) = match *bytes {
+            [one, ..] if one < 0x80 => (u64::from(one), 1),
+            [one, two, ..] if two < 0x80 => (u64::from(one & 0x7f) | u64::from(two) << 7, 2),
+            _ => return Self::read_long(bytes),
+        };
+        let kind = RecordKind::of(value).ok_or(DropReason::Malformed)?;
+        Ok(Some(Self { kind, len: value >> 2, head }))
+    }
+
+    fn read_long(bytes: &[u8]) -> Result<Option<Self>, DropReason> {
         let within = &bytes[..bytes.len().min(RECORD_HEAD_MAX)];
         let end = within.iter().position(|byte| byte & 0x80 == 0);
         let Some(end) = end else {

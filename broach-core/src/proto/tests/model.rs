@@ -265,7 +265,9 @@ impl Model {
                     self.half(call, true).fin = true;
                 }
             }
-            Event::Record { stream, record } => self.on_record(server, stream, &record),
+            Event::Records { stream, records } => {
+                Record::take_all(records).for_each(|one| self.on_record(server, stream, &one));
+            }
             Event::Fin(serving) => {
                 let call = self.served(serving);
                 let made = &mut self.calls[call];
@@ -345,9 +347,8 @@ impl Model {
     }
 
     fn check_message(&mut self, call: usize, server: bool, number: u64, record: &Record) {
-        let mut expected = (call as u64).to_be_bytes().to_vec();
-        expected.push(u8::from(server));
-        expected.extend_from_slice(&number.to_be_bytes());
+        let (call, side) = ((call as u64).to_be_bytes(), [u8::from(server)]);
+        let expected = [&call[..], &side, &number.to_be_bytes()].concat();
         assert_eq!(record.bytes[..17], expected, "seed {}: {record:?}", self.seed);
         assert!(record.bytes[17..].iter().all(|&byte| byte == number as u8));
         self.delivered += 1;

@@ -170,7 +170,9 @@ impl End {
                     self.arrived.push(call);
                 }
                 Event::Heard(_) => {}
-                Event::Record { stream, record } => self.records.push((stream, record)),
+                Event::Records { stream, records } => {
+                    self.records.extend(Record::take_all(records).map(|record| (stream, record)));
+                }
                 Event::Fin(serving) => self.fins.push(serving),
                 Event::Room(stream) => self.rooms.push(stream),
                 Event::Answered(peer) => self.answered.push((peer.addr, peer.instance)),

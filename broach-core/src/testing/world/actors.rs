@@ -129,7 +129,11 @@ impl World {
             }
             Event::Call(arrived) if arrived.streams.any() => self.serve_stream(index, arrived),
             Event::Call(arrived) => self.serve(index, arrived),
-            Event::Record { stream, record } => self.on_record(index, stream, &record),
+            Event::Records { stream, records } => {
+                for record in Record::take_all(records) {
+                    self.on_record(index, stream, &record);
+                }
+            }
             Event::Fin(serving) => self.on_fin(index, serving),
             Event::Room(stream) => self.pump(index, EndKey::of(stream)),
             Event::Answered(_) | Event::Heard(_) => {}

@@ -44,7 +44,7 @@ async fn a_message_that_is_too_large_for_its_sender_ends_the_call() {
                    takes 5000 (transport.message_bytes_max)",
     );
     assert_eq!(status.outcome(), Outcome::Executed);
-    dialog.until(|dialog| dialog.stopped() == 1).await;
+    dialog.until(|dialog| dialog.stopped() + dialog.finished() == 1).await;
     let items = futures::stream::iter([large(1, 10), large(2, 6_000)]);
     let status = client.ask(items.chain(futures::stream::pending())).await.unwrap_err();
     says(
@@ -53,7 +53,7 @@ async fn a_message_that_is_too_large_for_its_sender_ends_the_call() {
                    5000 (transport.message_bytes_max)",
     );
     assert_eq!(status.outcome(), Outcome::Unknown);
-    dialog.until(|dialog| dialog.stopped() == dialog.started()).await;
+    dialog.until(|dialog| dialog.stopped() + dialog.finished() == dialog.started()).await;
     world.end((node, client, replies)).await;
 }
 
