@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use broach_core::{Status, stream};
+use broach_core::Status;
 use bytes::Bytes;
+use futures::Stream;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -82,21 +83,11 @@ impl Work {
     }
 
     async fn up(self) -> Result<(), Status> {
-        let (mut requests, feed) = stream::channel(1);
-        let call = self.client.up(feed);
-        let send = async {
-            let mut sent = 0;
-            // When the other side has gone, the call says why.
-            while !self.meter.stopped() && requests.send(self.message()).await.is_ok() {
-                sent += 1;
-            }
-            drop(requests);
-            sent
-        };
-        let (sent, count) = futures::join!(send, call);
-        match count?.messages {
-            messages if messages == sent => Ok(()),
-            messages => Err(Status::data_loss(format!("{messages} of {sent} messages arrived"))),
+        let sent = Arc::new(AtomicU64::new(0));
+        let messages = self.client.up(self.requests(&sent)).await?.messages;
+        match sent.load(Relaxed) {
+            sent if messages == sent => Ok(()),
+            sent => Err(Status::data_loss(format!("{messages} of {sent} messages arrived"))),
         }
     }
 
@@ -113,33 +104,29 @@ impl Work {
     }
 
     async fn duplex(self) -> Result<(), Status> {
-        let (mut requests, feed) = stream::channel(1);
-        let call = self.client.duplex(feed);
-        let send = async {
-            let mut sent = 0;
-            while !self.meter.stopped() && requests.send(self.message()).await.is_ok() {
-                sent += 1;
-            }
-            drop(requests);
-            sent
-        };
-        let receive = async {
-            let (mut replies, mut came) = (call.await?, 0_u64);
-            while let Some(reply) = replies.message().await? {
-                self.took(&reply)?;
-                came += 1;
-            }
-            Ok::<_, Status>(came)
-        };
-        let (sent, came) = futures::join!(send, receive);
-        match came? {
-            came if came == sent => Ok(()),
-            came => Err(Status::data_loss(format!("{came} of {sent} messages came back"))),
+        let sent = Arc::new(AtomicU64::new(0));
+        let (mut replies, mut came) = (self.client.duplex(self.requests(&sent)).await?, 0_u64);
+        while let Some(reply) = replies.message().await? {
+            self.took(&reply)?;
+            came += 1;
+        }
+        match sent.load(Relaxed) {
+            sent if came == sent => Ok(()),
+            sent => Err(Status::data_loss(format!("{came} of {sent} messages came back"))),
         }
     }
 
-    fn message(&self) -> Payload {
-        Payload { data: self.payload.clone() }
+    /// Requests without end, until it is time to stop, from an iterator: what is measured is not
+    /// how they are made.
+    fn requests(&self, sent: &Arc<AtomicU64>) -> impl Stream<Item = Payload> + Send + use<> {
+        let (data, meter, sent) = (self.payload.clone(), self.meter.clone(), Arc::clone(sent));
+        futures::stream::iter(std::iter::from_fn(move || {
+            if meter.stopped() {
+                return None;
+            }
+            sent.fetch_add(1, Relaxed);
+            Some(Payload { data: data.clone() })
+        }))
     }
 
     fn took(&self, reply: &Payload) -> Result<(), Status> {
