@@ -82,6 +82,9 @@ pub(crate) struct Thin {
     /// Bytes of the largest packet.
     #[arg(long, value_name = "N", default_value_t = 1500)]
     pub(crate) mtu: u16,
+    /// The congestion control of TCP.
+    #[arg(long, value_name = "NAME", default_value = "cubic")]
+    pub(crate) tcp: String,
     /// How long each measurement takes. A flow of TCP takes some ten seconds to find its share.
     #[arg(long, value_name = "S", default_value_t = 25.0)]
     pub(crate) seconds: f64,
@@ -100,6 +103,9 @@ pub(crate) struct ThinCall {
     /// And with TCP.
     #[arg(long)]
     pub(crate) tcp_flows: usize,
+    /// Its congestion control.
+    #[arg(long)]
+    pub(crate) tcp_congestion: String,
     /// Small calls all the time.
     #[arg(long)]
     pub(crate) small: bool,
@@ -118,6 +124,7 @@ impl ThinCall {
             format!("--tcp={}", self.tcp),
             format!("--broach-flows={}", self.broach_flows),
             format!("--tcp-flows={}", self.tcp_flows),
+            format!("--tcp-congestion={}", self.tcp_congestion),
             format!("--burst={}", self.burst),
             format!("--seconds={}", self.seconds),
         ];

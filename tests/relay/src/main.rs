@@ -23,9 +23,9 @@
 //! cargo run --release -p broach-relay -- thin
 //! ```
 //!
-//! needs root, and `ip` and `tc` of Linux. It sets up two network namespaces with a link between
-//! them that carries 10 Mbit/s each way and queues for 50 ms (`tbf`), measures how much of it a
-//! bulk transfer gets, what that does to small calls, and how Broach and TCP share it, and takes
+//! needs root, and `ip` and `tc` of Linux. It sets up three network namespaces, of which the one in
+//! the middle passes on 10 Mbit/s each way and queues for 50 ms (`tbf`), measures how much of that
+//! a bulk transfer gets, what it does to small calls, and how Broach and TCP share it, and takes
 //! everything down again. The exit code is 0 only if every goal was reached.
 
 mod cases;

@@ -42,6 +42,7 @@ async fn measure(options: &Thin, link: &Link) -> Result<ExitCode, Error> {
         tcp: tcp.clone(),
         broach_flows,
         tcp_flows,
+        tcp_congestion: options.tcp.clone(),
         small,
         burst,
         seconds: options.seconds,
@@ -71,7 +72,7 @@ async fn measure(options: &Thin, link: &Link) -> Result<ExitCode, Error> {
     goals.at_most("share of the first of two flows", 60.0, first);
 
     let tcp = ask(&call(0, 1, true, 0)).await?;
-    println!("a flow of TCP alone: {} of the link", goals.share(tcp.flows[0]));
+    println!("a flow of TCP ({}) alone: {} of the link", options.tcp, goals.share(tcp.flows[0]));
     println!("  small calls beside it: {}", tcp.latency());
 
     let both = ask(&call(1, 1, false, 0)).await?;
