@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Interop(Interop),
     /// Measures what Broach makes of a thin link, between two network namespaces; as root.
     Thin(Thin),
+    /// Measures large messages and long streams through a relay that loses datagrams.
+    Bulk(Bulk),
     /// The end of the thin link that serves.
     #[command(hide = true)]
     ThinServe {
@@ -67,6 +69,15 @@ pub(crate) struct Interop {
     /// larger than to others.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) via: IpAddr,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+#[derive(Args)]
+pub(crate) struct Bulk {
+    /// How often each of them is measured.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: usize,
     #[command(flatten)]
     pub(crate) network: Network,
 }
@@ -190,6 +201,17 @@ impl Interop {
         duplicate.get_or_insert(0.1);
         delay_ms.get_or_insert(Delay(Duration::ZERO, Duration::from_millis(20)));
         mtu.get_or_insert(1200);
+    }
+}
+
+impl Bulk {
+    /// What the network does, unless it is told to do otherwise.
+    pub(crate) fn default_to_lossy(&mut self) {
+        let Network { loss, delay_ms, mtu, .. } = &mut self.network;
+        loss.get_or_insert(0.05);
+        let half = Duration::from_micros(500);
+        delay_ms.get_or_insert(Delay(half, half));
+        mtu.get_or_insert(1472);
     }
 }
 

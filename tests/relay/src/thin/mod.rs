@@ -151,6 +151,15 @@ impl Report {
 async fn start_server() -> Result<(Child, String, String), Error> {
     let mut command = inside(SERVER)?;
     command.args(["thin-serve", SERVER_IP]);
+    started(command).await
+}
+
+/// Starts this program as a server, and waits until it serves.
+///
+/// # Errors
+///
+/// If it does not start.
+pub(crate) async fn started(mut command: Command) -> Result<(Child, String, String), Error> {
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let stdout = child.stdout.take().ok_or("the server has no output")?;
     let line = BufReader::new(stdout).lines().next_line().await?;
