@@ -48,8 +48,9 @@ pub struct Transport {
     pub network: Network,
     /// Bytes of the datagrams sent, without the headers of UDP and IP. `None` finds out what each
     /// path carries: 1200 at first, which every path does, and up to 8952 if larger ones are of
-    /// use; 16384 to a loopback address. A value is for networks known to carry it: it is not
-    /// tried, and nothing arrives where it is not carried. From 1200 to 65507. Default: `None`.
+    /// use, or up to 16384 to a loopback address. A value is for networks known to carry it: it
+    /// is not tried, and nothing arrives where it is not carried. From 1200 to 65507. Default:
+    /// `None`.
     pub datagram_bytes: Option<usize>,
     /// Bytes of the largest message that is sent or taken. A call with a larger one fails with
     /// `RESOURCE_EXHAUSTED`. Default: 16 MiB.

@@ -288,7 +288,11 @@ mod tests {
     fn what_changes_is_told_once() {
         let mut path = Path::new(&Transport::default(), true);
         path.set_peer_datagram_bytes(65_507);
-        path.set_peer_datagram_bytes(65_507);
+        assert_eq!(path.take_news(), News::default());
+        path.mtu.on_probe_sent(0);
+        let ack = schema::Ack::default();
+        let report = AckReport { path_probe: Some(16_384), ..AckReport::default() };
+        path.on_ack(Time::ZERO, &ack, &report, &Rtt::new(Duration::ZERO), 1);
         let news = News { congested: None, datagram_bytes: Some(16_384) };
         assert_eq!(path.take_news(), news);
         assert_eq!(path.take_news(), News::default());
