@@ -34,7 +34,7 @@ impl Budget {
     pub(crate) fn new(config: &Transport) -> Self {
         let window = config.stream_window_bytes as u64;
         Self {
-            pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config)),
+            pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config), usize::MAX),
             grants: Grants::new(incoming_max(config.receive_buffer_bytes)),
             replies: 0,
             replies_max: config.reply_bytes_max,
@@ -61,7 +61,7 @@ impl Budget {
         let share = self.grants.incoming_max() / sessions;
         let allowance = share.clamp(ALLOWANCE_MIN, self.allowance_max);
         let unfinished = (self.pool.for_unasked() as u64 / sessions).min(session_max as u64);
-        Told { allowance, unfinished: unfinished.clamp(allowance, UNFINISHED_MAX) }
+        Told { allowance, unfinished: unfinished.max(allowance) }
     }
 
     /// A call has come, and a reply to it will.
@@ -119,8 +119,9 @@ pub(super) const ALLOWANCE_MAX: u64 = 32 << 10;
 /// What fits into the smallest datagram beside the rest that is in it is always taken.
 pub(super) const ALLOWANCE_MIN: u64 = 1024;
 
-/// Large messages go out in turns; to have more of them under way makes none arrive earlier.
-const UNFINISHED_MAX: u64 = 8 << 20;
+/// Bytes that may come unasked in one session. Large messages go out in turns; to have more of them
+/// under way makes none arrive earlier.
+pub(super) const UNFINISHED_MAX: usize = 8 << 20;
 
 /// So much is reckoned for a reply that is not known yet.
 const REPLY_BYTES: usize = 4096;

@@ -2,6 +2,7 @@
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::proto::budget::UNFINISHED_MAX;
 use crate::proto::endpoint::Endpoint;
 use crate::proto::incoming_stream::call_bytes_max;
 use crate::proto::pool::Pool;
@@ -49,6 +50,7 @@ impl Side {
 }
 
 /// Memory for what comes in in one session.
-pub(super) const fn session_pool(config: &Transport) -> Pool {
-    Pool::new(config.reassembly_bytes_per_session_max, call_bytes_max(config))
+pub(super) fn session_pool(config: &Transport) -> Pool {
+    let bytes_max = config.reassembly_bytes_per_session_max;
+    Pool::new(bytes_max, call_bytes_max(config), UNFINISHED_MAX)
 }
