@@ -1,6 +1,7 @@
 //! What a node holds for others, over all sessions.
 
 use crate::config::Transport;
+use crate::ids::{CallId, SessionId};
 use crate::proto::grants::Grants;
 use crate::proto::incoming_stream::call_bytes_max;
 use crate::proto::pool::Pool;
@@ -11,6 +12,8 @@ pub(crate) struct Budget {
     /// Memory for what comes in.
     pub(crate) pool: Pool,
     pub(crate) grants: Grants,
+    /// Streams in which a record comes that needs more than the window, until it is reported.
+    pub(crate) large: Vec<(SessionId, CallId)>,
     replies: usize,
     replies_max: usize,
     /// How many calls are served that have not begun to reply.
@@ -36,6 +39,7 @@ impl Budget {
         Self {
             pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config), usize::MAX),
             grants: Grants::new(incoming_max(config.receive_buffer_bytes)),
+            large: Vec::new(),
             replies: 0,
             replies_max: config.reply_bytes_max,
             running: 0,

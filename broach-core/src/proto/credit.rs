@@ -24,9 +24,10 @@ impl Endpoint {
         }
         let (sessions, by_id, node) = (&mut self.sessions, &self.by_id, &mut budget.pool);
         let mut given = Vec::new();
-        let memory = |session, age, bytes| {
+        let memory = |session, purpose, bytes| {
             let session = by_id.get(&session).and_then(|&index| sessions.get_mut(index));
-            session.is_some_and(|session| set_aside([session.side.pool(), node], age, bytes))
+            let session = session.ok_or(None)?;
+            set_aside([session.side.pool(), node], purpose, bytes)
         };
         budget.grants.give(now, memory, &mut given);
         for grant in given {

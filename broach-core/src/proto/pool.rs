@@ -36,7 +36,7 @@ struct First {
 pub(crate) enum Purpose {
     /// What may come of a message unasked.
     Unasked,
-    /// The window of a stream.
+    /// The window of a stream, or a record beyond it for which nobody waits yet.
     Stream,
     /// A message to its end, which is so old: a smaller number is older.
     Message { age: u64 },
@@ -100,6 +100,11 @@ impl Pool {
     /// Bytes that were set aside are free again.
     pub(crate) const fn give_back(&mut self, purpose: Purpose, bytes: usize) {
         *self.part(purpose) -= bytes;
+    }
+
+    /// How old the message is that waits until there is enough.
+    pub(crate) fn waits(&self) -> Option<u64> {
+        self.first.map(|first| first.age)
     }
 
     /// A message did not find enough. Others do not pass it for ever.

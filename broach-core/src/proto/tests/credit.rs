@@ -129,6 +129,45 @@ fn small_calls_pass_large_ones_and_large_ones_end_all_the_same() {
 }
 
 #[test]
+fn a_message_that_waits_for_memory_is_found_among_hundreds_of_smaller_ones() {
+    let mut pair = open_with(&tight(4 << 20));
+    let large = [0; 3].map(|_| pair.call(4 << 20));
+    let small: Vec<_> = (0..300).map(|_| pair.call(100_000)).collect();
+    pair.advance(Duration::from_secs(9));
+    for call in large.into_iter().chain(small) {
+        assert!(pair.is_answered(call), "{:?}", pair.client.ended.get(&call));
+    }
+}
+
+#[test]
+fn a_record_that_nobody_reads_keeps_nobody_else_waiting() {
+    let bytes = 1 << 20;
+    let mut pair = open_with(&tight(bytes));
+    pair.echoes = false;
+    let made = [0; 3].map(|_| pair.stream(BOTH, metadata()));
+    pair.drive();
+    let served = made.map(|_| pair.served());
+    for round in 0..3 {
+        for key in made {
+            pair.client.endpoint.send(key, message(bytes).into(), false);
+        }
+        // The last is read first; the others are not read meanwhile.
+        for key in served.into_iter().rev() {
+            let now = pair.now;
+            let mut came = pair.server.take_records(now, key);
+            pair.advance(1_000 * MS);
+            let now = pair.now;
+            came.extend(pair.server.take_records(now, key));
+            assert_eq!(came.len(), 1, "round {round}: {key:?}");
+        }
+    }
+    let large = pair.call(bytes);
+    pair.echoes = true;
+    pair.advance(1_000 * MS);
+    assert!(pair.is_answered(large));
+}
+
+#[test]
 fn credit_that_is_lost_is_given_again() {
     for seed in 0..20 {
         let mut pair = open_with(&tight(1 << 20));
