@@ -262,8 +262,9 @@
 //! with a round-trip time of more than 5 ms count less by that factor, and credit that is not used
 //! for 100 ms does not count. The allowance is that bound divided by the number of sessions, from
 //! 1024 to 32768 bytes. A stream may send a window beyond what was read: at first the allowance,
-//! and twice as much each time that it has used half and more than half was read, up to 256 KiB;
-//! for a record that is larger it waits in line like a message.
+//! and twice as much each time that it has used half and more than half was read, up to 256 KiB.
+//! For a record that is larger it waits in line like a message, once its reader waits for it; or
+//! before, if there is room among the windows of streams.
 //!
 //! What is sent goes out in this order: acknowledgements, cancellations, Credit; then what fits
 //! into one datagram; then the calls with the least left, and every sixteenth time the oldest.
