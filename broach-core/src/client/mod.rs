@@ -8,12 +8,14 @@ mod channel;
 mod in_process;
 mod lookup;
 mod remote;
+mod remote_call;
 mod reply;
 mod requests;
 mod streaming;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod trying;
 mod underway;
 mod vacancy;
 

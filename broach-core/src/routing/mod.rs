@@ -21,8 +21,7 @@ mod latency;
 mod member;
 mod members;
 mod picker;
-mod power_of_two;
-mod round_robin;
+mod pickers;
 mod standing;
 mod target;
 #[cfg(test)]
@@ -36,6 +35,5 @@ pub(crate) use member::Offers;
 pub use member::{Member, MemberState};
 pub use members::Members;
 pub use picker::{Candidate, Candidates, Picker, Picking};
-pub use power_of_two::PowerOfTwoChoices;
-pub use round_robin::RoundRobin;
+pub use pickers::{PowerOfTwoChoices, RoundRobin};
 pub(crate) use target::{InFlight, Target};
