@@ -202,6 +202,11 @@
 //! Status alone. The stream ends with `fin`, perhaps in a piece without bytes. A message larger
 //! than a side takes ends the call, as soon as its head is read.
 //!
+//! A unary call that is **one-way**, as bit 4 says, is answered with one empty message as soon as
+//! its handler has begun and has to wait, and with what came of it if it has not. The handler then
+//! goes on by itself, up to the deadline, whatever becomes of the call and its session. In a call
+//! that streams the bit says nothing.
+//!
 //! A server starts a call whose requests are a stream once it has their Metadata, and one whose
 //! replies only are a stream as a unary one. The replies may end before the requests do; what is
 //! left of the requests is then of no use, and is not sent.
