@@ -96,7 +96,7 @@ mod status;
 pub mod testing;
 mod wire;
 
-pub use advert::{AdvertError, OfferedService};
+pub use advert::{AdvertError, Location, OfferedService};
 pub use async_trait::async_trait;
 pub use client::{Call, Channel, ChannelBuilder, ConnectError, Response, ResponseFuture};
 pub use code::{Code, Outcome};
