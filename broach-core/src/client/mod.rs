@@ -10,6 +10,7 @@ mod lookup;
 mod remote;
 mod reply;
 mod requests;
+mod selecting;
 mod streaming;
 #[cfg(test)]
 mod tests;

@@ -281,7 +281,8 @@ impl Inner {
 
     fn choose(&self, now: Time, trial: &Trial) -> Result<Choice, Status> {
         let attempt = trial.attempts.len() + 1;
-        let picking = Picking::new(trial.scope.method(), attempt, self.dice.throw());
+        let picking =
+            Picking::new(trial.scope.method(), attempt, self.dice.throw(), &trial.selection);
         let picker = trial.picker.as_deref().unwrap_or(&*self.picker);
         self.directory.choose(now, picker, &picking, &trial.tried)
     }
@@ -323,7 +324,10 @@ impl Inner {
         call: Option<Arc<CallScope>>,
     ) -> Result<Reply, Failed> {
         let Trying { underway, mut scope, target, begun } = trying;
-        let End { peer, condition, answered, request, result } = end;
+        let End { peer, condition, answered, rtt, request, result } = end;
+        if let Some(rtt) = rtt {
+            target.live.rtt.set(rtt);
+        }
         if !matches!(underway, Underway::Here(_)) && trial.requests.is_none() {
             trial.message = request.map(CallBytes::into_message);
         }
@@ -365,7 +369,7 @@ impl Inner {
 
     /// Why a call found nobody.
     fn nobody(&self, trial: &Trial) -> Status {
-        let text = self.directory.explain(trial.scope.method().service());
+        let text = self.directory.explain(trial.scope.method().service(), &trial.selection);
         Status::unavailable(text).with_outcome(Outcome::NotExecuted)
     }
 

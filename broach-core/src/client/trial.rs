@@ -15,7 +15,7 @@ use crate::metadata::Metadata;
 use crate::net::Outbound;
 use crate::observe::{CallScope, TraceContext};
 use crate::proto::CallBytes;
-use crate::routing::{Chosen, Picker, Target};
+use crate::routing::{Chosen, Picker, Selection, Target};
 use crate::status::{Attempt, Status};
 use crate::wire::Open;
 
@@ -31,6 +31,7 @@ pub(super) struct Trial {
     pub(super) idempotent: bool,
     pub(super) retried: bool,
     pub(super) picker: Option<Arc<dyn Picker>>,
+    pub(super) selection: Selection,
     pub(super) attempts: Vec<Attempt>,
     /// How many of them count: not those at nodes that were just shutting down.
     counted: usize,
@@ -56,7 +57,7 @@ pub(super) enum Next {
 
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
-        let Request { metadata, deadline, body, source, idempotent, retried, picker, .. } = request;
+        let Request { metadata, deadline, body, source, idempotent, retried, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
                 (Some(message), None)
@@ -76,7 +77,8 @@ impl Trial {
             deadline,
             idempotent,
             retried,
-            picker,
+            picker: request.picker,
+            selection: request.selection,
             attempts,
             counted: 0,
             tried,
@@ -186,7 +188,8 @@ impl Inner {
             return None;
         }
         let service = trial.scope.method().service();
-        let elsewhere = self.directory.look().has_others(service, &trial.tried);
+        let members = self.directory.look();
+        let elsewhere = members.has_others(service, &trial.selection, &trial.tried);
         if self.is_free(status) {
             // Those that were tried before and did not shut down are who is left.
             return Some(if elsewhere { Next::Elsewhere } else { Next::Again(Duration::ZERO) });

@@ -321,7 +321,7 @@ impl NodeBuilder {
             sightings: Arc::clone(&sightings),
         };
         let handle = prepared.start_in_cluster(Arc::new(local.clone()), part);
-        let directory = Directory::new(Source::Cluster);
+        let directory = Directory::with_slow_start(Source::Cluster, self.client.slow_start);
         let cluster = Cluster::new(
             handle.clone(),
             Arc::clone(&directory),

@@ -8,7 +8,8 @@ use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::routing::members::List;
 use crate::routing::target::{InFlight, Target};
-use crate::routing::{Candidates, Directory, Members, Picker, Picking};
+use crate::routing::wishes::Wishes;
+use crate::routing::{Candidates, Directory, Members, Picker, Picking, Selection, Source};
 use crate::status::Status;
 
 /// The node that an attempt goes to.
@@ -35,7 +36,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// If the picker does what it must not do.
+    /// If the picker does what it must not do, or something is wished that nobody can know.
     pub(crate) fn choose(
         &self,
         now: Time,
@@ -45,7 +46,12 @@ impl Directory {
     ) -> Result<Choice, Status> {
         let members = self.look();
         let list = members.candidates(picking.method().service());
-        let chosen = if tried.is_empty() && 0 < list.prime && self.is_sound() {
+        let wishes = picking.selection().wishes();
+        if let Some(wishes) = wishes {
+            self.check(wishes)?;
+        }
+        let any = wishes.is_none() && tried.is_empty();
+        let chosen = if any && 0 < list.prime && self.is_sound() {
             let candidates = Candidates::first(&list.targets, list.prime, now);
             let picked = pick(picker, &candidates, picking)?;
             picked.map(|target| Chosen { target, alone: list.prime < 2 })
@@ -53,6 +59,18 @@ impl Directory {
             choose_carefully(now, picker, picking, list, tried)?
         };
         Ok(chosen.map_or(Choice::Nobody { version: members.version() }, Choice::Chosen))
+    }
+
+    /// Refuses wishes that none of the nodes of such a directory can fulfil.
+    fn check(&self, wishes: &Wishes) -> Result<(), Status> {
+        match (self.source(), wishes.of_members()) {
+            (Source::Cluster, _) | (_, None) => Ok(()),
+            (Source::List | Source::Names, Some(what)) => Err(Status::failed_precondition(format!(
+                "the call asks for a node by {what}, which only the members of a cluster say of \
+                 themselves, and this channel calls nodes that are named by their addresses"
+            ))
+            .with_outcome(Outcome::NotExecuted)),
+        }
     }
 }
 
@@ -65,8 +83,10 @@ fn choose_carefully(
     tried: &[Arc<Target>],
 ) -> Result<Option<Chosen>, Status> {
     let mut ranked: Vec<(u8, u32)> = Vec::with_capacity(list.targets.len());
+    let (wishes, service) = (picking.selection().wishes(), picking.method().service());
+    let fits = |target: &Target| wishes.is_none_or(|it| it.admit(&target.member, service));
     for (place, target) in (0..).zip(&list.targets) {
-        if !tried.iter().any(|other| other.is(target)) {
+        if !tried.iter().any(|other| other.is(target)) && fits(target) {
             ranked.push((target.rank(), place));
         }
     }
@@ -120,10 +140,20 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 }
 
 impl Members {
-    /// Whether somebody offers a service who has not been tried and is not about to leave.
-    pub(crate) fn has_others(&self, service: &str, tried: &[Arc<Target>]) -> bool {
-        let untried = |target: &&Arc<Target>| !tried.iter().any(|other| other.is(target));
-        self.candidates(service).targets.iter().filter(untried).any(|target| !target.is_leaving())
+    /// Whether somebody offers a service and is what is wished, who has not been tried and is not
+    /// about to leave.
+    pub(crate) fn has_others(
+        &self,
+        service: &str,
+        selection: &Selection,
+        tried: &[Arc<Target>],
+    ) -> bool {
+        let wishes = selection.wishes();
+        self.candidates(service).targets.iter().any(|target| {
+            !tried.iter().any(|other| other.is(target))
+                && !target.is_leaving()
+                && wishes.is_none_or(|wishes| wishes.admit(&target.member, service))
+        })
     }
 }
 

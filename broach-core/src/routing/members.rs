@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use rustc_hash::FxHashMap;
 
+use crate::routing::slow_start::SlowStart;
 use crate::routing::target::Target;
 use crate::routing::{Member, Offers};
 
@@ -33,11 +34,12 @@ pub(crate) struct List {
 
 impl Members {
     /// These, in the order in which the ones before them were; who is new comes last. `None` if
-    /// they are no other than those before.
+    /// they are no other than those before. `slow_start` is that of lives that are new.
     pub(super) fn after(
         before: &Self,
         mut members: Vec<Member>,
         ailing: &Arc<AtomicUsize>,
+        slow_start: SlowStart,
     ) -> Option<Self> {
         let known = |member: &Member| before.places.get(&member.addr).copied();
         members.sort_by_cached_key(|member| known(member).unwrap_or(usize::MAX));
@@ -50,9 +52,9 @@ impl Members {
             let target = match known(&member).map(|place| &before.targets[place]) {
                 Some(same) if same.member == member => Arc::clone(same),
                 Some(life) if life.member.instance == member.instance => {
-                    Arc::new(Target { member, live: Arc::clone(&life.live) })
+                    Arc::new(Target::again(member, Arc::clone(&life.live)))
                 }
-                _ => Arc::new(Target::new(member, Arc::clone(ailing))),
+                _ => Arc::new(Target::new(member, Arc::clone(ailing), slow_start)),
             };
             after.places.insert(addr, after.targets.len());
             after.targets.push(target);
