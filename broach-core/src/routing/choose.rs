@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::code::Outcome;
 use crate::deadline::Time;
-use crate::routing::members::List;
+use crate::routing::list::List;
 use crate::routing::target::{InFlight, Target};
 use crate::routing::wishes::Wishes;
 use crate::routing::{Candidates, Directory, Members, Picker, Picking, Selection, Source};
@@ -45,14 +45,16 @@ impl Directory {
         tried: &[Arc<Target>],
     ) -> Result<Choice, Status> {
         let members = self.look();
-        let list = members.candidates(picking.method().service());
-        let wishes = picking.selection().wishes();
-        if let Some(wishes) = wishes {
+        let service = picking.method().service();
+        let mut list = members.candidates(service);
+        let narrowed;
+        if let Some(wishes) = picking.selection().wishes() {
             self.check(wishes)?;
+            narrowed = list.narrowed(wishes, service);
+            list = &narrowed;
         }
-        let any = wishes.is_none() && tried.is_empty();
-        let chosen = if any && 0 < list.prime && self.is_sound() {
-            let candidates = Candidates::first(&list.targets, list.prime, now);
+        let chosen = if tried.is_empty() && 0 < list.prime && self.is_sound() {
+            let candidates = Candidates::prime(list, now);
             let picked = pick(picker, &candidates, picking)?;
             picked.map(|target| Chosen { target, alone: list.prime < 2 })
         } else {
@@ -83,10 +85,8 @@ fn choose_carefully(
     tried: &[Arc<Target>],
 ) -> Result<Option<Chosen>, Status> {
     let mut ranked: Vec<(u8, u32)> = Vec::with_capacity(list.targets.len());
-    let (wishes, service) = (picking.selection().wishes(), picking.method().service());
-    let fits = |target: &Target| wishes.is_none_or(|it| it.admit(&target.member, service));
     for (place, target) in (0..).zip(&list.targets) {
-        if !tried.iter().any(|other| other.is(target)) && fits(target) {
+        if !tried.iter().any(|other| other.is(target)) {
             ranked.push((target.rank(), place));
         }
     }
@@ -105,7 +105,7 @@ fn choose_carefully(
     };
     ranked.retain(|&(rank, _)| rank == best);
     let places: Vec<u32> = ranked.iter().map(|&(_, place)| place).collect();
-    let candidates = Candidates::at(&list.targets, &places, now);
+    let candidates = Candidates::at(list, &places, now);
     let picked = pick(picker, &candidates, picking)?;
     Ok(picked.map(|target| Chosen { target, alone }))
 }
@@ -148,12 +148,13 @@ impl Members {
         selection: &Selection,
         tried: &[Arc<Target>],
     ) -> bool {
-        let wishes = selection.wishes();
-        self.candidates(service).targets.iter().any(|target| {
-            !tried.iter().any(|other| other.is(target))
-                && !target.is_leaving()
-                && wishes.is_none_or(|wishes| wishes.admit(&target.member, service))
-        })
+        let untried = |target: &Arc<Target>| !tried.iter().any(|other| other.is(target));
+        let other = |target: &Arc<Target>| untried(target) && !target.is_leaving();
+        let all = self.candidates(service);
+        match selection.wishes() {
+            None => all.targets.iter().any(other),
+            Some(wishes) => all.narrowed(wishes, service).targets.iter().any(other),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why there is nobody to call, in words.
 
+use crate::routing::wishes::Wishes;
 use crate::routing::{Directory, Offers, Selection, Source};
 
 impl Directory {
@@ -12,15 +13,12 @@ impl Directory {
         if !list.is_empty() {
             let leaving = list.iter().filter(|target| target.is_leaving()).count();
             let offer = list.len();
-            if let Some(wishes) = selection.wishes() {
-                let fits = list.iter().any(|target| wishes.admit(&target.member, service));
-                if !fits {
-                    let members = list.iter().map(|target| &target.member);
-                    let found = wishes.explain(members, service);
-                    return format!(
-                        "no node that offers {service} is what the call asks for: {found}"
-                    );
-                }
+            let admits =
+                |wishes: &Wishes| list.iter().any(|target| wishes.admit(&target.member, service));
+            if let Some(wishes) = selection.wishes().filter(|wishes| !admits(wishes)) {
+                let members = list.iter().map(|target| &target.member);
+                let found = wishes.explain(members, service);
+                return format!("no node that offers {service} is what the call asks for: {found}");
             }
             return match (self.source(), leaving == offer) {
                 (Source::Cluster, true) => format!(

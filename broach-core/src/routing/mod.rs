@@ -18,6 +18,7 @@ mod dice;
 mod directory;
 mod explain;
 mod latency;
+mod list;
 mod member;
 mod members;
 mod picker;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::deadline::Time;
 use crate::method::MethodSpec;
 use crate::routing::dice::Throw;
+use crate::routing::list::List;
 use crate::routing::target::Target;
 use crate::routing::{Key, Member, Selection};
 
@@ -50,7 +51,7 @@ pub trait Picker: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub struct Candidates<'a> {
     /// All nodes that offer what is called.
-    all: &'a [Arc<Target>],
+    all: &'a List,
     eligible: Eligible<'a>,
     now: Time,
 }
@@ -80,13 +81,13 @@ pub struct Picking<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// The first `count` of these.
-    pub(crate) const fn first(all: &'a [Arc<Target>], count: usize, now: Time) -> Self {
-        Self { all, eligible: Eligible::First(count), now }
+    /// Those of a list that nothing speaks against.
+    pub(crate) const fn prime(all: &'a List, now: Time) -> Self {
+        Self { all, eligible: Eligible::First(all.prime), now }
     }
 
     /// Those at these places, which must ascend.
-    pub(crate) const fn at(all: &'a [Arc<Target>], places: &'a [u32], now: Time) -> Self {
+    pub(crate) const fn at(all: &'a List, places: &'a [u32], now: Time) -> Self {
         Self { all, eligible: Eligible::At(places), now }
     }
 
@@ -139,20 +140,29 @@ impl<'a> Candidates<'a> {
     }
 
     /// All nodes that offer what is called, whether or not they may be called now.
-    pub(super) const fn all(&self) -> &'a [Arc<Target>] {
-        self.all
+    pub(super) fn all(&self) -> &'a [Arc<Target>] {
+        &self.all.targets
     }
 
-    /// Those who could be called, if nothing were wrong with them.
-    pub(super) fn missing(&self, picking: &Picking<'_>) -> impl Iterator<Item = &'a Member> {
-        let (this, wishes) = (*self, picking.selection().wishes());
-        let service = picking.method().service();
-        let absent = (0..self.all.len()).filter(move |&place| this.index_of(place).is_err());
-        absent
-            .map(|place| &this.all[place])
-            .filter(|target| !target.is_well())
-            .map(|target| &target.member)
-            .filter(move |member| wishes.is_none_or(|wishes| wishes.admit(member, service)))
+    /// The index of the candidate whose number is the highest, if one is made of what stands for
+    /// its address.
+    pub(super) fn highest(&self, number: impl Fn(u64) -> u64) -> Option<usize> {
+        let hashes = &self.all.hashes;
+        let numbered = |(index, hash): (usize, u64)| (number(hash), index);
+        let highest = match self.eligible {
+            Eligible::First(count) => {
+                hashes[..count].iter().copied().enumerate().map(numbered).max()
+            }
+            Eligible::At(places) => {
+                places.iter().map(|&place| hashes[place as usize]).enumerate().map(numbered).max()
+            }
+        };
+        highest.map(|(_, index)| index)
+    }
+
+    /// Whether all have the same weight, as they are.
+    pub(super) const fn is_even(&self) -> bool {
+        self.all.even
     }
 
     /// The place of a candidate among all.
@@ -166,14 +176,14 @@ impl<'a> Candidates<'a> {
     /// The target at an index.
     pub(crate) fn target(&self, index: usize) -> Option<&'a Arc<Target>> {
         match self.eligible {
-            Eligible::First(count) => self.all[..count].get(index),
-            Eligible::At(places) => self.all.get(*places.get(index)? as usize),
+            Eligible::First(count) => self.all.targets[..count].get(index),
+            Eligible::At(places) => self.all.targets.get(*places.get(index)? as usize),
         }
     }
 
     /// How many places there are: of all nodes that offer what is called.
     pub(super) const fn places(&self) -> usize {
-        self.all.len()
+        self.all.targets.len()
     }
 
     /// The index of the candidate at a place among all, or else where it would be.
@@ -261,7 +271,7 @@ impl<'a> Picking<'a> {
         self.selection.key_hash()
     }
 
-    /// What the call wishes of its node. All candidates are like that.
+    /// What the call wishes of its node.
     pub(super) const fn selection(&self) -> &'a Selection {
         self.selection
     }

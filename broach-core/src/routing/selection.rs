@@ -137,8 +137,8 @@ impl Selection {
     }
 
     /// What is asked of a node; `None` if any will do.
-    pub(super) fn wishes(&self) -> Option<&Wishes> {
-        self.wishes.as_deref()
+    pub(super) const fn wishes(&self) -> Option<&Arc<Wishes>> {
+        self.wishes.as_ref()
     }
 }
 

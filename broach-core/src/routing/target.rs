@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) hash: u64,
     /// Tells it from all other lives of all other nodes; not 0.
     pub(crate) name: u64,
+    /// Stands for the name of its zone.
+    pub(crate) zone: u64,
     /// Where on the globe it is.
     pub(crate) point: Option<Point>,
     /// The same as long as the member's life is, whatever else is learnt of it.
@@ -57,7 +59,8 @@ impl Target {
     pub(crate) fn again(member: Member, live: Arc<Live>) -> Self {
         let (hash, point) = (hash_of(member.addr), member.location().map(|place| place.point()));
         let name = mix(hash ^ member.instance.map_or(0, |Instance(instance)| instance)).max(1);
-        Self { member, hash, name, point, live }
+        let zone = hash_of_zone(&member.zone);
+        Self { member, hash, name, zone, point, live }
     }
 
     /// Whether another is the same life of the same node.
@@ -117,6 +120,11 @@ impl RoundTrip {
         let nanos = self.0.load(Relaxed);
         (nanos != 0).then(|| Duration::from_nanos(nanos))
     }
+}
+
+/// The same for the same zone within this process.
+pub(crate) fn hash_of_zone(zone: &str) -> u64 {
+    SipHasher24::new_with_keys(0, 0).hash(zone.as_bytes())
 }
 
 /// SipHash-2-4 of an address under a key of zeros: of the 16 bytes of its IPv6 form and the 2 of

@@ -8,7 +8,7 @@ use semver::VersionReq;
 use crate::routing::{Member, NodeId};
 
 /// What a node has to be like.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Wishes {
     version: Option<VersionReq>,
     pub(super) tags: BTreeMap<String, String>,
@@ -64,7 +64,14 @@ impl Wishes {
 
     /// Whether a node that offers a service is what is wished.
     pub(super) fn admit(&self, member: &Member, service: &str) -> bool {
-        self.all().all(|wish| wish.admits(member, service))
+        // The first on its own, because it is asked for every node each time.
+        self.node.is_none_or(|node| node.is(member))
+            && self.all().all(|wish| wish.admits(member, service))
+    }
+
+    /// Whether no more than one node can be meant.
+    pub(super) const fn is_for_one(&self) -> bool {
+        self.node.is_some()
     }
 
     /// What is asked that only members of a cluster say of themselves, if anything is.

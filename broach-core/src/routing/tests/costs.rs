@@ -2,6 +2,7 @@
 //! --nocapture` prints it, for the table of guide::balancing.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Caller, at, cluster};
@@ -9,8 +10,8 @@ use crate::advert::Location;
 use crate::rng::Rng;
 use crate::routing::dice::mix;
 use crate::routing::{
-    ConsistentHash, LeastInFlight, Nearest, NetworkQuality, Picker, PowerOfTwoChoices, Random,
-    RoundRobin, Selection, Sticky, WeightedRoundRobin, ZoneFirst,
+    ConsistentHash, Directory, LeastInFlight, Nearest, NetworkQuality, Picker, PowerOfTwoChoices,
+    Random, RoundRobin, Selection, Sticky, WeightedRoundRobin, ZoneFirst,
 };
 
 const NODES: [u16; 4] = [5, 20, 100, 1000];
@@ -22,8 +23,8 @@ fn print(name: &str, per_pick: impl Fn(u16) -> f64) {
 }
 
 /// Nanoseconds for choosing a node by a picker, all that is around it included.
-fn cost<P: Picker>(nodes: u16, picker: P, selection: Selection) -> f64 {
-    let caller = Caller { selection, ..Caller::new(&cluster(nodes), picker) };
+fn cost<P: Picker>(directory: &Arc<Directory>, picker: P, selection: Selection) -> f64 {
+    let caller = Caller { selection, ..Caller::new(directory, picker) };
     let once = || {
         let begun = Instant::now();
         for _ in 0..PICKS {
@@ -60,21 +61,28 @@ fn ring(nodes: u16) -> (f64, f64) {
 fn of_choosing() {
     let any = Selection::new;
     println!("ns for {NODES:?} nodes");
-    print("Random", |nodes| cost(nodes, Random::new(), any()));
-    print("RoundRobin", |nodes| cost(nodes, RoundRobin::new(), any()));
-    print("PowerOfTwoChoices", |nodes| cost(nodes, PowerOfTwoChoices::new(), any()));
-    print("WeightedRoundRobin", |nodes| cost(nodes, WeightedRoundRobin::new(), any()));
-    print("LeastInFlight", |nodes| cost(nodes, LeastInFlight::new(), any()));
-    print("NetworkQuality", |nodes| cost(nodes, NetworkQuality::new(), any()));
-    print("ZoneFirst", |nodes| cost(nodes, ZoneFirst::new("here"), any()));
+    print("Random", |nodes| cost(&cluster(nodes), Random::new(), any()));
+    print("RoundRobin", |nodes| cost(&cluster(nodes), RoundRobin::new(), any()));
+    print("PowerOfTwoChoices", |nodes| cost(&cluster(nodes), PowerOfTwoChoices::new(), any()));
+    print("WeightedRoundRobin", |nodes| cost(&cluster(nodes), WeightedRoundRobin::new(), any()));
+    print("LeastInFlight", |nodes| cost(&cluster(nodes), LeastInFlight::new(), any()));
+    print("NetworkQuality", |nodes| cost(&cluster(nodes), NetworkQuality::new(), any()));
+    print("ZoneFirst", |nodes| cost(&cluster(nodes), ZoneFirst::new("here"), any()));
     let here = Location::new(0.0, 0.0).unwrap();
-    print("Nearest", |nodes| cost(nodes, Nearest::new(here), any()));
-    print("Sticky", |nodes| cost(nodes, Sticky::new(), any()));
+    print("Nearest", |nodes| cost(&cluster(nodes), Nearest::new(here), any()));
+    print("Sticky", |nodes| cost(&cluster(nodes), Sticky::new(), any()));
     let key = || Selection::new().key("ada");
-    print("ConsistentHash", |nodes| cost(nodes, ConsistentHash::new(), key()));
-    print("  unbounded", |nodes| cost(nodes, ConsistentHash::unbounded(), key()));
+    print("ConsistentHash", |nodes| cost(&cluster(nodes), ConsistentHash::new(), key()));
+    print("  unbounded", |nodes| cost(&cluster(nodes), ConsistentHash::unbounded(), key()));
     print("  a ring", |nodes| ring(nodes).0);
     print("  a ring, made (us)", |nodes| ring(nodes).1);
     let zone = || Selection::new().zone("");
-    print("a zone, then Random", |nodes| cost(nodes, Random::new(), zone()));
+    print("one is silent, Random", |nodes| {
+        let directory = cluster(nodes);
+        directory.look().targets()[0].live.standing.on_silent(at(0));
+        cost(&directory, Random::new(), any())
+    });
+    let one = || Selection::new().node(super::addr(3));
+    print("a node", |nodes| cost(&cluster(nodes), Random::new(), one()));
+    print("a zone, then Random", |nodes| cost(&cluster(nodes), Random::new(), zone()));
 }
