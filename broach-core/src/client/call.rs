@@ -18,6 +18,7 @@ use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, Shape};
 use crate::observe::CallScope;
 use crate::peer::Peer;
+use crate::routing::Selection;
 use crate::status::{Attempt, Status};
 
 /// A call that has not been made yet: set what it needs, then await it.
@@ -78,11 +79,12 @@ pub(super) type Encoded = (Body, Option<SharedSource>);
 
 /// What a caller may set.
 #[derive(Debug, Default)]
-struct Options {
+pub(super) struct Options {
     timeout: Option<Duration>,
     metadata: Metadata,
     idempotent: bool,
     one_way: bool,
+    pub(super) selection: Selection,
     inherit: Inherit,
     /// The first mistake made in setting the others; the call then fails with it.
     mistake: Option<MetadataError>,
@@ -185,7 +187,7 @@ impl<Req, Rep> Call<Req, Rep> {
         self.set(|options| options.one_way = true)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
         if let State::Idle(idle) = &mut self.state {
             change(&mut idle.options);
         }
@@ -248,6 +250,7 @@ impl<Req, Rep> Idle<Req, Rep> {
         let mut request = Request::new(method, body, Arc::clone(channel.clock()));
         request.source = source;
         request.metadata = options.metadata;
+        request.selection = options.selection;
         request.idempotent |= options.idempotent;
         request.one_way = options.one_way;
         let inherited = match options.inherit {

@@ -12,6 +12,7 @@ mod remote;
 mod remote_call;
 mod reply;
 mod requests;
+mod selecting;
 mod streaming;
 #[cfg(test)]
 mod tests;

@@ -113,14 +113,15 @@ impl Inner {
     /// Chooses where the next attempt goes.
     pub(super) fn choose(&self, now: Time, trial: &Trial) -> Result<Choice, Status> {
         let attempt = trial.attempts.len() + 1;
-        let picking = Picking::new(trial.scope.method(), attempt, self.dice.throw());
+        let picking =
+            Picking::new(trial.scope.method(), attempt, self.dice.throw(), &trial.selection);
         let picker = trial.picker.as_deref().unwrap_or(&*self.picker);
         self.directory.choose(now, picker, &picking, &trial.tried)
     }
 
     /// Why a call found nobody.
     pub(super) fn nobody(&self, trial: &Trial) -> Status {
-        let text = self.directory.explain(trial.scope.method().service());
+        let text = self.directory.explain(trial.scope.method().service(), &trial.selection);
         Status::unavailable(text).with_outcome(Outcome::NotExecuted)
     }
 }

@@ -15,7 +15,7 @@ use crate::metadata::Metadata;
 use crate::net::Outbound;
 use crate::observe::{CallScope, TraceContext};
 use crate::proto::CallBytes;
-use crate::routing::{Chosen, Picker, Target};
+use crate::routing::{Chosen, Picker, Selection, Target};
 use crate::status::{Attempt, Status};
 use crate::wire::Open;
 
@@ -32,6 +32,7 @@ pub(super) struct Trial {
     pub(super) retried: bool,
     one_way: bool,
     pub(super) picker: Option<Arc<dyn Picker>>,
+    pub(super) selection: Selection,
     pub(super) attempts: Vec<Attempt>,
     /// How many of them count: not those at nodes that were just shutting down.
     counted: usize,
@@ -58,7 +59,7 @@ pub(super) enum Next {
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
         let one_way = request.one_way;
-        let Request { metadata, deadline, body, source, idempotent, retried, picker, .. } = request;
+        let Request { metadata, deadline, body, source, idempotent, retried, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
                 (Some(message), None)
@@ -79,7 +80,8 @@ impl Trial {
             idempotent,
             retried,
             one_way,
-            picker,
+            picker: request.picker,
+            selection: request.selection,
             attempts,
             counted: 0,
             tried,
@@ -191,7 +193,8 @@ impl Inner {
             return None;
         }
         let service = trial.scope.method().service();
-        let elsewhere = self.directory.look().has_others(service, &trial.tried);
+        let members = self.directory.look();
+        let elsewhere = members.has_others(service, &trial.selection, &trial.tried);
         if self.is_free(status) {
             // Those that were tried before and did not shut down are who is left.
             return Some(if elsewhere { Next::Elsewhere } else { Next::Again(Duration::ZERO) });

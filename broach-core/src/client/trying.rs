@@ -70,7 +70,10 @@ impl Inner {
         call: Option<Arc<CallScope>>,
     ) -> Result<Reply, Failed> {
         let Trying { underway, mut scope, target, begun } = trying;
-        let End { peer, condition, answered, request, result } = end;
+        let End { peer, condition, answered, rtt, request, result } = end;
+        if let Some(rtt) = rtt {
+            target.live.rtt.set(rtt);
+        }
         if !matches!(underway, Underway::Here(_)) && trial.requests.is_none() {
             trial.message = request.map(CallBytes::into_message);
         }

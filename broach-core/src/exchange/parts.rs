@@ -13,7 +13,7 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
 use crate::observe::{CallScope, TraceContext};
 use crate::peer::Peer;
-use crate::routing::Picker;
+use crate::routing::{Picker, Selection};
 use crate::status::{Attempt, Status};
 
 /// A call on its way from the caller to the handler.
@@ -28,6 +28,9 @@ pub struct Request {
     pub metadata: Metadata,
     /// The message or messages.
     pub body: Body,
+    /// What the call wishes of the node that it goes to; nothing on the side that serves it. A
+    /// layer of a channel may wish more, such as a key that it finds in the metadata.
+    pub selection: Selection,
     /// When the call must have ended; a unary call always has a deadline.
     pub(crate) deadline: Option<Deadline>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -63,6 +66,7 @@ impl Request {
             metadata: Metadata::new(),
             deadline: None,
             body,
+            selection: Selection::new(),
             clock,
             idempotent,
             retried: false,
@@ -118,6 +122,7 @@ impl Request {
             metadata: self.metadata.clone(),
             deadline: self.deadline,
             body: Body::Message(bytes),
+            selection: self.selection.clone(),
             clock: Arc::clone(&self.clock),
             idempotent: self.idempotent,
             retried: self.retried,

@@ -18,6 +18,7 @@
 //! [`config::Client`]: crate::config::Client
 //! [`config::Gossip`]: crate::config::Gossip
 
+pub mod balancing;
 pub mod calls;
 pub mod cluster;
 pub mod congestion;

@@ -265,8 +265,8 @@ impl Driver {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, peer, condition, request, result } => {
-                    let how = Ended { peer, condition, request: Some(request), result };
+                Event::Ended { ticket, peer, condition, rtt, request, result } => {
+                    let how = Ended { peer, condition, rtt, request: Some(request), result };
                     ended += usize::from(self.waiters.end(ticket, how, &mut self.streams));
                 }
                 Event::Call(call) => {

@@ -84,8 +84,8 @@ impl Streams {
                 Some(session)
             }
             Err(Failed { status, condition, bytes }) => {
-                let (request, result) = (Some(bytes), Err(status));
-                flow.end(Ended { peer: None, condition, request, result });
+                let request = Some(bytes);
+                flow.end(Ended { condition, request, ..Ended::without_reply(status) });
                 None
             }
         }

@@ -76,12 +76,13 @@ impl Session {
 
     pub(super) fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
         let peer = self.peer_node();
-        let condition = self.condition();
+        let (condition, rtt) = (self.condition(), self.link.measured_rtt());
         let events = ended.into_iter();
         shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
             condition,
+            rtt,
             request,
             result,
         }));

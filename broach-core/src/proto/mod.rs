@@ -81,6 +81,7 @@ mod unasked;
 mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -152,6 +153,8 @@ pub(crate) enum Event {
         peer: Option<Peer>,
         /// Whether other calls had better go elsewhere.
         condition: Condition,
+        /// How long the network takes to the node and back, smoothed, if it has been measured.
+        rtt: Option<Duration>,
         /// The bytes of its request, for another try: also a reply may be a refusal. Empty if the
         /// requests were a stream.
         request: CallBytes,

@@ -5,6 +5,7 @@
 
 mod adverts;
 mod bad_input;
+mod balancing;
 mod channel;
 mod costs;
 mod ended;
@@ -12,5 +13,6 @@ mod hostile;
 mod joining;
 mod lifecycle;
 mod membership;
+mod selecting;
 mod storms;
 mod wiring;
