@@ -118,7 +118,7 @@ async fn nobody_to_call_is_said_at_once() {
     let cluster = Cluster::of(World::new(5), 2).await;
     let begun = Instant::now();
     let other = NumbersClient::new(cluster.channel(1));
-    let error = other.sum(Default::default()).fan_out().each().await.unwrap_err();
+    let error = other.next(Default::default()).fan_out().each().await.unwrap_err();
     assert_eq!((error.status.code(), begun.elapsed()), (Code::Unavailable, millis(0)));
     assert!(error.to_string().contains("none advertises it"), "{error}");
     let strict = cluster.client(1).echo(echo(1)).version(">=2").fan_out().all().await;
