@@ -117,5 +117,6 @@
 //! ```
 //!
 //! A seed in which something is wrong is printed, and brings it back. `--cluster` runs whole nodes
-//! that crash, leave and are cut off, and `--tangle` whole nodes with hardly any memory, whose calls
-//! of all shapes get into each other's way: nobody may come to a standstill, and nothing may be left.
+//! that crash, leave and are cut off, and `--tangle` whole nodes with hardly any memory, whose
+//! calls of all shapes get into each other's way: nobody may come to a standstill, and nothing may
+//! be left.

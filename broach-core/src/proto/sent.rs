@@ -387,7 +387,8 @@ const LOST_KEPT: Duration = Duration::from_millis(200);
 /// More packets than this are not kept behind a lost one.
 const LOST_MAX: usize = 256;
 
-/// What gets through the narrowest path of IPv4, which carries 576 bytes with its headers and UDP's.
+/// What gets through the narrowest path of IPv4, which carries 576 bytes with its own headers and
+/// those of UDP.
 const SMALL_BYTES: usize = 576 - 28;
 
 /// So many larger datagrams are not lost one after the other by chance.
