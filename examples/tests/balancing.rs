@@ -45,7 +45,8 @@ fn each_picker_has_a_chart() {
 #[test]
 fn guests_are_known_unless_their_node_has_changed() {
     let text = output(env!("CARGO_BIN_EXE_shard-by-key"));
-    let known = text.lines().filter_map(|line| line.trim().strip_suffix(" % of the guests are known"));
+    let known =
+        text.lines().filter_map(|line| line.trim().strip_suffix(" % of the guests are known"));
     let known: Vec<f64> = known.map(|share| share.parse().unwrap()).collect();
     let [first, again, joined, left, last] = known[..] else { panic!("{text}") };
     assert_eq!((first, again, last), (0.0, 100.0, 100.0), "{text}");

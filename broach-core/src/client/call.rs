@@ -84,6 +84,7 @@ pub(super) struct Options {
     metadata: Metadata,
     idempotent: bool,
     pub(super) selection: Selection,
+    one_way: bool,
     inherit: Inherit,
     /// The first mistake made in setting the others; the call then fails with it.
     mistake: Option<MetadataError>,
@@ -181,6 +182,11 @@ impl<Req, Rep> Call<Req, Rep> {
         ResponseFuture { call: self }
     }
 
+    /// The call as one that ends as soon as its handler has begun.
+    pub(super) fn into_one_way(self) -> Self {
+        self.set(|options| options.one_way = true)
+    }
+
     pub(super) fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
         if let State::Idle(idle) = &mut self.state {
             change(&mut idle.options);
@@ -236,12 +242,17 @@ impl<Req, Rep> Idle<Req, Rep> {
             return Err(status.with_outcome(Outcome::NotExecuted));
         }
         let streams = method.shape() != Shape::Unary;
+        if streams && options.one_way {
+            let text = format!("{} streams, so it cannot be called one-way", method.full_name());
+            return Err(Status::invalid_argument(text).with_outcome(Outcome::NotExecuted));
+        }
         let (body, source) = encode(message);
         let mut request = Request::new(method, body, Arc::clone(channel.clock()));
         request.source = source;
         request.metadata = options.metadata;
         request.selection = options.selection;
         request.idempotent |= options.idempotent;
+        request.one_way = options.one_way;
         let inherited = match options.inherit {
             Inherit::Ambient => Context::current(),
             Inherit::From(cx) => Some(cx),

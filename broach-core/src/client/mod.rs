@@ -7,7 +7,9 @@ mod call;
 mod channel;
 mod in_process;
 mod lookup;
+mod one_way;
 mod remote;
+mod remote_call;
 mod reply;
 mod requests;
 mod selecting;
@@ -15,6 +17,7 @@ mod streaming;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod trying;
 mod underway;
 mod vacancy;
 
@@ -23,3 +26,4 @@ pub use builder::{ChannelBuilder, ConnectError};
 pub use call::{Call, Response, ResponseFuture};
 pub use channel::Channel;
 pub(crate) use channel::cluster;
+pub use one_way::OneWay;

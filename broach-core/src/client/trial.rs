@@ -30,6 +30,7 @@ pub(super) struct Trial {
     pub(super) deadline: Option<Deadline>,
     pub(super) idempotent: bool,
     pub(super) retried: bool,
+    one_way: bool,
     pub(super) picker: Option<Arc<dyn Picker>>,
     pub(super) selection: Selection,
     pub(super) attempts: Vec<Attempt>,
@@ -57,6 +58,7 @@ pub(super) enum Next {
 
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
+        let one_way = request.one_way;
         let Request { metadata, deadline, body, source, idempotent, retried, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
@@ -77,6 +79,7 @@ impl Trial {
             deadline,
             idempotent,
             retried,
+            one_way,
             picker: request.picker,
             selection: request.selection,
             attempts,
@@ -115,11 +118,12 @@ impl Trial {
         };
         let idempotent = if self.idempotent { Open::IDEMPOTENT } else { 0 };
         let retry = if self.is_retry() { Open::RETRY } else { 0 };
+        let one_way = if self.one_way { Open::ONE_WAY } else { 0 };
         let last = attempts_max <= self.counted + 1;
         Outbound {
             to: chosen.target.member.addr(),
             method: self.scope.method().id(),
-            flags: idempotent | retry,
+            flags: idempotent | retry | one_way,
             deadline: self.deadline.map(Deadline::time),
             streams: streams_of(self.scope.method().shape()),
             bytes,
@@ -139,6 +143,7 @@ impl Trial {
         request.deadline = self.deadline;
         request.idempotent = self.idempotent;
         request.retried = self.is_retry();
+        request.one_way = self.one_way;
         request.trace = trace;
         request
     }

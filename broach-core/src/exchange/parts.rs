@@ -36,6 +36,8 @@ pub struct Request {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) idempotent: bool,
     pub(crate) retried: bool,
+    /// The caller waits only until the handler has begun.
+    pub(crate) one_way: bool,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) origin: Option<Origin>,
     /// The call as the caller's node watches it; absent on the side that serves.
@@ -68,6 +70,7 @@ impl Request {
             clock,
             idempotent,
             retried: false,
+            one_way: false,
             trace: None,
             origin: None,
             scope: None,
@@ -123,6 +126,7 @@ impl Request {
             clock: Arc::clone(&self.clock),
             idempotent: self.idempotent,
             retried: self.retried,
+            one_way: self.one_way,
             trace: self.trace,
             origin: self.origin,
             scope: self.scope.clone(),

@@ -179,12 +179,23 @@
 //! other side is told, and its handler is dropped at the point where it waits. `select!`,
 //! `timeout` and the end of a task do the right thing thereby.
 //!
+//! # Calls whose reply nobody waits for
+//!
+//! [`Call::one_way`] ends as soon as a handler has begun, so within a round trip as a rule. Until
+//! then the call is sent again, refused and tried elsewhere like any other, so `Ok` says that it was
+//! not lost on the way. The handler then goes on by itself: it is not stopped when the caller goes
+//! away, but when the deadline passes or its node ends. A node that shuts down waits for it. Nobody
+//! is told what came of it, unless it was done without having to wait. At most
+//! [`one_way_calls_max`] of them are at work in a node.
+//!
 //! [`channel`]: crate::stream::channel
+//! [`one_way_calls_max`]: crate::config::Transport::one_way_calls_max
 //! [`stream_send_bytes`]: crate::config::Transport::stream_send_bytes
 //! [`stream_window_bytes`]: crate::config::Transport::stream_window_bytes
 //! [`Call`]: crate::Call
 //! [`Call::idempotent`]: crate::Call::idempotent
 //! [`Call::inherit`]: crate::Call::inherit
+//! [`Call::one_way`]: crate::Call::one_way
 //! [`Call::persistent_metadata`]: crate::Call::persistent_metadata
 //! [`Call::timeout`]: crate::Call::timeout
 //! [`Context`]: crate::Context

@@ -69,7 +69,7 @@ fn credit_is_given_as_the_guide_says() {
     says(format_args!("not used for {} does not count", short(grants::STALLED_AFTER)));
     assert_eq!((grants::AT_ONCE, grants::OLDEST_EVERY, pool::PASSED_MAX), (8, 16, 16));
     says(format_args!(
-        "up to {}; for a record",
+        "up to {}. For a record",
         kib(Transport::default().stream_window_bytes as u64)
     ));
 }

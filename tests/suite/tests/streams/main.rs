@@ -18,3 +18,4 @@ mod retries;
 mod shapes;
 mod shutdown;
 mod stage;
+mod tangles;
