@@ -83,8 +83,8 @@ pub(super) struct Options {
     timeout: Option<Duration>,
     metadata: Metadata,
     idempotent: bool,
-    pub(super) selection: Selection,
     one_way: bool,
+    pub(super) selection: Selection,
     inherit: Inherit,
     /// The first mistake made in setting the others; the call then fails with it.
     mistake: Option<MetadataError>,

@@ -166,8 +166,7 @@ async fn a_node_that_is_gone_or_another_by_now_is_not_called() {
     let mut cluster = versions(World::new(57), ["1.0.0", "1.0.0"]).await;
     let (client, gone) = (cluster.client(9), cluster.crash(2).await);
     let status = client.echo(echo(1)).node(World::addr(2)).timeout(secs(1)).await.unwrap_err();
-    // It is sent, because nobody has noticed yet, and nobody else will do.
-    assert_ne!(status.outcome(), Outcome::Executed, "{status:#}");
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     assert!(format!("{status:#}").contains(&World::addr(2).to_string()), "{status:#}");
     cluster.when(|| cluster.node(9).members().get(World::addr(2)).is_none()).await;
     let status = client.echo(echo(2)).node(World::addr(2)).timeout(secs(1)).await.unwrap_err();
