@@ -15,7 +15,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     pub(crate) fn new(nodes: usize) -> Self {
-        let took = Histogram::new(3).expect("three digits can be kept");
+        let took = Histogram::new_with_bounds(1, MICROS_MAX, 3).expect("the bounds are in order");
         Self { answered: vec![0; nodes], took }
     }
 
@@ -38,6 +38,9 @@ impl fmt::Display for Chart {
         write!(f, "  p50 {:.1} ms, p99 {:.1} ms", millis(0.5), millis(0.99))
     }
 }
+
+/// Longer than the timeout of a call nothing takes.
+const MICROS_MAX: u64 = 60_000_000;
 
 /// How long a bar for all calls is.
 const WIDTH: f64 = 60.0;

@@ -33,6 +33,8 @@ fn each_picker_has_a_chart() {
         let shares = shares(name);
         assert!((shares.iter().sum::<f64>() - 100.0).abs() < 0.5, "{name}: {shares:?}");
     }
+    let p50 = text.split("p50 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(2.0 <= p50.parse::<f64>().unwrap(), "no node takes less: {text}");
     // What does not depend on how fast the machine is.
     assert_eq!(shares("RoundRobin"), [20.0; 5]);
     let weighted = shares("WeightedRoundRobin");
