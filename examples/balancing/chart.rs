@@ -32,7 +32,8 @@ impl fmt::Display for Chart {
         for (number, &answered) in (1..).zip(&self.answered) {
             let share = answered as f64 / all;
             let bar = "█".repeat((share * WIDTH).round() as usize);
-            writeln!(f, "  {number} {:>5.1} % {bar}", 100.0 * share)?;
+            let line = format!("  {number} {:>5.1} % {bar}", 100.0 * share);
+            writeln!(f, "{}", line.trim_end())?;
         }
         let millis = |part| self.took.value_at_quantile(part) as f64 / 1_000.0;
         write!(f, "  p50 {:.1} ms, p99 {:.1} ms", millis(0.5), millis(0.99))
