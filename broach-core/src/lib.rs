@@ -97,7 +97,10 @@ mod wire;
 
 pub use advert::{AdvertError, Location, OfferedService};
 pub use async_trait::async_trait;
-pub use client::{Call, Channel, ChannelBuilder, ConnectError, OneWay, Response, ResponseFuture};
+pub use client::{
+    Answer, Answers, Call, Channel, ChannelBuilder, ConnectError, FanOut, FanOutError, OneWay,
+    Response, ResponseFuture,
+};
 pub use code::{Code, Outcome};
 pub use exchange::{Body, Context, Messages, Receiver, Reply, Request, RequestStream, Sender};
 /// Streams that are fed by hand.

@@ -26,7 +26,7 @@ use crate::method::{Method, MethodSpec};
 use crate::net::{Handle, TokioClock};
 use crate::observe::{Counters, Held, Observe};
 use crate::rng::Rng;
-use crate::routing::{ByKey, Directory, Picker, PowerOfTwoChoices, Selection};
+use crate::routing::{ByKey, Directory, NodeId, Picker, PowerOfTwoChoices, Selection};
 use crate::status::Status;
 
 /// What a client calls through: where calls go and by which rules. Cheap to clone; clones share
@@ -57,6 +57,13 @@ pub(super) trait Transport: fmt::Debug + Send + Sync {
 
     /// Whether a call through here ends by its deadline without help.
     fn keeps_deadline(&self) -> bool;
+
+    /// The nodes that a service can be called at, of those that are what is wished.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with what is known.
+    fn nodes(&self, service: &str, selection: &Selection) -> Result<Vec<NodeId>, Status>;
 }
 
 impl Channel {
@@ -232,7 +239,8 @@ impl Channel {
         // A picker of this channel is inside: calls come through here again.
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self.clone()), into_status);
-        let transport = Arc::new(Layered(BoxCloneSyncService::new(service)));
+        let (service, inside) = (BoxCloneSyncService::new(service), self.clone());
+        let transport = Arc::new(Layered { service, inside });
         Self::new(transport, config.clone(), observe.clone(), target.clone())
     }
 
@@ -280,6 +288,22 @@ impl Channel {
             return call;
         }
         async move { within_deadline(&*clock, deadline, call).await }.boxed()
+    }
+
+    /// The nodes that a service can be called at, of those that are what is wished.
+    pub(super) fn nodes(
+        &self,
+        service: &str,
+        selection: &Selection,
+    ) -> Result<Vec<NodeId>, Status> {
+        let selection = selection.or(&self.0.selection);
+        match selection.mistake() {
+            None => self.0.transport.nodes(service, &selection),
+            Some(mistake) => {
+                let status = Status::invalid_argument(mistake.to_owned());
+                Err(status.with_outcome(Outcome::NotExecuted))
+            }
+        }
     }
 
     pub(super) fn config(&self) -> &config::Client {
@@ -339,17 +363,24 @@ pub(crate) fn cluster(
 
 /// A transport that is another one inside a user's layer.
 #[derive(Debug)]
-struct Layered(BoxCloneSyncService<Request, Reply, Status>);
+struct Layered {
+    service: BoxCloneSyncService<Request, Reply, Status>,
+    inside: Channel,
+}
 
 impl Transport for Layered {
     fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         // A layer may put something else in place of the body.
         request.source = None;
-        self.0.clone().oneshot(request).boxed()
+        self.service.clone().oneshot(request).boxed()
     }
 
     fn keeps_deadline(&self) -> bool {
         false
+    }
+
+    fn nodes(&self, service: &str, selection: &Selection) -> Result<Vec<NodeId>, Status> {
+        self.inside.nodes(service, selection)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::exchange::{
     Body, Dispatch, Inbound, Messages, Pump, Reply, Request, code_of, passage, unimplemented,
 };
 use crate::net::Task;
+use crate::routing::{NodeId, Selection};
 use crate::status::{Attempt, Status};
 
 /// Hands calls to one service of this process. There is nothing to lose on the way, so there is
@@ -86,6 +87,10 @@ impl Transport for InProcess {
 
     fn keeps_deadline(&self) -> bool {
         true
+    }
+
+    fn nodes(&self, _: &str, _: &Selection) -> Result<Vec<NodeId>, Status> {
+        Ok(vec![NodeId::ANY])
     }
 }
 

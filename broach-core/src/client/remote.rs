@@ -18,7 +18,7 @@ use crate::deadline::Time;
 use crate::exchange::{Body, Local, Reply, Request, streams_of};
 use crate::net::Handle;
 use crate::rng::Rng;
-use crate::routing::{Choice, Dice, Directory, Picker, Picking};
+use crate::routing::{Choice, Dice, Directory, NodeId, Picker, Picking, Selection};
 use crate::status::Status;
 
 /// Makes calls to the nodes of a directory.
@@ -86,6 +86,10 @@ impl Transport for Remote {
 
     fn keeps_deadline(&self) -> bool {
         true
+    }
+
+    fn nodes(&self, service: &str, selection: &Selection) -> Result<Vec<NodeId>, Status> {
+        self.0.directory.nodes(service, selection)
     }
 }
 

@@ -121,7 +121,7 @@ impl RemoteCall {
             Choice::Nobody { version } => {
                 if waits.is_none() {
                     let max = inner.config.calls_waiting_max;
-                    if max == 0 {
+                    if max == 0 || trial.pinned {
                         return Err(inner.nobody(trial));
                     }
                     *waits = Some(WaitingPlace::take(&inner.waiting, max)?);

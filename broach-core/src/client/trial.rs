@@ -31,6 +31,7 @@ pub(super) struct Trial {
     pub(super) idempotent: bool,
     pub(super) retried: bool,
     one_way: bool,
+    pub(super) pinned: bool,
     pub(super) picker: Option<Arc<dyn Picker>>,
     pub(super) selection: Selection,
     pub(super) attempts: Vec<Attempt>,
@@ -58,7 +59,7 @@ pub(super) enum Next {
 
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
-        let one_way = request.one_way;
+        let (one_way, pinned) = (request.one_way, request.pinned);
         let Request { metadata, deadline, body, source, idempotent, retried, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
@@ -80,6 +81,7 @@ impl Trial {
             idempotent,
             retried,
             one_way,
+            pinned,
             picker: request.picker,
             selection: request.selection,
             attempts,

@@ -92,8 +92,9 @@ pub struct Transport {
     pub stream_send_bytes: usize,
     /// Bytes of a stream that the receiving side lets be under way or unread; the sending side
     /// waits for the rest. It begins with 32 KiB, or less if there are many sessions, and goes up
-    /// to this as long as what comes is read. A record that is larger is let through all the same.
-    /// Default: 256 KiB.
+    /// to this as long as what comes is read. A record that is larger is let through once its
+    /// reader waits for it, or before if there is room: the [guide](crate::guide::credit) says
+    /// more. Default: 256 KiB.
     pub stream_window_bytes: usize,
     /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,

@@ -38,6 +38,8 @@ pub struct Request {
     pub(crate) retried: bool,
     /// The caller waits only until the handler has begun.
     pub(crate) one_way: bool,
+    /// It is for one node, and does not wait if that is gone.
+    pub(crate) pinned: bool,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) origin: Option<Origin>,
     /// The call as the caller's node watches it; absent on the side that serves.
@@ -71,6 +73,7 @@ impl Request {
             idempotent,
             retried: false,
             one_way: false,
+            pinned: false,
             trace: None,
             origin: None,
             scope: None,
@@ -127,6 +130,7 @@ impl Request {
             idempotent: self.idempotent,
             retried: self.retried,
             one_way: self.one_way,
+            pinned: self.pinned,
             trace: self.trace,
             origin: self.origin,
             scope: self.scope.clone(),

@@ -128,4 +128,4 @@ pub(super) const ALLOWANCE_MIN: u64 = 1024;
 pub(super) const UNFINISHED_MAX: usize = 8 << 20;
 
 /// So much is reckoned for a reply that is not known yet.
-const REPLY_BYTES: usize = 4096;
+pub(super) const REPLY_BYTES: usize = 4096;

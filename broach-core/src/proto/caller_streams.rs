@@ -173,7 +173,9 @@ impl Caller {
             return Answered::EXCESS;
         }
         let purse = &mut Purse { pool: &mut self.pool, budget };
-        if !replies.is_open() {
+        // What is whole needs no window: a refusal, for one.
+        let whole = offset == 0 && fin;
+        if !replies.is_open() && !whole {
             // It tells the other side that this stream takes up nothing any more of what may be
             // sent unasked, even if it is no more than that.
             self.credits.insert(id);

@@ -107,7 +107,7 @@ impl PathMtu {
         }
         let most = self.top.min(self.peer_max);
         let mut rungs = LADDER.into_iter().filter(|&rung| self.carried < rung && rung <= most);
-        if self.leaps { rungs.last() } else { rungs.next() }
+        if self.leaps { rungs.next_back() } else { rungs.next() }
     }
 
     /// The number of the probe that is in flight.

@@ -9,7 +9,7 @@ use crate::deadline::Time;
 use crate::routing::list::List;
 use crate::routing::target::{InFlight, Target};
 use crate::routing::wishes::Wishes;
-use crate::routing::{Candidates, Directory, Members, Picker, Picking, Selection, Source};
+use crate::routing::{Candidates, Directory, Members, NodeId, Picker, Picking, Selection, Source};
 use crate::status::Status;
 
 /// The node that an attempt goes to.
@@ -61,6 +61,35 @@ impl Directory {
             choose_carefully(now, picker, picking, list, tried)?
         };
         Ok(chosen.map_or(Choice::Nobody { version: members.version() }, Choice::Chosen))
+    }
+
+    /// All nodes that offer a service, are what is wished, and are not about to leave; whether they
+    /// are well or not.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with what is known, or something is wished that nobody can know.
+    pub(crate) fn nodes(
+        &self,
+        service: &str,
+        selection: &Selection,
+    ) -> Result<Vec<NodeId>, Status> {
+        let members = self.look();
+        let list = members.candidates(service);
+        if let Some(wishes) = selection.wishes() {
+            self.check(wishes)?;
+        }
+        let admitted = |target: &&Arc<Target>| {
+            let admits = |wishes: &Arc<Wishes>| wishes.admit(&target.member, service);
+            !target.is_leaving() && selection.wishes().is_none_or(admits)
+        };
+        let nodes = list.targets.iter().filter(admitted).map(|target| target.member.id());
+        let nodes: Vec<NodeId> = nodes.collect();
+        if nodes.is_empty() {
+            let text = self.explain(service, selection);
+            return Err(Status::unavailable(text).with_outcome(Outcome::NotExecuted));
+        }
+        Ok(nodes)
     }
 
     /// Refuses wishes that none of the nodes of such a directory can fulfil.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::advert::{Advert, Location, OfferedService};
 use crate::ids::Instance;
+use crate::routing::NodeId;
 
 /// A node of the cluster, as this node knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +45,11 @@ pub enum MemberState {
 }
 
 impl Member {
+    /// This life of it, at its address.
+    pub(crate) const fn id(&self) -> NodeId {
+        NodeId { addr: Some(self.addr), instance: self.instance }
+    }
+
     /// The address by which all others know it.
     pub const fn addr(&self) -> SocketAddr {
         self.addr

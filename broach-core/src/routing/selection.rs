@@ -149,6 +149,19 @@ impl Key {
 }
 
 impl NodeId {
+    /// Whoever it is.
+    pub(crate) const ANY: Self = Self { addr: None, instance: None };
+
+    /// The address, if it says which.
+    pub const fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
+    /// The life of a node, if it says which.
+    pub const fn instance(&self) -> Option<Instance> {
+        self.instance
+    }
+
     /// Whether it is this one.
     pub(super) fn is(&self, member: &Member) -> bool {
         self.addr.is_none_or(|addr| addr == member.addr)

@@ -8,8 +8,9 @@ use super::path::{Link, Path};
 use super::records::{message, metadata};
 use crate::code::{Code, Outcome};
 use crate::config::Transport;
-use crate::proto::{StreamKey, Streams};
+use crate::proto::{CallBytes, StreamKey, Streams};
 use crate::rng::Rng;
+use crate::status::Status;
 
 const BOTH: Streams = Streams { requests: true, replies: true };
 
@@ -165,6 +166,33 @@ fn a_record_that_nobody_reads_keeps_nobody_else_waiting() {
     pair.echoes = true;
     pair.advance(1_000 * MS);
     assert!(pair.is_answered(large));
+}
+
+#[test]
+fn a_refusal_is_heard_where_there_is_no_room_for_a_window() {
+    let (small, large) = (tight(1 << 20), Transport::default());
+    let mut pair = Pair::with(small, large);
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let streams: Vec<_> = (0..3).map(|_| pair.stream(BOTH, metadata())).collect();
+    pair.drive();
+    for _ in &streams {
+        let served = pair.served();
+        pair.server.endpoint.send(served, metadata().into(), false);
+    }
+    pair.drive();
+    let [refused, told] = [0; 2].map(|_| pair.stream(BOTH, metadata()));
+    pair.drive();
+    let StreamKey::Served(serving) = pair.served() else { unreachable!() };
+    pair.server.endpoint.reply(serving, CallBytes::status(&Status::not_found("nowhere")));
+    let served = pair.served();
+    pair.server.endpoint.send(served, metadata().into(), false);
+    pair.drive();
+    let StreamKey::Made { ticket, .. } = refused else { unreachable!() };
+    assert_eq!(pair.ended(ticket).as_ref().unwrap(), "", "its status has come as a record");
+    let StreamKey::Made { ticket, .. } = told else { unreachable!() };
+    assert_eq!(pair.failed(ticket), (Code::ResourceExhausted, Outcome::Unknown));
 }
 
 #[test]

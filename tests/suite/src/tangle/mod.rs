@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use crate::dice::Dice;
-use crate::{Probe, World, millis, secs, transport};
+use crate::{Probe, World, faults, millis, secs, transport};
 use ends::Neighbours;
 use plan::Plan;
 
@@ -37,8 +37,8 @@ pub struct Tangle {
     pub within: Duration,
     /// What the network does.
     pub faults: Faults,
-    /// What it does later: from when on.
-    pub later: Option<(Duration, Faults)>,
+    /// What it does later, and after how long.
+    pub later: Vec<(Duration, Faults)>,
     /// The transport of all nodes.
     pub config: config::Transport,
 }
@@ -70,21 +70,21 @@ impl Tangle {
     /// Everything is drawn from the seed; each kind of fault is left out in some seeds.
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(!seed);
-        let faults = draw_faults(&mut dice);
-        let later = dice.chance(0.5).then(|| {
-            let worse = match dice.below(3) {
-                // Nothing gets through for a while, but not for so long that nodes are given up.
-                0 => Faults::default(),
-                _ => draw_faults(&mut dice),
-            };
-            (millis(dice.below(2_000)), worse)
-        });
+        let mut later = Vec::new();
+        if dice.chance(0.3) {
+            later.push((millis(dice.below(2_000)), draw_faults(&mut dice)));
+        }
+        if dice.chance(0.3) {
+            // Not for so long that nodes are given up.
+            later.push((millis(dice.below(2_000)), faults(|faults| faults.loss = 1.0)));
+            later.push((millis(dice.below(3_000)), draw_faults(&mut dice)));
+        }
         Self {
             seed,
             nodes: 2 + dice.below(3) as u8,
             calls: 6 + dice.below(24),
             within: millis(dice.below(2_000)),
-            faults,
+            faults: draw_faults(&mut dice),
             later,
             config: draw_config(&mut dice),
         }
@@ -138,7 +138,7 @@ impl Tangle {
                 caller.make(plan, to as u8).await;
             });
         }
-        if let Some((after, faults)) = self.later {
+        for (after, faults) in self.later {
             tokio::time::sleep(after).await;
             world.network.set_faults(faults);
         }

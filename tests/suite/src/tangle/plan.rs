@@ -102,7 +102,8 @@ impl Flow {
         let pause = if dice.chance(0.5) { Duration::ZERO } else { millis(1 + dice.below(60)) };
         // Most are all small, and some all large.
         let bytes_max = [200, 2_000, bytes_max, bytes_max][dice.below(4) as usize].min(bytes_max);
-        Self { key: dice.next_u64(), messages: dice.below(14), bytes_max, pause, habit }
+        let most = if bytes_max <= 2_000 { 100 } else { 14 };
+        Self { key: dice.next_u64(), messages: dice.below(most), bytes_max, pause, habit }
     }
 
     /// A message: every magnitude is as likely as every other, and some are as large as may be.

@@ -9,6 +9,7 @@ mod balancing;
 mod channel;
 mod costs;
 mod ended;
+mod fan_out;
 mod hostile;
 mod joining;
 mod lifecycle;

@@ -14,6 +14,7 @@ mod lossy;
 mod lost;
 mod model;
 mod observing;
+mod paths;
 mod retries;
 mod shapes;
 mod shutdown;
