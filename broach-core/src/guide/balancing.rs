@@ -108,25 +108,48 @@
 //!
 //! # Figures
 //!
-//! Shares of 100,000 calls, in the tests of this crate (`routing::tests`) and of
-//! `tests/suite/tests/cluster/balancing.rs`: of five equal nodes, and of six after one has joined
-//! and its slow start is over, each gets its share to
+//! How far a node is from its share of 100,000 calls at the most: of five equal nodes, and of six
+//! after one has joined and its slow start is over, in calls that are made one after the other; and
+//! of five that answer steadily or now and then late, up to 512 calls at once
+//! (`cargo test -p broach-core --lib routing::tests -- --nocapture` prints both):
 //!
-//! SHARES
+//! | picker | one by one | after a join | many at once |
+//! |---|---|---|---|
+//! | [`PowerOfTwoChoices`] | 1.1 % | 0.6 % | 4.1 % |
+//! | [`RoundRobin`], [`WeightedRoundRobin`] | 0.0 % | 0.0 % | 0.0 % |
+//! | [`Random`] | 0.3 % | 1.0 % | 0.3 % |
+//! | [`LeastInFlight`] | 0.9 % | 0.5 % | 6.2 %; 11 % where single calls take 2 s |
 //!
-//! Keys that move when a node joins N others, as parts of 1/(N+1), of 100,000 keys: MOVED. None
-//! moves to any other node.
+//! Keys that move when a node joins N others, of 100,000: 0.99 to 1.03 times 1/(N+1) of them, for N
+//! from 1 to 50, and all of them to that node.
+//!
+//! What a node gets that has joined four others, beside what each of them gets, second after
+//! second: 9 %, 26 %, 46 %, 69 %, 88 %, 100 %.
 //!
 //! What choosing costs, for each attempt and all included, in nanoseconds on a shared virtual
 //! machine (`cargo test --release -p broach-core --lib costs -- --ignored --nocapture`):
 //!
-//! COSTS
+//! | nodes | 5 | 20 | 100 | 1000 |
+//! |---|---|---|---|---|
+//! | [`PowerOfTwoChoices`] | 73 | 73 | 74 | 80 |
+//! | [`Random`] | 66 | 66 | 66 | 66 |
+//! | [`RoundRobin`] | 91 | 92 | 91 | 92 |
+//! | [`ConsistentHash`], nothing under way | 71 | 87 | 202 | 1711 |
+//! | [`Sticky`] | 105 | 105 | 105 | 127 |
+//! | [`Nearest`] | 100 | 113 | 160 | 582 |
+//! | [`ZoneFirst`] | 137 | 252 | 557 | 4477 |
+//! | [`WeightedRoundRobin`] | 112 | 179 | 565 | 5845 |
+//! | [`LeastInFlight`] | 92 | 174 | 572 | 5471 |
+//! | [`NetworkQuality`] | 101 | 216 | 779 | 7683 |
+//! | wishes of a channel, then [`Random`] | 104 | 102 | 113 | 100 |
+//! | one node by its address | 313 | 325 | 541 | 3692 |
+//! | [`Random`] while one node is silent | 98 | 157 | 714 | 6098 |
 //!
 //! A call over loopback takes some twenty thousand. Rendezvous hashing was chosen over a ring of
-//! hashes with these figures in view: a ring with 100 points for each node is searched in RING ns,
-//! but it has to be made whenever the candidates change, which takes MADE us, also when a node is
-//! only silent for a moment; a node's share of a ring of that size is off by 10 % (one standard
-//! deviation), and of the keys of a node that goes all go to few others.
+//! hashes with these figures in view: a ring with 100 points for each node is searched in 11 to
+//! 61 ns, but it has to be made whenever the candidates change, also when a node is only silent for
+//! a moment: that takes 16 us for 5 nodes and 250 us for 100. And a node's share of such a ring is
+//! off by 10 % (one standard deviation), where that of merits is off by as little as draws are.
 //!
 //! [`Call::key`]: crate::Call::key
 //! [`Candidates::pick_among`]: crate::picker::Candidates::pick_among
