@@ -136,12 +136,13 @@
 //!
 //! # Which node is called
 //!
-//! Of the nodes that offer the service, a [`Picker`](crate::picker::Picker) chooses among those
+//! Of the nodes that offer the service and are what the call wishes
+//! ([`balancing`](super::balancing)), a [`Picker`](crate::picker::Picker) chooses among those
 //! that are alive, answer, and are not about to leave; if there are none, among those that are
 //! silent or suspected to be dead; and if there are none, among those that are about to leave.
 //! Among equals, nodes of weight 0 come last. One round of attempts goes to no node twice.
 //!
-//! If nobody is known who offers the service, the call waits until its deadline for somebody to
+//! If nobody is known who offers the service and is what is wished, the call waits until its deadline for somebody to
 //! turn up, and then fails with `UNAVAILABLE`, as `NotExecuted`, and tells what is known of the
 //! members. At most `client.calls_waiting_max` calls of a channel wait so.
 //!
