@@ -26,11 +26,18 @@ pub(crate) fn naming(
 ) -> Problem {
     let places = problem.places.iter();
     let marks = places.filter_map(|place| {
-        let text = texts.get(&place.file)?;
+        let text = texts.get(&place.file).filter(|text| !text.source.is_empty())?;
         let offset = |at: broach_codegen::Position| text.offset(at.line, at.column);
         Some(Mark::new(text, offset(place.start)..offset(place.end), &*place.label))
     });
-    Problem { marks: marks.collect(), message: problem.message, help: Some(problem.help) }
+    let marks: Vec<Mark> = marks.collect();
+    let mut message = problem.message;
+    if let (Some(place), true) = (problem.places.first(), marks.is_empty()) {
+        // Known by its descriptor only.
+        let (line, column) = (place.start.line + 1, place.start.column + 1);
+        message = format!("{}:{line}:{column}: {message}", place.file);
+    }
+    Problem { marks, message, help: Some(problem.help) }
 }
 
 fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
@@ -38,6 +45,12 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
     let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
     if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
         message = format!("{message}: {cause}");
+    }
+    let help = diagnostic.help().map(|help| help.to_string());
+    if text.source.is_empty() && !message.contains("end of file") {
+        // Known by its descriptor only.
+        let message = format!("{}: {message}", text.path);
+        return Problem { message, marks: Vec::new(), help };
     }
     let labels = diagnostic.labels().into_iter().flatten();
     let mut marks: Vec<Mark> = labels
@@ -50,7 +63,6 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
     if marks.is_empty() {
         marks.push(unmarked(&message, text));
     }
-    let help = diagnostic.help().map(|help| help.to_string());
     Problem {
         help: help.or_else(|| missing_import(&message)).or_else(|| no_syntax(&message, text)),
         message,

@@ -85,7 +85,9 @@
 
 mod aliases;
 mod comments;
+mod compile;
 mod config;
+mod descriptors;
 mod diagnostic;
 mod error;
 mod generate;
@@ -99,7 +101,7 @@ use std::path::Path;
 
 pub use config::Config;
 pub use error::Error;
-pub use prost_build;
+pub use {prost_build, prost_types};
 
 /// Compiles these files, and those they import, for `broach_core::include_protos!()`.
 ///

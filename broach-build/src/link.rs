@@ -6,14 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost_types::FileDescriptorProto;
 use protox::prost_reflect::DescriptorPool;
 
+use crate::descriptors::Descriptors;
 use crate::diagnostic;
 use crate::error::Problem;
 use crate::read::Source;
 
+/// What linking gives.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// The files that are right, completed, imports first.
+    pub(crate) files: Vec<FileDescriptorProto>,
+    /// What is wrong with the others.
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) descriptors: Descriptors,
+}
+
 /// Checks the files, which come after those that they import, and completes their descriptors.
 ///
 /// A file that imports a faulty one is left out: what it lacks would only be told again.
-pub(crate) fn link(sources: &[Source]) -> (Vec<FileDescriptorProto>, Vec<Problem>) {
+pub(crate) fn link(sources: &[Source]) -> Linked {
     let mut pool = DescriptorPool::new();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     let mut passed_on = PassedOn::new();
@@ -44,7 +55,12 @@ pub(crate) fn link(sources: &[Source]) -> (Vec<FileDescriptorProto>, Vec<Problem
             }
         }
     }
-    (files, problems)
+    let raw = sources.iter().filter_map(|source| {
+        let name = source.descriptor.name().to_owned();
+        Some((name, source.raw.clone()?))
+    });
+    let descriptors = Descriptors::new(pool, &files, raw.collect());
+    Linked { files, problems, descriptors }
 }
 
 /// What each file passes on to those that import it, over any number of public imports.

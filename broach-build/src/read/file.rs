@@ -19,7 +19,7 @@ pub(super) fn parse(
 ) -> Result<(Arc<Text>, FileDescriptorProto), Vec<Problem>> {
     let text = Arc::new(read(path).map_err(|problem| vec![problem])?);
     if let Some(range) = edition(&text.source) {
-        let problem = Problem::new("editions are not supported yet")
+        let problem = Problem::new(EDITIONS)
             .at(&text, range, "found here")
             .help("write `syntax = \"proto3\";` (or \"proto2\") in place of this line");
         return Err(vec![problem]);
@@ -44,7 +44,7 @@ pub(super) fn import_range(
 }
 
 /// How a path is shown: relative to where the build script runs, if it is below.
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(path);
     let path = path.strip_prefix(".").unwrap_or(path);
@@ -82,7 +82,7 @@ fn read(path: &Path) -> Result<Text, Problem> {
 }
 
 /// What to say of a file that cannot be read.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let shown = shown(path);
     if path.is_dir() {
         return Problem::new(format!("{shown} is a directory"))
@@ -132,6 +132,9 @@ fn edition(source: &str) -> Option<Range<usize>> {
     let end = value.find([';', '\n']).map_or(source.len(), |at| source.len() - value.len() + at);
     Some(start..end)
 }
+
+/// What is said of a file that does not use proto2 or proto3.
+pub(super) const EDITIONS: &str = "editions are not supported yet";
 
 /// How many names of files are offered in place of one that does not exist.
 const NAMES_MAX: usize = 5;
