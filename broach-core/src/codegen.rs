@@ -5,12 +5,13 @@ pub use futures::Stream;
 pub use prost;
 pub use prost_types;
 
+pub use super::file_descriptor_set;
 pub use crate::client::{Call, Channel};
-use crate::exchange::unimplemented;
 pub use crate::exchange::{Context, Dispatch, Handling, Inbound, Receiver, RequestStream, Sender};
-pub use crate::file_descriptor_set;
 pub use crate::method::{Idempotency, MethodSpec, ServiceSpec, Shape};
 pub use crate::status::Status;
+
+use crate::exchange::unimplemented;
 
 /// A method with one request and one reply.
 pub const fn unary(full_name: &'static str, id: u64) -> MethodSpec {

@@ -1,7 +1,7 @@
 //! Lines of Rust, broken where rustfmt would break them.
 //!
-//! What is generated here is of few forms, so that it can be written formatted as it is. A formatter
-//! for all of Rust knows nothing of what matters in it, and takes half as many lines again.
+//! What is generated here has few forms, so it can be written formatted as it is. A formatter for
+//! all of Rust that fits into a build script takes half as many lines again.
 
 /// A list in brackets on one line if that fits, or with each item on a line of its own: the
 /// parameters of a function or the arguments of a call.
