@@ -6,15 +6,19 @@ use std::iter;
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use protox::prost_reflect::DescriptorPool;
 
 use crate::error::{Mark, Problem, Text};
+use crate::hints::{self, Known};
 
 /// All that a diagnostic says of one file, itself and those that come with it, from top to bottom.
-pub(crate) fn problems(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Vec<Problem> {
+pub(crate) fn problems(
+    diagnostic: &dyn Diagnostic,
+    text: &Arc<Text>,
+    known: &Known,
+) -> Vec<Problem> {
     let related = diagnostic.related().into_iter().flatten();
     let diagnostics = iter::once(diagnostic).chain(related);
-    let mut problems: Vec<Problem> = diagnostics.map(|one| problem(one, text)).collect();
+    let mut problems: Vec<Problem> = diagnostics.map(|one| problem(one, text, known)).collect();
     problems.sort_by_key(|problem| problem.marks.first().map(|mark| mark.range.start));
     problems
 }
@@ -40,7 +44,7 @@ pub(crate) fn naming(
     Problem { marks, message, help: Some(problem.help) }
 }
 
-fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
+fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>, known: &Known) -> Problem {
     let mut message = diagnostic.to_string();
     let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
     if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
@@ -63,11 +67,8 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
     if marks.is_empty() {
         marks.push(unmarked(&message, text));
     }
-    Problem {
-        help: help.or_else(|| missing_import(&message)).or_else(|| no_syntax(&message, text)),
-        message,
-        marks,
-    }
+    let help = help.or_else(|| hints::hint(&message, text, known));
+    Problem { message, marks, help }
 }
 
 /// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
@@ -88,21 +89,6 @@ fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
         Some(range) => Mark::new(text, range, "found here"),
         None => Mark::new(text, 0..0, ""),
     }
-}
-
-/// What is missing if a file is read as proto2 because it does not say what it is.
-fn no_syntax(message: &str, text: &Text) -> Option<String> {
-    let is_it = message.contains("proto2") && !text.source.contains("syntax");
-    is_it
-        .then(|| "write `syntax = \"proto3\";` in the first line: without, it is proto2".to_owned())
-}
-
-/// What to import for a type that comes with Protobuf.
-fn missing_import(message: &str) -> Option<String> {
-    let name = message.strip_prefix("name '")?.strip_suffix("' is not defined")?;
-    let message = DescriptorPool::global().get_message_by_name(name)?;
-    let file = message.parent_file();
-    Some(format!("add `import \"{}\";`", file.name()))
 }
 
 /// Where to look first: at the mistake, then at what it has to do with.

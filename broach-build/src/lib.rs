@@ -91,10 +91,12 @@ mod descriptors;
 mod diagnostic;
 mod error;
 mod generate;
+mod hints;
 mod link;
 mod output;
 mod read;
 mod report;
+mod rules;
 mod tree;
 
 use std::path::Path;

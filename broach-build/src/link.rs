@@ -9,7 +9,9 @@ use protox::prost_reflect::DescriptorPool;
 use crate::descriptors::Descriptors;
 use crate::diagnostic;
 use crate::error::Problem;
+use crate::hints::Known;
 use crate::read::Source;
+use crate::rules;
 
 /// What linking gives.
 #[derive(Debug)]
@@ -29,7 +31,9 @@ pub(crate) fn link(sources: &[Source]) -> Linked {
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     let mut passed_on = PassedOn::new();
     let (mut files, mut problems) = (Vec::new(), Vec::new());
+    let known = Known::new(sources.iter().map(|source| &source.descriptor));
     for source in sources {
+        problems.extend(rules::check(&source.descriptor, &source.text));
         let mut descriptor = source.descriptor.clone();
         let name = source.descriptor.name();
         let mut imports = descriptor.dependency.iter();
@@ -51,7 +55,7 @@ pub(crate) fn link(sources: &[Source]) -> Linked {
             Err(error) => {
                 failed.insert(name);
                 let error = error.with_source_code(&in_ascii(&source.text.source));
-                problems.extend(diagnostic::problems(&error, &source.text));
+                problems.extend(diagnostic::problems(&error, &source.text, &known));
             }
         }
     }

@@ -11,6 +11,7 @@ use protox::file::File;
 
 use crate::diagnostic;
 use crate::error::{Problem, Text};
+use crate::hints::Known;
 
 /// Reads and parses a file that is imported as `name`.
 pub(super) fn parse(
@@ -26,7 +27,7 @@ pub(super) fn parse(
     }
     match File::from_source(name, &text.source) {
         Ok(file) => Ok((text, file.into())),
-        Err(error) => Err(diagnostic::problems(&error, &text)),
+        Err(error) => Err(diagnostic::problems(&error, &text, &Known::default())),
     }
 }
 
