@@ -46,11 +46,15 @@ pub(crate) fn naming(
 
 fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>, known: &Known) -> Problem {
     let mut message = diagnostic.to_string();
+    let help = diagnostic.help().map(|help| help.to_string());
+    if help.as_ref().is_some_and(|help| help.starts_with("imports may not contain")) {
+        // The parser calls it a group's name.
+        message = "an import is no path from the file it is in".to_owned();
+    }
     let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
     if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
         message = format!("{message}: {cause}");
     }
-    let help = diagnostic.help().map(|help| help.to_string());
     if text.source.is_empty() && !message.contains("end of file") {
         // Known by its descriptor only.
         let message = format!("{}: {message}", text.path);

@@ -126,16 +126,26 @@ impl Reader {
 
     /// Reads one of the files that come with Protobuf.
     ///
-    /// These are always our own: a copy among the user's files may be newer than the parser, and
-    /// what it declares comes from prost anyway.
+    /// These are our own: a copy among the user's files may be newer than the parser, and what it
+    /// declares comes from prost anyway. Only the file that declares options is read from the
+    /// user's if we can, as others may use options that ours does not have yet.
     fn google(&mut self, name: &str) -> Option<Known> {
         let key = Key::Google(name.to_owned());
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
         }
+        if name == OPTIONS && self.has_readable(name) {
+            return None;
+        }
         let file = self.google.open_file(name).ok()?;
         let text = Arc::new(Text { path: name.to_owned(), source: String::new() });
         Some(self.imports(key, text, file.into()))
+    }
+
+    /// Whether the user has such a file, and the parser understands it.
+    fn has_readable(&self, name: &str) -> bool {
+        let found = self.includes.find(name).ok().flatten();
+        found.is_some_and(|found| file::parse(&found.path, name).is_ok())
     }
 
     /// Reads what a file imports, and then adds the file.
@@ -203,3 +213,6 @@ impl Reader {
         known
     }
 }
+
+/// The file that declares all options.
+const OPTIONS: &str = "google/protobuf/descriptor.proto";
