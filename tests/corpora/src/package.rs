@@ -20,7 +20,7 @@ pub(crate) fn write(
     sample: Option<usize>,
 ) -> io::Result<bool> {
     let files = match list {
-        Some(list) => listed(corpora, &fs::read_to_string(list)?),
+        Some(list) => listed(corpora, &fs::read_to_string(list)?)?,
         None => corpora.iter().flat_map(|corpus| &corpus.files).collect(),
     };
     let files = spread(files, sample);
@@ -40,34 +40,32 @@ pub(crate) fn write(
             }
         }
     }
-    fs::write(out.join("src/main.rs"), main_rs(&modules))?;
+    fs::write(out.join("src/lib.rs"), lib_rs(&modules))?;
+    fs::write(out.join("src/main.rs"), include_str!("package/main_rs.txt"))?;
     fs::write(out.join("Cargo.toml"), manifest())?;
     let types: usize = modules.iter().map(|module| module.messages.len()).sum();
     println!("{} files with {types} messages, and {refused} refused", modules.len());
     Ok(list.is_none() || refused == 0)
 }
 
-/// The files that a list names, as far as they have been fetched.
-fn listed<'a>(corpora: &'a [Corpus], list: &str) -> Vec<&'a File> {
+/// The files that a list names, as far as their corpora have been fetched.
+fn listed<'a>(corpora: &'a [Corpus], list: &str) -> io::Result<Vec<&'a File>> {
     let mut found = Vec::new();
-    let mut missing = BTreeSet::new();
+    let mut not_fetched = BTreeSet::new();
     for line in list.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (name, path) = line.split_once(' ').unwrap_or((line, ""));
-        let corpus = corpora.iter().find(|corpus| corpus.name == name);
-        let file =
-            corpus.and_then(|corpus| corpus.files.iter().find(|file| file.path.ends_with(path)));
-        match file {
-            Some(file) => found.push(file),
-            None => {
-                missing.insert(name.to_owned());
-            }
-        }
+        let Some(corpus) = corpora.iter().find(|corpus| corpus.name == name) else {
+            not_fetched.insert(name);
+            continue;
+        };
+        let file = corpus.files.iter().find(|file| file.path.ends_with(path));
+        found.push(file.ok_or_else(|| io::Error::other(format!("{name} has no {path}")))?);
     }
-    if !missing.is_empty() {
-        let missing: Vec<String> = missing.into_iter().collect();
-        println!("left out, as they were not fetched: files of {}", missing.join(", "));
+    if !not_fetched.is_empty() {
+        let names: Vec<&str> = not_fetched.into_iter().collect();
+        println!("left out, as they were not fetched: files of {}", names.join(", "));
     }
-    found
+    Ok(found)
 }
 
 fn spread(files: Vec<&File>, sample: Option<usize>) -> Vec<&File> {
@@ -137,13 +135,15 @@ fn find(items: &[Item], dir: &Path, path: &str, messages: &mut Vec<String>) -> i
     Ok(())
 }
 
-fn main_rs(modules: &[Module]) -> String {
-    let mut text = include_str!("package/main.rs").to_owned();
+fn lib_rs(modules: &[Module]) -> String {
+    let mut text = include_str!("package/lib_rs.txt").to_owned();
     for Module { name, path, .. } in modules {
         let path = path.display();
         text.push_str(&format!("\n/// `{path}`.\npub mod {name};\n"));
     }
-    text.push_str("\n#[allow(deprecated)]\nconst TYPES: &[fn() -> Type] = &[\n");
+    text.push_str(
+        "\n/// All of them.\n#[allow(deprecated)]\npub const TYPES: &[fn() -> Type] = &[\n",
+    );
     for message in modules.iter().flat_map(|module| &module.messages) {
         text.push_str(&format!("    Type::of::<{message}>,\n"));
     }
