@@ -92,6 +92,8 @@ def message(factory, rng, depth=0):
     chosen = {oneof.name: rng.choice(oneof.fields) for oneof in made.DESCRIPTOR.oneofs}
     for field in made.DESCRIPTOR.fields:
         oneof = field.containing_oneof
+        if field.full_name in UNKNOWN_TO_PROST:
+            continue
         if oneof is not None and chosen[oneof.name] is not field:
             continue
         if field.is_required or rng.random() < 0.5:
@@ -146,6 +148,13 @@ def scalar(field, rng):
 
 
 DEPTH_MAX = 3
+
+# Fields that Protobuf's own messages have got since prost-types was made of them.
+UNKNOWN_TO_PROST = {
+    "google.protobuf.Api.edition",
+    "google.protobuf.Enum.edition",
+    "google.protobuf.Type.edition",
+}
 
 INTEGERS = {
     **{kind: (-(1 << 31), (1 << 31) - 1) for kind in (F.TYPE_INT32, F.TYPE_SINT32, F.TYPE_SFIXED32)},
