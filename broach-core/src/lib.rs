@@ -37,8 +37,7 @@
 //! | serve calls | [`Node`], [`Context`], [`Status`] |
 //! | make calls | [`Channel`], [`Call`], [`Response`] |
 //! | find other nodes, and be found | [`guide::cluster`], [`NodeBuilder::join`], [`Node::channel`], [`Node::members`] |
-//! | choose among nodes | [`picker`], [`Channel::picker`] |
-//! | choose which node is called | [`picker`], [`Channel::picker`] |
+//! | choose which node is called | [`picker`], [`Channel::picker`], [`Call::version`], [`Call::key`] |
 //! | stream | [`Sender`], [`Receiver`], [`stream`] |
 //! | put something around all calls | [`guide::layers`], [`NodeBuilder::layer`], [`Channel::layer`] |
 //! | change a limit or a time | [`config`] |
@@ -96,9 +95,12 @@ mod status;
 pub mod testing;
 mod wire;
 
-pub use advert::{AdvertError, OfferedService};
+pub use advert::{AdvertError, Location, OfferedService};
 pub use async_trait::async_trait;
-pub use client::{Call, Channel, ChannelBuilder, ConnectError, Response, ResponseFuture};
+pub use client::{
+    Answer, Answers, Call, Channel, ChannelBuilder, ConnectError, FanOut, FanOutError, OneWay,
+    Response, ResponseFuture,
+};
 pub use code::{Code, Outcome};
 pub use exchange::{Body, Context, Messages, Receiver, Reply, Request, RequestStream, Sender};
 /// Streams that are fed by hand.
@@ -109,11 +111,18 @@ pub mod stream {
 /// How a channel chooses among the nodes that offer what is called.
 ///
 /// A node's channels use [`PowerOfTwoChoices`](picker::PowerOfTwoChoices), and channels to a list
-/// of nodes [`RoundRobin`](picker::RoundRobin). [`Channel::picker`] makes a channel with another
-/// one, which may be the program's own.
+/// of nodes [`RoundRobin`](picker::RoundRobin); both call by
+/// [`ConsistentHash`](picker::ConsistentHash) what has a [key](Call::key). [`Channel::picker`]
+/// makes a channel with another one, which may be the program's own; [`guide::balancing`] says
+/// which one is for what.
+///
+/// A picker chooses among nodes that may be called. Which ones may is what a call and its channel
+/// [wish](picker::Selection) of them.
 pub mod picker {
     pub use crate::routing::{
-        Candidate, Candidates, Picker, Picking, PowerOfTwoChoices, RoundRobin,
+        Candidate, Candidates, ConsistentHash, Key, LeastInFlight, Nearest, NetworkQuality, NodeId,
+        Picker, Picking, PowerOfTwoChoices, Random, RoundRobin, Selection, Sticky,
+        WeightedRoundRobin, ZoneFirst,
     };
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::advert::{Advert, OfferedService, schema};
+use crate::advert::{Advert, Location, OfferedService, schema};
 use crate::errors::debug_as_text;
 use crate::method::hash64;
 
@@ -76,6 +76,8 @@ pub(crate) enum RefusedAdvert {
     Malformed,
     #[error("its {0} are not sorted, or one of them is in it twice")]
     Unsorted(&'static str),
+    #[error("it names a place that there is not")]
+    Location,
     #[error(transparent)]
     Limit(#[from] AdvertError),
 }
@@ -98,14 +100,23 @@ impl EncodedAdvert {
         advert.services.dedup_by(|one, other| one.name == other.name);
         check(&advert)?;
         let services = advert.services.iter();
-        let services = services.map(|OfferedService { name, version }| schema::Service {
+        let services = services.map(|OfferedService { name, version, .. }| schema::Service {
             name: name.clone(),
             version: version.clone(),
         });
         let tags = advert.tags.iter();
         let tags =
             tags.map(|(name, value)| schema::Tag { name: name.clone(), value: value.clone() });
-        let schema = schema::Advert { services: services.collect(), tags: tags.collect() };
+        let location = advert.location.map(|location| {
+            let (latitude, longitude) = location.parts();
+            schema::Location { latitude, longitude }
+        });
+        let schema = schema::Advert {
+            services: services.collect(),
+            tags: tags.collect(),
+            group: advert.group.clone(),
+            location,
+        };
         let bytes = schema.encode_to_vec();
         if ADVERT_BYTES_MAX < bytes.len() {
             return Err(AdvertError::TooLarge { bytes: bytes.len() });
@@ -144,10 +155,18 @@ impl EncodedAdvert {
             return Err(RefusedAdvert::Unsorted(TAGS));
         }
         let services = schema.services.into_iter();
-        let services =
-            services.map(|schema::Service { name, version }| OfferedService { name, version });
+        let services = services
+            .map(|schema::Service { name, version }| OfferedService::new(name, version))
+            .collect();
         let tags = schema.tags.into_iter().map(|schema::Tag { name, value }| (name, value));
-        let advert = Advert { services: services.collect(), tags: tags.collect() };
+        let location = match schema.location {
+            None => None,
+            Some(schema::Location { latitude, longitude }) => {
+                let location = Location::of_parts(latitude, longitude);
+                Some(location.ok_or(RefusedAdvert::Location)?)
+            }
+        };
+        let advert = Advert { services, tags: tags.collect(), group: schema.group, location };
         check(&advert)?;
         // Copied, because they may be a piece of something larger that they would keep alive.
         let bytes = Bytes::copy_from_slice(bytes);
@@ -171,7 +190,7 @@ impl EncodedAdvert {
 }
 
 /// Checks everything but the size of the whole.
-fn check(Advert { services, tags }: &Advert) -> Result<(), AdvertError> {
+fn check(Advert { services, tags, group, location: _ }: &Advert) -> Result<(), AdvertError> {
     for (what, count, limit) in
         [(SERVICES, services.len(), SERVICES_MAX), (TAGS, tags.len(), TAGS_MAX)]
     {
@@ -179,7 +198,7 @@ fn check(Advert { services, tags }: &Advert) -> Result<(), AdvertError> {
             return Err(AdvertError::TooMany { what, count, limit });
         }
     }
-    for OfferedService { name, version } in services {
+    for OfferedService { name, version, .. } in services {
         check_name("the name of a service", name)?;
         check_length("the version of a service", version, NAME_BYTES_MAX)?;
     }
@@ -187,7 +206,7 @@ fn check(Advert { services, tags }: &Advert) -> Result<(), AdvertError> {
         check_name("the name of a tag", name)?;
         check_length("the value of a tag", value, VALUE_BYTES_MAX)?;
     }
-    Ok(())
+    check_length("the group", group, NAME_BYTES_MAX)
 }
 
 fn check_name(what: &'static str, name: &str) -> Result<(), AdvertError> {
@@ -244,13 +263,13 @@ mod tests {
     use super::*;
 
     fn service(name: &str, version: &str) -> OfferedService {
-        OfferedService { name: name.to_owned(), version: version.to_owned() }
+        OfferedService::new(name.to_owned(), version.to_owned())
     }
 
     fn advert(services: &[(&str, &str)], tags: &[(&str, &str)]) -> Advert {
         let services = services.iter().map(|(name, version)| service(name, version));
         let tags = tags.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        Advert { services: services.collect(), tags: tags.collect() }
+        Advert { services: services.collect(), tags: tags.collect(), ..Advert::default() }
     }
 
     fn refused(schema: &schema::Advert) -> RefusedAdvert {
@@ -282,6 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn group_and_place_come_last_and_only_if_they_were_given() {
+        let (group, location) = ("blue".to_owned(), Some(Location::new(52.52, -13.405).unwrap()));
+        let sent = EncodedAdvert::new(Advert { group, location, ..Advert::default() }).unwrap();
+        // guide::wire_gossip has this example.
+        assert_eq!(
+            sent.bytes()[..],
+            b"\x1a\x04blue\x22\x0b\x08\x80\xaa\xef\xf4\x03\x10\x9f\xc3\xeb\x7f"[..]
+        );
+        let got = EncodedAdvert::decode(sent.hash(), sent.bytes()).unwrap();
+        assert_eq!(got.advert(), sent.advert());
+        let origin = Advert { location: Location::new(0.0, 0.0).ok(), ..Advert::default() };
+        assert_eq!(EncodedAdvert::new(origin).unwrap().bytes()[..], b"\x22\0"[..]);
+        let nowhere = schema::Location { latitude: 900_000_001, longitude: 0 };
+        let nowhere = schema::Advert { location: Some(nowhere), ..Default::default() };
+        assert_eq!(refused(&nowhere), RefusedAdvert::Location);
+    }
+
+    #[test]
     fn nothing_offered_is_no_advert() {
         let nothing = EncodedAdvert::new(Advert::default()).unwrap();
         assert_eq!((nothing.hash(), nothing.bytes().len()), (AdvertHash::NONE, 0));
@@ -309,11 +346,11 @@ mod tests {
         let tag = |name: &str| schema::Tag { name: name.to_owned(), ..Default::default() };
         let of = |names: &[&str]| schema::Advert {
             services: names.iter().map(|name| named(name)).collect(),
-            tags: Vec::new(),
+            ..Default::default()
         };
         let tagged = |names: &[&str]| schema::Advert {
-            services: Vec::new(),
             tags: names.iter().map(|name| tag(name)).collect(),
+            ..Default::default()
         };
         assert_eq!(refused(&of(&["b", "a"])), RefusedAdvert::Unsorted(SERVICES));
         assert_eq!(refused(&of(&["a", "a"])), RefusedAdvert::Unsorted(SERVICES));
@@ -342,7 +379,7 @@ mod tests {
     fn offers_beyond_the_limit_say_how_large_they_are() {
         let value = "v".repeat(4000);
         let tags = (0..70).map(|number| (number.to_string(), value.clone()));
-        let advert = Advert { services: Vec::new(), tags: tags.collect() };
+        let advert = Advert { tags: tags.collect(), ..Advert::default() };
         let error = EncodedAdvert::new(advert).unwrap_err();
         let AdvertError::TooLarge { bytes } = error else { panic!("{error}") };
         assert!(280_000 < bytes && error.to_string().contains("at most 262144"), "{error}");

@@ -28,6 +28,12 @@ pub struct Advert {
     /// What the member's user says of it besides, sorted by the bytes of the names; each once.
     #[prost(message, repeated, tag = "2")]
     pub tags: ::prost::alloc::vec::Vec<Tag>,
+    /// The group that its user put it into; empty if none.
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    /// Where on the globe it is, if its user said so.
+    #[prost(message, optional, tag = "4")]
+    pub location: ::core::option::Option<Location>,
 }
 /// A service that a member offers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -48,4 +54,14 @@ pub struct Tag {
     /// What is said of that.
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
+}
+/// A place on the globe.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Location {
+    /// In ten-millionths of a degree, north of the equator: from -900000000 to 900000000.
+    #[prost(sint32, tag = "1")]
+    pub latitude: i32,
+    /// The same, east of Greenwich: from -1800000000 to 1800000000.
+    #[prost(sint32, tag = "2")]
+    pub longitude: i32,
 }

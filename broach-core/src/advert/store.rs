@@ -70,7 +70,7 @@ mod tests {
 
     fn tagged(value: usize) -> EncodedAdvert {
         let tags = BTreeMap::from([("number".to_owned(), value.to_string())]);
-        EncodedAdvert::new(Advert { services: Vec::new(), tags }).unwrap()
+        EncodedAdvert::new(Advert { tags, ..Advert::default() }).unwrap()
     }
 
     #[test]

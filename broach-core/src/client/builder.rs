@@ -12,7 +12,7 @@ use crate::net::{
     AddressError, BindError, DatagramSocket, Handle, Lookup, Resolver, Setup, TokioClock,
 };
 use crate::observe::{Observer, Propagator};
-use crate::routing::{Picker, RoundRobin};
+use crate::routing::{ByKey, Picker, RoundRobin, Selection};
 
 /// Makes a [`Channel`] to one node or several, with settings.
 ///
@@ -34,6 +34,7 @@ pub struct ChannelBuilder {
     client: config::Client,
     security: Option<Security>,
     picker: Arc<dyn Picker>,
+    pub(super) selection: Selection,
     pub(super) lookup: Arc<dyn Lookup>,
 }
 
@@ -69,8 +70,14 @@ debug_as_text!(ConnectError);
 impl ChannelBuilder {
     pub(super) fn new() -> Self {
         let setup = Setup { cluster: DEFAULT_CLUSTER.to_owned(), ..Setup::default() };
-        let (client, picker) = (config::Client::default(), Arc::new(RoundRobin::new()));
-        Self { setup, client, security: None, picker, lookup: Arc::new(Resolver) }
+        Self {
+            setup,
+            client: config::Client::default(),
+            security: None,
+            picker: Arc::new(ByKey::or(RoundRobin::new())),
+            selection: Selection::new(),
+            lookup: Arc::new(Resolver),
+        }
     }
 
     /// The name of the cluster that the nodes belong to; others refuse calls. Default: `default`.
@@ -97,7 +104,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Chooses among several nodes like this. Default: [`RoundRobin`].
+    /// Chooses among several nodes like this. Default: [`RoundRobin`], and for calls with a
+    /// [key](crate::Call::key) [`ConsistentHash`](crate::picker::ConsistentHash).
     pub fn picker(mut self, picker: impl Picker) -> Self {
         self.picker = Arc::new(picker);
         self
@@ -168,15 +176,17 @@ impl ChannelBuilder {
     ) -> Result<Channel, ConnectError> {
         self.setup.config.validate()?;
         self.client.validate()?;
+        let mistake = self.selection.mistake();
+        config::check("selection", mistake.is_none(), || mistake.unwrap_or_default().to_owned())?;
         let texts: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
         let targets = Targets::of(texts, self.security, self.lookup, TokioClock::shared()).await?;
         let prepared = self.setup.prepare(any_port(&targets))?;
         let shared = prepared.shared().clone();
         let target = targets.text();
-        let (directory, lookups) = targets.directory(shared.local_addr)?;
+        let (directory, lookups) = targets.directory(shared.local_addr, &self.client)?;
         let (handle, picker, local) = (prepared.start(None), self.picker, None);
         let parts = Parts { handle, directory, picker, local, lookups, config: self.client };
-        Ok(Channel::remote(parts, target))
+        Ok(Channel::remote(parts, target).select(self.selection))
     }
 }
 
@@ -193,8 +203,8 @@ impl Channel {
         let clock = Arc::clone(&shared.clock);
         let targets = Targets::of(vec![addr], security, Arc::new(Resolver), clock).await?;
         let target = targets.text();
-        let (directory, lookups) = targets.directory(shared.local_addr)?;
-        let picker = Arc::new(RoundRobin::new());
+        let (directory, lookups) = targets.directory(shared.local_addr, &config)?;
+        let picker = Arc::new(ByKey::or(RoundRobin::new()));
         let parts = Parts { handle, directory, picker, local: None, lookups, config };
         Ok(Self::remote(parts, target))
     }

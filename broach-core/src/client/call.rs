@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -18,6 +19,7 @@ use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, Shape};
 use crate::observe::CallScope;
 use crate::peer::Peer;
+use crate::routing::{NodeId, Selection};
 use crate::status::{Attempt, Status};
 
 /// A call that has not been made yet: set what it needs, then await it.
@@ -77,18 +79,22 @@ struct Idle<Req, Rep> {
 pub(super) type Encoded = (Body, Option<SharedSource>);
 
 /// What a caller may set.
-#[derive(Debug, Default)]
-struct Options {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options {
     timeout: Option<Duration>,
     metadata: Metadata,
     idempotent: bool,
+    one_way: bool,
+    pub(super) selection: Selection,
+    /// It is for one node, and not worth while if that is gone.
+    pinned: bool,
     inherit: Inherit,
     /// The first mistake made in setting the others; the call then fails with it.
     mistake: Option<MetadataError>,
 }
 
 /// What a call takes over from the call that it is made for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Inherit {
     /// Of the handler that makes the call, if one does.
     #[default]
@@ -179,7 +185,42 @@ impl<Req, Rep> Call<Req, Rep> {
         ResponseFuture { call: self }
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    /// The call as one that ends as soon as its handler has begun.
+    pub(super) fn into_one_way(self) -> Self {
+        self.set(|options| options.one_way = true)
+    }
+
+    /// The same call for each node that may be called, and the one node that each is for.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such node, or the call cannot be made more than once.
+    pub(super) fn for_each_node(self) -> Result<Vec<(NodeId, Call<Bytes, Rep>)>, Status> {
+        let idle = match self.state {
+            State::Idle(idle) => idle,
+            State::Failed(status) => return Err(status),
+            State::Running(_) | State::Ended => panic!("a call was made twice"),
+        };
+        let Idle { channel, method, message, encode, open, options } = idle;
+        let (Body::Message(message), Shape::Unary) = (encode(message).0, method.shape()) else {
+            let name = method.full_name();
+            let text = format!("{name} streams, so it cannot be called at many nodes at once");
+            return Err(Status::invalid_argument(text).with_outcome(Outcome::NotExecuted));
+        };
+        let nodes = channel.nodes(method.service(), &options.selection)?;
+        let call = |node: NodeId| {
+            let encode: fn(Bytes) -> Encoded = |bytes| (Body::Message(bytes), None);
+            let (channel, method, message) = (channel.clone(), method.clone(), message.clone());
+            let mut options = options.clone();
+            options.selection = options.selection.node(node);
+            options.pinned = true;
+            let state = State::Idle(Idle { channel, method, message, encode, open, options });
+            (node, Call { state })
+        };
+        Ok(nodes.into_iter().map(call).collect())
+    }
+
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
         if let State::Idle(idle) = &mut self.state {
             change(&mut idle.options);
         }
@@ -234,11 +275,18 @@ impl<Req, Rep> Idle<Req, Rep> {
             return Err(status.with_outcome(Outcome::NotExecuted));
         }
         let streams = method.shape() != Shape::Unary;
+        if streams && options.one_way {
+            let text = format!("{} streams, so it cannot be called one-way", method.full_name());
+            return Err(Status::invalid_argument(text).with_outcome(Outcome::NotExecuted));
+        }
         let (body, source) = encode(message);
         let mut request = Request::new(method, body, Arc::clone(channel.clock()));
         request.source = source;
         request.metadata = options.metadata;
+        request.selection = options.selection;
         request.idempotent |= options.idempotent;
+        request.one_way = options.one_way;
+        request.pinned = options.pinned;
         let inherited = match options.inherit {
             Inherit::Ambient => Context::current(),
             Inherit::From(cx) => Some(cx),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, ready, select};
 use futures::{FutureExt, Stream};
 use prost::Message;
 use tower::util::{BoxCloneSyncService, MapErr};
@@ -26,7 +26,7 @@ use crate::method::{Method, MethodSpec};
 use crate::net::{Handle, TokioClock};
 use crate::observe::{Counters, Held, Observe};
 use crate::rng::Rng;
-use crate::routing::{Directory, Picker, PowerOfTwoChoices};
+use crate::routing::{ByKey, Directory, NodeId, Picker, PowerOfTwoChoices, Selection};
 use crate::status::Status;
 
 /// What a client calls through: where calls go and by which rules. Cheap to clone; clones share
@@ -37,11 +37,13 @@ use crate::status::Status;
 #[derive(Clone)]
 pub struct Channel(Arc<Inner>);
 
-#[derive(Debug)]
-struct Inner {
+#[derive(Clone, Debug)]
+pub(super) struct Inner {
     transport: Arc<dyn Transport>,
     /// In place of the transport's own.
     picker: Option<Arc<dyn Picker>>,
+    /// What calls wish of their nodes that do not wish otherwise.
+    pub(super) selection: Selection,
     config: config::Client,
     observe: Observe,
     /// What calls are addressed to, for people.
@@ -55,6 +57,13 @@ pub(super) trait Transport: fmt::Debug + Send + Sync {
 
     /// Whether a call through here ends by its deadline without help.
     fn keeps_deadline(&self) -> bool;
+
+    /// The nodes that a service can be called at, of those that are what is wished.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with what is known.
+    fn nodes(&self, service: &str, selection: &Selection) -> Result<Vec<NodeId>, Status>;
 }
 
 impl Channel {
@@ -64,7 +73,8 @@ impl Channel {
         observe: Observe,
         target: String,
     ) -> Self {
-        Self(Arc::new(Inner { transport, picker: None, config, observe, target }))
+        let (picker, selection) = (None, Selection::new());
+        Self(Arc::new(Inner { transport, picker, selection, config, observe, target }))
     }
 
     /// A channel to the nodes of a directory; `target` is what they are called by people.
@@ -229,7 +239,8 @@ impl Channel {
         // A picker of this channel is inside: calls come through here again.
         let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
         let service = MapErr::new(layer.layer(self.clone()), into_status);
-        let transport = Arc::new(Layered(BoxCloneSyncService::new(service)));
+        let (service, inside) = (BoxCloneSyncService::new(service), self.clone());
+        let transport = Arc::new(Layered { service, inside });
         Self::new(transport, config.clone(), observe.clone(), target.clone())
     }
 
@@ -240,14 +251,14 @@ impl Channel {
     /// does a channel to one node or to a service in the process.
     #[must_use = "the channel itself stays as it is"]
     pub fn picker(&self, picker: impl Picker) -> Self {
-        let Inner { transport, config, observe, target, .. } = &*self.0;
-        Self(Arc::new(Inner {
-            transport: Arc::clone(transport),
-            picker: Some(Arc::new(picker)),
-            config: config.clone(),
-            observe: observe.clone(),
-            target: target.clone(),
-        }))
+        self.with(|inner| inner.picker = Some(Arc::new(picker)))
+    }
+
+    /// The same channel but for what is changed.
+    pub(super) fn with(&self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = (*self.0).clone();
+        change(&mut inner);
+        Self(Arc::new(inner))
     }
 
     /// How often everything has happened so far at the socket that the channel uses: its own, or
@@ -266,12 +277,33 @@ impl Channel {
     pub(super) fn invoke(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         // Whoever is further out has decided already.
         request.picker = request.picker.take().or_else(|| self.0.picker.clone());
+        request.selection = request.selection.or(&self.0.selection);
+        if let Some(mistake) = request.selection.mistake() {
+            let status = Status::invalid_argument(mistake.to_owned());
+            return ready(Err(status.with_outcome(Outcome::NotExecuted))).boxed();
+        }
         let (clock, deadline) = (Arc::clone(self.clock()), request.deadline);
         let call = self.0.transport.call(request);
         if self.0.transport.keeps_deadline() {
             return call;
         }
         async move { within_deadline(&*clock, deadline, call).await }.boxed()
+    }
+
+    /// The nodes that a service can be called at, of those that are what is wished.
+    pub(super) fn nodes(
+        &self,
+        service: &str,
+        selection: &Selection,
+    ) -> Result<Vec<NodeId>, Status> {
+        let selection = selection.or(&self.0.selection);
+        match selection.mistake() {
+            None => self.0.transport.nodes(service, &selection),
+            Some(mistake) => {
+                let status = Status::invalid_argument(mistake.to_owned());
+                Err(status.with_outcome(Outcome::NotExecuted))
+            }
+        }
     }
 
     pub(super) fn config(&self) -> &config::Client {
@@ -324,24 +356,31 @@ pub(crate) fn cluster(
     config: config::Client,
     target: &str,
 ) -> Channel {
-    let picker = Arc::new(PowerOfTwoChoices::new());
+    let picker = Arc::new(ByKey::or(PowerOfTwoChoices::new()));
     let parts = Parts { handle, directory, picker, local, lookups: None, config };
     Channel::remote(parts, target.to_owned())
 }
 
 /// A transport that is another one inside a user's layer.
 #[derive(Debug)]
-struct Layered(BoxCloneSyncService<Request, Reply, Status>);
+struct Layered {
+    service: BoxCloneSyncService<Request, Reply, Status>,
+    inside: Channel,
+}
 
 impl Transport for Layered {
     fn call(&self, mut request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
         // A layer may put something else in place of the body.
         request.source = None;
-        self.0.clone().oneshot(request).boxed()
+        self.service.clone().oneshot(request).boxed()
     }
 
     fn keeps_deadline(&self) -> bool {
         false
+    }
+
+    fn nodes(&self, service: &str, selection: &Selection) -> Result<Vec<NodeId>, Status> {
+        self.inside.nodes(service, selection)
     }
 }
 

@@ -6,7 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::future::BoxFuture;
+use bytes::Bytes;
+use futures::future::{BoxFuture, Either};
 use futures::{FutureExt, StreamExt};
 use tracing::{Instrument, Span};
 
@@ -19,6 +20,7 @@ use crate::exchange::{
     Body, Dispatch, Inbound, Messages, Pump, Reply, Request, code_of, passage, unimplemented,
 };
 use crate::net::Task;
+use crate::routing::{NodeId, Selection};
 use crate::status::{Attempt, Status};
 
 /// Hands calls to one service of this process. There is nothing to lose on the way, so there is
@@ -44,11 +46,19 @@ impl Transport for InProcess {
         request.trace = attempt.as_ref().map_or(request.trace, |&(_, trace)| trace);
         let service = Arc::clone(&self.service);
         let (clock, deadline) = (Arc::clone(&request.clock), request.deadline);
+        let one_way = request.one_way;
         let handling = async move {
             match index {
                 Some(index) => service.dispatch(Inbound::new(index, request)).await,
                 None => Err(unimplemented(&request.method)),
             }
+        };
+        let handling = match one_way {
+            true => {
+                let handling = handling.boxed();
+                Either::Left(begin(handling, Arc::clone(&clock), deadline, span.clone()))
+            }
+            false => Either::Right(handling),
         };
         async move {
             let result = within_deadline(&*clock, deadline, handling).await;
@@ -78,6 +88,27 @@ impl Transport for InProcess {
     fn keeps_deadline(&self) -> bool {
         true
     }
+
+    fn nodes(&self, _: &str, _: &Selection) -> Result<Vec<NodeId>, Status> {
+        Ok(vec![NodeId::ANY])
+    }
+}
+
+/// Ends as soon as the handler has begun, which then goes on in a task of its own.
+async fn begin(
+    mut handling: BoxFuture<'static, Result<Reply, Status>>,
+    clock: Arc<dyn Clock>,
+    deadline: Option<Deadline>,
+    span: Span,
+) -> Result<Reply, Status> {
+    match (&mut handling).now_or_never() {
+        Some(result) => drop(result?),
+        None => {
+            let rest = async move { drop(within_deadline(&*clock, deadline, handling).await) };
+            tokio::spawn(rest.instrument(span));
+        }
+    }
+    Ok(Reply::new(Body::Message(Bytes::new())))
 }
 
 /// Lets a handler that has begun to reply go on in a task of its own, as it would at another node.

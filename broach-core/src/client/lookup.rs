@@ -10,7 +10,7 @@ use futures::future::join_all;
 use tokio::task::AbortHandle;
 
 use crate::client::ConnectError;
-use crate::config::Security;
+use crate::config::{self, Security};
 use crate::deadline::Clock;
 use crate::net::{
     AddressError, DNS, Lookup, Target, check_reachable, look_up, parse, resolve_target,
@@ -100,8 +100,8 @@ impl Targets {
         texts.collect::<Vec<_>>().join(",")
     }
 
-    /// A directory of them for a socket that is bound to `local`, and what keeps it up to date. To
-    /// be called in a tokio runtime.
+    /// A directory of them for a socket that is bound to `local` and calls with these settings, and
+    /// what keeps it up to date. To be called in a tokio runtime.
     ///
     /// # Errors
     ///
@@ -109,6 +109,7 @@ impl Targets {
     pub(super) fn directory(
         mut self,
         local: SocketAddr,
+        config: &config::Client,
     ) -> Result<(Arc<Directory>, Option<Lookups>), ConnectError> {
         for entry in &self.entries {
             if let Entry::Addr(addr) = entry {
@@ -118,7 +119,8 @@ impl Targets {
         if !self.has_names() {
             return Ok((Directory::list(self.known()), None));
         }
-        let (directory, clock) = (Directory::new(Source::Names), Arc::clone(&self.clock));
+        let directory = Directory::with_slow_start(Source::Names, config.slow_start);
+        let clock = Arc::clone(&self.clock);
         self.apply(&directory, local);
         let keeps = Arc::clone(&directory);
         let task = tokio::spawn(async move {
@@ -174,7 +176,7 @@ impl Targets {
             }
         }
         directory.say(problems.join("; "));
-        directory.update(members);
+        directory.update(self.clock.now(), members);
     }
 
     /// Whether an address may be called that a name stands for.

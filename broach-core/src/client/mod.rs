@@ -5,15 +5,20 @@ mod budget;
 mod builder;
 mod call;
 mod channel;
+mod fan_out;
 mod in_process;
 mod lookup;
+mod one_way;
 mod remote;
+mod remote_call;
 mod reply;
 mod requests;
+mod selecting;
 mod streaming;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod trying;
 mod underway;
 mod vacancy;
 
@@ -22,3 +27,5 @@ pub use builder::{ChannelBuilder, ConnectError};
 pub use call::{Call, Response, ResponseFuture};
 pub use channel::Channel;
 pub(crate) use channel::cluster;
+pub use fan_out::{Answer, Answers, FanOut, FanOutError};
+pub use one_way::OneWay;

@@ -86,25 +86,14 @@ impl Streaming {
             let Some(stream) = &mut self.stream else { return Poll::Pending };
             let Some(record) = ready!(stream.reader.poll_record(cx)) else {
                 let ended = stream.reader.end();
-                let lost = || Ended {
-                    peer: None,
-                    condition: Condition::Well,
-                    request: None,
-                    result: Err(odd()),
-                };
-                return Poll::Ready(self.ended(ended.unwrap_or_else(lost)));
+                let ended = ended.unwrap_or_else(|| Ended::without_reply(odd()));
+                return Poll::Ready(self.ended(ended));
             };
             match record.kind {
                 RecordKind::Status => self.status = Some(read_status(record.bytes)),
                 RecordKind::Metadata if self.many => return Poll::Ready(self.begin(record)),
                 RecordKind::Metadata | RecordKind::Message => {
-                    let ended = Ended {
-                        peer: None,
-                        condition: Condition::Well,
-                        request: None,
-                        result: Err(odd()),
-                    };
-                    return Poll::Ready(self.ended(ended));
+                    return Poll::Ready(self.ended(Ended::without_reply(odd())));
                 }
             }
         }
@@ -120,19 +109,20 @@ impl Streaming {
             let body = Body::Stream(Box::pin(Replies { stream, target, clock }));
             Reply { metadata, ..Reply::new(body) }
         });
-        End { peer, condition: Condition::Well, answered: true, request: None, result }
+        let condition = Condition::Well;
+        End { peer, condition, answered: true, rtt: None, request: None, result }
     }
 
     /// The call has ended before that.
     fn ended(&mut self, ended: Ended) -> End {
-        let Ended { peer, condition, request, result } = ended;
+        let Ended { peer, condition, rtt, request, result } = ended;
         let answered = result.is_ok();
         let result = match (self.status.take(), result) {
             (Some(status), _) => Err(status),
             (None, Ok(bytes)) if !self.many => read_reply(bytes, self.limits),
             (None, result) => result.and_then(|_| Err(odd())),
         };
-        End { peer, condition, answered, request, result }
+        End { peer, condition, answered, rtt, request, result }
     }
 }
 
@@ -162,6 +152,9 @@ impl Stream for Replies {
             Some(Record { kind: RecordKind::Metadata, .. }) => Some(Err(odd())),
             None => {
                 let ended = stream.reader.end();
+                if let Some(rtt) = ended.as_ref().and_then(|ended| ended.rtt) {
+                    self.target.live.rtt.set(rtt);
+                }
                 match ended.as_ref().map(|ended| ended.condition) {
                     Some(Condition::Silent) => {
                         self.target.live.standing.on_silent(self.clock.now());

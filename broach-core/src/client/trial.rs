@@ -15,7 +15,7 @@ use crate::metadata::Metadata;
 use crate::net::Outbound;
 use crate::observe::{CallScope, TraceContext};
 use crate::proto::CallBytes;
-use crate::routing::{Chosen, Picker, Target};
+use crate::routing::{Chosen, Picker, Selection, Target};
 use crate::status::{Attempt, Status};
 use crate::wire::Open;
 
@@ -30,7 +30,10 @@ pub(super) struct Trial {
     pub(super) deadline: Option<Deadline>,
     pub(super) idempotent: bool,
     pub(super) retried: bool,
+    one_way: bool,
+    pub(super) pinned: bool,
     pub(super) picker: Option<Arc<dyn Picker>>,
+    pub(super) selection: Selection,
     pub(super) attempts: Vec<Attempt>,
     /// How many of them count: not those at nodes that were just shutting down.
     counted: usize,
@@ -56,7 +59,8 @@ pub(super) enum Next {
 
 impl Trial {
     pub(super) fn new(scope: Arc<CallScope>, request: Request, limits: SizeLimits) -> Self {
-        let Request { metadata, deadline, body, source, idempotent, retried, picker, .. } = request;
+        let (one_way, pinned) = (request.one_way, request.pinned);
+        let Request { metadata, deadline, body, source, idempotent, retried, .. } = request;
         let (message, requests) = match body {
             Body::Message(message) if !streams_of(scope.method().shape()).requests => {
                 (Some(message), None)
@@ -76,7 +80,10 @@ impl Trial {
             deadline,
             idempotent,
             retried,
-            picker,
+            one_way,
+            pinned,
+            picker: request.picker,
+            selection: request.selection,
             attempts,
             counted: 0,
             tried,
@@ -113,11 +120,12 @@ impl Trial {
         };
         let idempotent = if self.idempotent { Open::IDEMPOTENT } else { 0 };
         let retry = if self.is_retry() { Open::RETRY } else { 0 };
+        let one_way = if self.one_way { Open::ONE_WAY } else { 0 };
         let last = attempts_max <= self.counted + 1;
         Outbound {
             to: chosen.target.member.addr(),
             method: self.scope.method().id(),
-            flags: idempotent | retry,
+            flags: idempotent | retry | one_way,
             deadline: self.deadline.map(Deadline::time),
             streams: streams_of(self.scope.method().shape()),
             bytes,
@@ -137,6 +145,7 @@ impl Trial {
         request.deadline = self.deadline;
         request.idempotent = self.idempotent;
         request.retried = self.is_retry();
+        request.one_way = self.one_way;
         request.trace = trace;
         request
     }
@@ -186,7 +195,8 @@ impl Inner {
             return None;
         }
         let service = trial.scope.method().service();
-        let elsewhere = self.directory.look().has_others(service, &trial.tried);
+        let members = self.directory.look();
+        let elsewhere = members.has_others(service, &trial.selection, &trial.tried);
         if self.is_free(status) {
             // Those that were tried before and did not shut down are who is left.
             return Some(if elsewhere { Next::Elsewhere } else { Next::Again(Duration::ZERO) });

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -45,6 +46,8 @@ pub(super) struct End {
     pub(super) condition: Condition,
     /// The node has ended it; otherwise its end was made up here.
     pub(super) answered: bool,
+    /// How long the network takes to the node and back, if that has been measured.
+    pub(super) rtt: Option<Duration>,
     /// The bytes of its request, if they were given away and have come back.
     pub(super) request: Option<CallBytes>,
     pub(super) result: Result<Reply, Status>,
@@ -61,12 +64,12 @@ impl Here {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let (peer, condition, request) = (Some(self.peer), Condition::Well, None);
+        let (peer, condition, request, rtt) = (Some(self.peer), Condition::Well, None, None);
         // Otherwise whoever makes one such call after the other would never let others run.
         let turn = futures::ready!(poll_proceed(cx));
         if let Poll::Ready(result) = self.handling.poll_unpin(cx) {
             turn.made_progress();
-            return Poll::Ready(End { peer, condition, answered: true, request, result });
+            return Poll::Ready(End { peer, condition, answered: true, rtt, request, result });
         }
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
@@ -76,7 +79,7 @@ impl Here {
         // The handler ends with this attempt.
         let status = Status::deadline_exceeded("no reply by the deadline");
         let result = Err(status.with_outcome(Outcome::Unknown));
-        Poll::Ready(End { peer, condition, answered: false, request, result })
+        Poll::Ready(End { peer, condition, answered: false, rtt, request, result })
     }
 }
 
@@ -88,11 +91,11 @@ impl Future for Underway {
             Self::Here(here) => here.poll_end(cx),
             Self::Streaming(streaming) => streaming.poll_end(cx),
             Self::Away { sent, limits } => {
-                let Ended { peer, condition, request, result } =
+                let Ended { peer, condition, rtt, request, result } =
                     futures::ready!(sent.poll_unpin(cx));
                 let answered = result.is_ok();
                 let result = result.and_then(|bytes| read_reply(bytes, *limits));
-                Poll::Ready(End { peer, condition, answered, request, result })
+                Poll::Ready(End { peer, condition, answered, rtt, request, result })
             }
         }
     }

@@ -24,6 +24,10 @@ pub struct Client {
     /// deadline. With 0 none waits: a call that finds nobody fails at once with `UNAVAILABLE`.
     /// Default: 1024.
     pub calls_waiting_max: usize,
+    /// How long a node that joins others gets fewer calls than its share: a tenth of it at first,
+    /// and more from then on in a straight line. Pickers to which shares mean nothing, such as
+    /// consistent hashing, take no notice. With zero it gets its share at once. Default: 5 s.
+    pub slow_start: Duration,
 }
 
 impl Default for Client {
@@ -34,6 +38,7 @@ impl Default for Client {
             retries_per_second: 10,
             attempts_max: 4,
             calls_waiting_max: 1024,
+            slow_start: Duration::from_secs(5),
         }
     }
 }

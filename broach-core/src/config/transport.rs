@@ -48,8 +48,9 @@ pub struct Transport {
     pub network: Network,
     /// Bytes of the datagrams sent, without the headers of UDP and IP. `None` finds out what each
     /// path carries: 1200 at first, which every path does, and up to 8952 if larger ones are of
-    /// use; 16384 to a loopback address. A value is for networks known to carry it: it is not
-    /// tried, and nothing arrives where it is not carried. From 1200 to 65507. Default: `None`.
+    /// use, or up to 16384 to a loopback address. A value is for networks known to carry it: it
+    /// is not tried, and nothing arrives where it is not carried. From 1200 to 65507. Default:
+    /// `None`.
     pub datagram_bytes: Option<usize>,
     /// Bytes of the largest message that is sent or taken. A call with a larger one fails with
     /// `RESOURCE_EXHAUSTED`. Default: 16 MiB.
@@ -62,6 +63,9 @@ pub struct Transport {
     /// Calls to one node that may wait until they can be sent; further ones fail at once with
     /// `RESOURCE_EXHAUSTED`. Default: 65536.
     pub calls_waiting_max: usize,
+    /// One-way calls whose handlers a node lets run at once, over all sessions, after it has
+    /// answered them; it refuses further ones with `RESOURCE_EXHAUSTED`. Default: 4096.
+    pub one_way_calls_max: usize,
     /// Sessions that a node serves at once; it refuses to open more. Default: 65536.
     pub sessions_max: usize,
     /// Sessions served whose caller has not proved its address yet. Above this, callers have to
@@ -88,8 +92,9 @@ pub struct Transport {
     pub stream_send_bytes: usize,
     /// Bytes of a stream that the receiving side lets be under way or unread; the sending side
     /// waits for the rest. It begins with 32 KiB, or less if there are many sessions, and goes up
-    /// to this as long as what comes is read. A record that is larger is let through all the same.
-    /// Default: 256 KiB.
+    /// to this as long as what comes is read. A record that is larger is let through once its
+    /// reader waits for it, or before if there is room: the [guide](crate::guide::credit) says
+    /// more. Default: 256 KiB.
     pub stream_window_bytes: usize,
     /// How long a token for opening sessions is good. At least 1 s. Default: 10 min.
     pub token_lifetime: Duration,
@@ -138,6 +143,7 @@ impl Default for Transport {
             metadata_bytes_max: 8 << 10,
             calls_per_session_max: 1024,
             calls_waiting_max: 65_536,
+            one_way_calls_max: 4_096,
             sessions_max: 65_536,
             half_open_max: 1024,
             closed_max: 65_536,
@@ -207,6 +213,7 @@ impl Transport {
         above_zero("transport.message_bytes_max", self.message_bytes_max)?;
         above_zero("transport.calls_per_session_max", self.calls_per_session_max)?;
         above_zero("transport.calls_waiting_max", self.calls_waiting_max)?;
+        above_zero("transport.one_way_calls_max", self.one_way_calls_max)?;
         above_zero("transport.sessions_max", self.sessions_max)?;
         above_zero("transport.closed_max", self.closed_max)?;
         above_zero("transport.reply_bytes_max", self.reply_bytes_max)?;

@@ -13,7 +13,7 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
 use crate::observe::{CallScope, TraceContext};
 use crate::peer::Peer;
-use crate::routing::Picker;
+use crate::routing::{Picker, Selection};
 use crate::status::{Attempt, Status};
 
 /// A call on its way from the caller to the handler.
@@ -28,11 +28,18 @@ pub struct Request {
     pub metadata: Metadata,
     /// The message or messages.
     pub body: Body,
+    /// What the call wishes of the node that it goes to; nothing on the side that serves it. A
+    /// layer of a channel may wish more, such as a key that it finds in the metadata.
+    pub selection: Selection,
     /// When the call must have ended; a unary call always has a deadline.
     pub(crate) deadline: Option<Deadline>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) idempotent: bool,
     pub(crate) retried: bool,
+    /// The caller waits only until the handler has begun.
+    pub(crate) one_way: bool,
+    /// It is for one node, and does not wait if that is gone.
+    pub(crate) pinned: bool,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) origin: Option<Origin>,
     /// The call as the caller's node watches it; absent on the side that serves.
@@ -61,9 +68,12 @@ impl Request {
             metadata: Metadata::new(),
             deadline: None,
             body,
+            selection: Selection::new(),
             clock,
             idempotent,
             retried: false,
+            one_way: false,
+            pinned: false,
             trace: None,
             origin: None,
             scope: None,
@@ -115,9 +125,12 @@ impl Request {
             metadata: self.metadata.clone(),
             deadline: self.deadline,
             body: Body::Message(bytes),
+            selection: self.selection.clone(),
             clock: Arc::clone(&self.clock),
             idempotent: self.idempotent,
             retried: self.retried,
+            one_way: self.one_way,
+            pinned: self.pinned,
             trace: self.trace,
             origin: self.origin,
             scope: self.scope.clone(),

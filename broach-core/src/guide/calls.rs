@@ -102,11 +102,19 @@
 //!   may be on their way to a program that does not read, and [`stream_send_bytes`] wait at the
 //!   sender, a message more each; then [`Sender::send`] waits, or the caller's stream is not
 //!   polled. A handler whose `send` waits can do something else meanwhile, or give up.
+//!   [`credit`](super::credit) says more of the memory for that.
 //! * **Dropping cancels**: the [`Call`] before its reply has begun, the [`Receiver`] after. The
 //!   handler is dropped where it waits. If it has handed its ends of the stream to another task,
 //!   they give `CANCELLED` there.
 //! * **When a node vanishes** the [`Receiver`] gives `UNAVAILABLE` after what had arrived, and the
 //!   handler is dropped. A stream on which nothing is said is kept alive, for as long as it lasts.
+//! * **When an address changes** (a router has forgotten the way, say) the call ends: at once with
+//!   the caller's next datagram if the address was the caller's, which may call again from the new
+//!   one; if it was the server's, like with a node that vanishes.
+//! * **A path that comes to carry less** than before costs a few round trips. If it does not even
+//!   carry 1200 bytes any more, what fits into less goes on, and all calls of the session end with
+//!   `UNAVAILABLE` once something larger was in vain for [`dead_after`], or twice that if the other
+//!   node says something all the time and acknowledges nothing.
 //! * **A deadline covers the whole stream.** Nothing limits one that has none, so give it one if it
 //!   should end.
 //! * **Limits** are those of unary calls, for each message. One that is larger ends the call with
@@ -121,7 +129,10 @@
 //! begun the handler is a task of its own.
 //!
 //! A shutdown waits for streams like for other calls, up to
-//! [`drain_timeout`](crate::NodeBuilder::drain_timeout).
+//! [`drain_timeout`](crate::NodeBuilder::drain_timeout). Those that have not ended then, or when
+//! the program is told a second time to end
+//! ([`shutdown_or_stop`](crate::Node::shutdown_or_stop)), end at once with `UNAVAILABLE`, as
+//! `Unknown`.
 //!
 //! # Which node is called
 //!
@@ -178,12 +189,24 @@
 //! other side is told, and its handler is dropped at the point where it waits. `select!`,
 //! `timeout` and the end of a task do the right thing thereby.
 //!
+//! # Calls whose reply nobody waits for
+//!
+//! [`Call::one_way`] ends as soon as a handler has begun, so within a round trip as a rule. Until
+//! then the call is sent again, refused and tried elsewhere like any other, so `Ok` says that it was
+//! not lost on the way. The handler then goes on by itself: it is not stopped when the caller goes
+//! away, but when the deadline passes or its node ends. A node that shuts down waits for it. Nobody
+//! is told what came of it, unless it was done without having to wait. At most
+//! [`one_way_calls_max`] of them are at work in a node.
+//!
 //! [`channel`]: crate::stream::channel
+//! [`dead_after`]: crate::config::Transport::dead_after
+//! [`one_way_calls_max`]: crate::config::Transport::one_way_calls_max
 //! [`stream_send_bytes`]: crate::config::Transport::stream_send_bytes
 //! [`stream_window_bytes`]: crate::config::Transport::stream_window_bytes
 //! [`Call`]: crate::Call
 //! [`Call::idempotent`]: crate::Call::idempotent
 //! [`Call::inherit`]: crate::Call::inherit
+//! [`Call::one_way`]: crate::Call::one_way
 //! [`Call::persistent_metadata`]: crate::Call::persistent_metadata
 //! [`Call::timeout`]: crate::Call::timeout
 //! [`Context`]: crate::Context

@@ -116,7 +116,10 @@
 //! is leaving, serves on for 0.3 s while the others turn elsewhere, finishes what is under way,
 //! says goodbye, and ends. A call that comes too late is refused as not executed and goes to
 //! another node. All of it takes no longer than
-//! [`drain_timeout`](crate::NodeBuilder::drain_timeout) and half a second.
+//! [`drain_timeout`](crate::NodeBuilder::drain_timeout) and half a second. Whoever is told a second
+//! time to end, and passes that on with
+//! [`Node::shutdown_or_stop`](crate::Node::shutdown_or_stop), ends at once: handlers are stopped,
+//! and calls under way, streams too, fail with `UNAVAILABLE`, as `Unknown`.
 //!
 //! A node that is dropped ends at once: it says goodbye, but does not wait for anything. One that
 //! crashes says nothing. Callers notice by its silence and turn elsewhere within a second, before

@@ -67,7 +67,8 @@
 //! the simulator, over 10 ms at 20 Mbit/s, that takes less than half a second, and no call fails.
 //! An error of the operating system (`EMSGSIZE`) leads to the same at once.
 //!
-//! The loopback interface is known to carry 16384 bytes.
+//! To a loopback address 16384 bytes are tried first, as that interface carries them; what lies
+//! behind a relay or a forwarded port may not, and then the search is like any other.
 //!
 //! # The socket
 //!

@@ -43,7 +43,7 @@
 //! | when does a member count as dead | `gossip/prober.rs`, `suspicion.rs`, `merge.rs` |
 //! | how does a node find the others | `gossip/join.rs`, `sync.rs` |
 //! | how does a node learn what another one offers | `advert/fetcher.rs` |
-//! | which node does a call go to | `routing/choose.rs`, `power_of_two.rs` |
+//! | which node does a call go to | `routing/choose.rs`, `routing/pickers` |
 //! | when is a call tried again | `client/trial.rs` |
 //! | how does a handler get called | `net/handlers.rs`, `server/serve.rs` |
 //! | what can be counted | `observe/counters.rs` |

@@ -8,6 +8,7 @@
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
 //! * [`layout`]: the crates, the modules, and which of them may know of which.
 //! * [`congestion`]: how much is sent at once, in which size, and the measurements that decided it.
+//! * [`credit`]: who may send how much, and what memory that takes.
 //! * [`driver`]: how datagrams and callers meet, and the measurements that decided it.
 //! * [`membership`]: how nodes find each other and notice that one is gone.
 //! * [`wire`]: the specification of the wire format, of which [`wire_gossip`] is the last part.
@@ -19,9 +20,11 @@
 //! [`config::Client`]: crate::config::Client
 //! [`config::Gossip`]: crate::config::Gossip
 
+pub mod balancing;
 pub mod calls;
 pub mod cluster;
 pub mod congestion;
+pub mod credit;
 pub mod driver;
 pub mod layers;
 pub mod layout;

@@ -164,4 +164,7 @@
 //! cargo run --release -p broach-storm -- --seeds 0..1000
 //! ```
 //!
-//! A seed in which something is wrong is printed, and brings it back.
+//! A seed in which something is wrong is printed, and brings it back. `--cluster` runs whole nodes
+//! that crash, leave and are cut off, and `--tangle` whole nodes with hardly any memory, whose
+//! calls of all shapes get into each other's way: nobody may come to a standstill, and nothing may
+//! be left.

@@ -202,6 +202,11 @@
 //! Status alone. The stream ends with `fin`, perhaps in a piece without bytes. A message larger
 //! than a side takes ends the call, as soon as its head is read.
 //!
+//! A unary call that is **one-way**, as bit 4 says, is answered with one empty message as soon as
+//! its handler has begun and has to wait, and with what came of it if it has not. The handler then
+//! goes on by itself, up to the deadline, whatever becomes of the call and its session. In a call
+//! that streams the bit says nothing.
+//!
 //! A server starts a call whose requests are a stream once it has their Metadata, and one whose
 //! replies only are a stream as a unary one. The replies may end before the requests do; what is
 //! left of the requests is then of no use, and is not sent.
@@ -262,8 +267,9 @@
 //! with a round-trip time of more than 5 ms count less by that factor, and credit that is not used
 //! for 100 ms does not count. The allowance is that bound divided by the number of sessions, from
 //! 1024 to 32768 bytes. A stream may send a window beyond what was read: at first the allowance,
-//! and twice as much each time that it has used half and more than half was read, up to 256 KiB;
-//! for a record that is larger it waits in line like a message.
+//! and twice as much each time that it has used half and more than half was read, up to 256 KiB.
+//! For a record that is larger it waits in line like a message, once its reader waits for it; or
+//! before, if there is room among the windows of streams.
 //!
 //! What is sent goes out in this order: acknowledgements, cancellations, Credit; then what fits
 //! into one datagram; then the calls with the least left, and every sixteenth time the oldest.

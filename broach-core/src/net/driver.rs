@@ -265,8 +265,8 @@ impl Driver {
         let mut ended = 0;
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Ended { ticket, peer, condition, request, result } => {
-                    let how = Ended { peer, condition, request: Some(request), result };
+                Event::Ended { ticket, peer, condition, rtt, request, result } => {
+                    let how = Ended { peer, condition, rtt, request: Some(request), result };
                     ended += usize::from(self.waiters.end(ticket, how, &mut self.streams));
                 }
                 Event::Call(call) => {
@@ -279,6 +279,7 @@ impl Driver {
                     self.streams.on_records(stream, records, &self.endpoint);
                 }
                 Event::Fin(serving) => self.streams.on_fin(StreamKey::Served(serving)),
+                Event::Large(stream) => self.streams.on_large(stream, &mut self.endpoint),
                 Event::Room(stream) => self.streams.on_room(stream, &self.endpoint),
                 Event::Answered(peer) => {
                     if let Some(gossiper) = &mut self.gossiper {
@@ -290,7 +291,6 @@ impl Driver {
                         gossiper.on_heard(peer);
                     }
                 }
-                // Nobody makes calls with streams yet.
                 Event::Stop(serving) => {
                     if let Some(handlers) = &mut self.handlers {
                         handlers.stop(serving);

@@ -62,6 +62,10 @@ pub(super) struct State {
     pub(super) forgotten: bool,
     /// Bytes that the user has consumed and the driver does not know of.
     pub(super) consumed: usize,
+    /// The driver wants to know when the user waits for records.
+    pub(super) large: bool,
+    /// The user does.
+    pub(super) awaits: bool,
     /// The driver knows that there is something to look at here.
     pub(super) told: bool,
     /// Waits for room.
@@ -77,6 +81,8 @@ pub(super) struct Taken {
     pub(super) chunks: Vec<Bytes>,
     pub(super) last: bool,
     pub(super) consumed: usize,
+    /// The user waits for a large record.
+    pub(super) awaits: bool,
 }
 
 impl Flow {
@@ -97,6 +103,8 @@ impl Flow {
             ended: None,
             forgotten: false,
             consumed: 0,
+            large: false,
+            awaits: false,
             // As long as the driver has not begun, it is about to look.
             told: true,
             writer: None,
@@ -152,6 +160,15 @@ impl Flow {
         records.clear();
     }
 
+    /// A large record is about to come. Tells whether the user waits for it; if not yet, the user's
+    /// side tells as soon as it is so.
+    pub(super) fn on_large(&self) -> bool {
+        let mut state = self.lock();
+        let awaits = state.reader.is_some() && state.records.is_empty();
+        state.large = !awaits;
+        awaits
+    }
+
     /// Nothing more comes in; but what is still to go out goes out.
     pub(super) fn on_fin(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
@@ -204,7 +221,8 @@ impl State {
     fn take(&mut self) -> Taken {
         self.told = false;
         let (last, consumed) = (std::mem::take(&mut self.last), std::mem::take(&mut self.consumed));
-        Taken { chunks: self.take_queued(), last, consumed }
+        let awaits = std::mem::take(&mut self.awaits);
+        Taken { chunks: self.take_queued(), last, consumed, awaits }
     }
 
     fn take_queued(&mut self) -> Vec<Bytes> {

@@ -25,6 +25,8 @@ pub(crate) struct Ended {
     pub(crate) peer: Option<Peer>,
     /// Whether other calls had better go elsewhere.
     pub(crate) condition: Condition,
+    /// How long the network takes to the node and back, if that has been measured.
+    pub(crate) rtt: Option<Duration>,
     /// The bytes of its request, for another try; absent if the driver has gone with them.
     pub(crate) request: Option<CallBytes>,
     pub(crate) result: Result<Bytes, Status>,
@@ -32,8 +34,9 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// The end of a call that no node says anything of.
-    pub(super) const fn without_reply(status: Status) -> Self {
-        Self { peer: None, condition: Condition::Well, request: None, result: Err(status) }
+    pub(crate) const fn without_reply(status: Status) -> Self {
+        let condition = Condition::Well;
+        Self { peer: None, condition, rtt: None, request: None, result: Err(status) }
     }
 
     /// The end of a call that came when the driver had stopped, or was about to.

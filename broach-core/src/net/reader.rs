@@ -58,7 +58,10 @@ impl Reader {
                 keep(&mut state.reader, cx);
                 // The other side may be waiting for it: its window can be much smaller than this
                 // node's largest.
-                if CONSUMED_MIN <= state.consumed {
+                let worth_it = CONSUMED_MIN <= state.consumed;
+                let awaits = std::mem::take(&mut state.large);
+                state.awaits |= awaits;
+                if worth_it || awaits {
                     self.flow.tell(state);
                 }
                 return Poll::Pending;

@@ -84,8 +84,8 @@ impl Streams {
                 Some(session)
             }
             Err(Failed { status, condition, bytes }) => {
-                let (request, result) = (Some(bytes), Err(status));
-                flow.end(Ended { peer: None, condition, request, result });
+                let request = Some(bytes);
+                flow.end(Ended { condition, request, ..Ended::without_reply(status) });
                 None
             }
         }
@@ -115,6 +115,16 @@ impl Streams {
         }
     }
 
+    /// A large record comes, which is let in as soon as the user waits for it.
+    pub(super) fn on_large(&mut self, key: StreamKey, endpoint: &mut Endpoint) {
+        self.hand_over();
+        if let Some(flow) = self.flows.get(&key)
+            && flow.on_large()
+        {
+            endpoint.set_awaited(key);
+        }
+    }
+
     /// There is room for more in a stream.
     pub(super) fn on_room(&mut self, key: StreamKey, endpoint: &Endpoint) {
         if let Some(flow) = self.flows.get(&key) {
@@ -141,6 +151,9 @@ impl Streams {
         flow.exchange(&mut self.wakers, |key, taken| {
             if 0 < taken.consumed {
                 endpoint.consumed(now, key, taken.consumed);
+            }
+            if taken.awaits {
+                endpoint.set_awaited(key);
             }
             let chunks = taken.chunks.len();
             for (at, records) in taken.chunks.into_iter().enumerate() {

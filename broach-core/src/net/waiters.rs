@@ -46,8 +46,8 @@ impl Waiters {
                 self.calls.insert(ticket, (Waiter::Unary(waiter), session));
             }
             Err(Failed { status, condition, bytes }) => {
-                let (request, result) = (Some(bytes), Err(status));
-                let _ = waiter.send(Ended { peer: None, condition, request, result });
+                let request = Some(bytes);
+                let _ = waiter.send(Ended { condition, request, ..Ended::without_reply(status) });
             }
         }
     }

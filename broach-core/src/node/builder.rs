@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-use crate::advert::{Advert, AdvertStore, EncodedAdvert};
+use crate::advert::{Advert, AdvertStore, EncodedAdvert, Location};
 use crate::client::{self, DEFAULT_CLUSTER};
 use crate::config::{self, ConfigError, Security};
 use crate::exchange::{Dispatch, Reply, Request};
@@ -57,6 +57,9 @@ pub struct NodeBuilder {
     role: Role,
     facts: Facts,
     tags: BTreeMap<String, String>,
+    group: String,
+    /// Latitude and longitude.
+    location: Option<(f64, f64)>,
 }
 
 /// Puts a layer around the way to the services.
@@ -78,6 +81,8 @@ impl NodeBuilder {
             role: Role::Member,
             facts: Facts::default(),
             tags: BTreeMap::new(),
+            group: String::new(),
+            location: None,
         }
     }
 
@@ -154,6 +159,20 @@ impl NodeBuilder {
     /// replaced.
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
+        self
+    }
+
+    /// Puts the node into a group, for [calls](crate::Call::group) that ask for one: at most 512
+    /// bytes, such as `canary`. Default: none.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+
+    /// Where on the globe the node is, in degrees north of the equator and east of Greenwich, for
+    /// [`Nearest`](crate::picker::Nearest). Default: not said.
+    pub const fn location(mut self, latitude: f64, longitude: f64) -> Self {
+        self.location = Some((latitude, longitude));
         self
     }
 
@@ -255,7 +274,14 @@ impl NodeBuilder {
         if self.role == Role::Observer && !registry.is_empty() {
             return Err(StartError::ClientOnly);
         }
-        let advert = EncodedAdvert::new(Advert { services: registry.offered(), tags: self.tags })?;
+        let location =
+            self.location.map(|(latitude, longitude)| Location::new(latitude, longitude));
+        let advert = EncodedAdvert::new(Advert {
+            services: registry.offered(),
+            tags: self.tags,
+            group: self.group,
+            location: location.transpose()?,
+        })?;
         let store = Arc::new(AdvertStore::default());
         registry.add_internal(Arc::new(DirectoryService::new(Arc::clone(&store))))?;
         let bind = match &self.setup.socket {
@@ -295,7 +321,7 @@ impl NodeBuilder {
             sightings: Arc::clone(&sightings),
         };
         let handle = prepared.start_in_cluster(Arc::new(local.clone()), part);
-        let directory = Directory::new(Source::Cluster);
+        let directory = Directory::with_slow_start(Source::Cluster, self.client.slow_start);
         let cluster = Cluster::new(
             handle.clone(),
             Arc::clone(&directory),

@@ -1,6 +1,5 @@
 //! [`Cluster`]: what a node says of itself to the others, and where it reads what they say.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -92,18 +91,18 @@ impl Cluster {
         self.handle.update(Update::Facts(said.facts.clone()));
     }
 
-    /// Changes the node's tags.
+    /// Changes what the node says of itself besides its services.
     ///
     /// # Errors
     ///
     /// If the node says too much then; nothing is changed in this case.
-    pub(super) fn change_tags(
+    pub(super) fn change_advert(
         &self,
-        change: impl FnOnce(&mut BTreeMap<String, String>),
+        change: impl FnOnce(&mut Advert),
     ) -> Result<(), AdvertError> {
         let mut said = self.lock();
         let mut advert = said.advert.clone();
-        change(&mut advert.tags);
+        change(&mut advert);
         if advert != said.advert {
             let encoded = EncodedAdvert::new(advert.clone())?;
             said.advert = advert;

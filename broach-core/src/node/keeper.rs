@@ -157,7 +157,7 @@ impl Keeper {
 
     fn update(&self) {
         let members = self.entries.iter().map(|entry| self.member(entry));
-        self.directory.update(members.collect());
+        self.directory.update(self.handle.shared().clock.now(), members.collect());
     }
 
     fn member(&self, entry: &Entry) -> Member {

@@ -174,16 +174,25 @@ impl Node {
         name: impl Into<String>,
         value: impl Into<String>,
     ) -> Result<(), AdvertError> {
-        self.cluster.change_tags(|tags| {
-            tags.insert(name.into(), value.into());
+        self.cluster.change_advert(|advert| {
+            advert.tags.insert(name.into(), value.into());
         })
+    }
+
+    /// Puts the node into another group; see [`NodeBuilder::group`].
+    ///
+    /// # Errors
+    ///
+    /// If the name is too long, or the node says too much of itself; nothing is changed then.
+    pub fn set_group(&self, group: impl Into<String>) -> Result<(), AdvertError> {
+        self.cluster.change_advert(|advert| advert.group = group.into())
     }
 
     /// Takes a tag away.
     pub fn remove_tag(&self, name: &str) {
         // What is left of an advert that was small enough is small enough.
-        let _ = self.cluster.change_tags(|tags| {
-            tags.remove(name);
+        let _ = self.cluster.change_advert(|advert| {
+            advert.tags.remove(name);
         });
     }
 

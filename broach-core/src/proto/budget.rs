@@ -1,6 +1,7 @@
 //! What a node holds for others, over all sessions.
 
 use crate::config::Transport;
+use crate::ids::{CallId, SessionId};
 use crate::proto::grants::Grants;
 use crate::proto::incoming_stream::call_bytes_max;
 use crate::proto::pool::Pool;
@@ -11,6 +12,8 @@ pub(crate) struct Budget {
     /// Memory for what comes in.
     pub(crate) pool: Pool,
     pub(crate) grants: Grants,
+    /// Streams in which a record comes that needs more than the window, until it is reported.
+    pub(crate) large: Vec<(SessionId, CallId)>,
     replies: usize,
     replies_max: usize,
     /// How many calls are served that have not begun to reply.
@@ -34,8 +37,9 @@ impl Budget {
     pub(crate) fn new(config: &Transport) -> Self {
         let window = config.stream_window_bytes as u64;
         Self {
-            pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config)),
+            pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config), usize::MAX),
             grants: Grants::new(incoming_max(config.receive_buffer_bytes)),
+            large: Vec::new(),
             replies: 0,
             replies_max: config.reply_bytes_max,
             running: 0,
@@ -61,7 +65,7 @@ impl Budget {
         let share = self.grants.incoming_max() / sessions;
         let allowance = share.clamp(ALLOWANCE_MIN, self.allowance_max);
         let unfinished = (self.pool.for_unasked() as u64 / sessions).min(session_max as u64);
-        Told { allowance, unfinished: unfinished.clamp(allowance, UNFINISHED_MAX) }
+        Told { allowance, unfinished: unfinished.max(allowance) }
     }
 
     /// A call has come, and a reply to it will.
@@ -119,8 +123,9 @@ pub(super) const ALLOWANCE_MAX: u64 = 32 << 10;
 /// What fits into the smallest datagram beside the rest that is in it is always taken.
 pub(super) const ALLOWANCE_MIN: u64 = 1024;
 
-/// Large messages go out in turns; to have more of them under way makes none arrive earlier.
-const UNFINISHED_MAX: u64 = 8 << 20;
+/// Bytes that may come unasked in one session. Large messages go out in turns; to have more of them
+/// under way makes none arrive earlier.
+pub(super) const UNFINISHED_MAX: usize = 8 << 20;
 
 /// So much is reckoned for a reply that is not known yet.
-const REPLY_BYTES: usize = 4096;
+pub(super) const REPLY_BYTES: usize = 4096;

@@ -207,14 +207,19 @@ impl Callee {
         }
     }
 
+    /// The handler waits for the next record of the requests.
+    pub(crate) fn set_awaited(&self, id: CallId, budget: &mut Budget) {
+        if let Some(Served { state: State::Streaming(streaming), .. }) = self.calls.get(&id) {
+            streaming.requests.set_awaited(budget);
+        }
+    }
+
     /// More may be sent of a request, for which so many bytes have been set aside.
     pub(crate) fn on_grant(&mut self, grant: Grant) {
         let Some(served) = self.calls.get_mut(&grant.call) else { return };
         match &mut served.state {
-            State::Receiving(incoming) => incoming.on_grant(grant.limit, grant.set_aside),
-            State::Streaming(streaming) => {
-                streaming.requests.on_grant(grant.limit, grant.set_aside);
-            }
+            State::Receiving(incoming) => incoming.share.on_grant(grant),
+            State::Streaming(streaming) => streaming.requests.on_grant(grant),
             State::Running | State::Replying(_) => return,
         }
         self.credits.insert(grant.call);

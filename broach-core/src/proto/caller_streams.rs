@@ -145,6 +145,18 @@ impl Caller {
         }
     }
 
+    /// The user waits for the next record of the replies.
+    pub(crate) fn set_awaited(&self, id: CallId, budget: &mut Budget) {
+        if let Some(Active { reply: Reply::Stream(replies), .. }) = self.active.get(&id) {
+            replies.set_awaited(budget);
+        }
+    }
+
+    /// The ticket of a call.
+    pub(crate) fn ticket_of(&self, id: CallId) -> Option<Ticket> {
+        self.active.get(&id).map(|active| active.call.ticket)
+    }
+
     /// A piece of a stream of replies has come in.
     pub(super) fn on_stream_piece(
         &mut self,
@@ -161,7 +173,9 @@ impl Caller {
             return Answered::EXCESS;
         }
         let purse = &mut Purse { pool: &mut self.pool, budget };
-        if !replies.is_open() {
+        // What is whole needs no window: a refusal, for one.
+        let whole = offset == 0 && fin;
+        if !replies.is_open() && !whole {
             // It tells the other side that this stream takes up nothing any more of what may be
             // sent unasked, even if it is no more than that.
             self.credits.insert(id);
@@ -196,8 +210,8 @@ impl Caller {
         let Some(active) = self.active.get_mut(&grant.call) else { return };
         match &mut active.reply {
             Reply::Nothing => {}
-            Reply::Pieces(incoming) => incoming.on_grant(grant.limit, grant.set_aside),
-            Reply::Stream(replies) => replies.on_grant(grant.limit, grant.set_aside),
+            Reply::Pieces(incoming) => incoming.share.on_grant(grant),
+            Reply::Stream(replies) => replies.on_grant(grant),
         }
         self.credits.insert(grant.call);
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::proto::budget::UNFINISHED_MAX;
 use crate::proto::endpoint::Endpoint;
 use crate::proto::incoming_stream::call_bytes_max;
 use crate::proto::pool::Pool;
@@ -23,9 +24,10 @@ impl Endpoint {
         }
         let (sessions, by_id, node) = (&mut self.sessions, &self.by_id, &mut budget.pool);
         let mut given = Vec::new();
-        let memory = |session, age, bytes| {
+        let memory = |session, purpose, bytes| {
             let session = by_id.get(&session).and_then(|&index| sessions.get_mut(index));
-            session.is_some_and(|session| set_aside([session.side.pool(), node], age, bytes))
+            let session = session.ok_or(None)?;
+            set_aside([session.side.pool(), node], purpose, bytes)
         };
         budget.grants.give(now, memory, &mut given);
         for grant in given {
@@ -49,6 +51,7 @@ impl Side {
 }
 
 /// Memory for what comes in in one session.
-pub(super) const fn session_pool(config: &Transport) -> Pool {
-    Pool::new(config.reassembly_bytes_per_session_max, call_bytes_max(config))
+pub(super) fn session_pool(config: &Transport) -> Pool {
+    let bytes_max = config.reassembly_bytes_per_session_max;
+    Pool::new(bytes_max, call_bytes_max(config), UNFINISHED_MAX)
 }

@@ -104,6 +104,10 @@ impl Endpoint {
                  address right, and does the path carry datagrams of {BASE_DATAGRAM_BYTES} \
                  bytes?{trouble}"
             ),
+            Side::Client(_) if session.link.swallowed_since().is_some() => format!(
+                "gets nothing but small datagrams any more, for {time:?} (transport.dead_after): \
+                 the path must carry {BASE_DATAGRAM_BYTES} bytes"
+            ),
             Side::Client(Client { trouble, .. }) => {
                 format!("does not answer any more, for {time:?} (transport.dead_after){trouble}")
             }

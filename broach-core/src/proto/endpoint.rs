@@ -244,6 +244,7 @@ impl Endpoint {
 
     /// What has happened.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.report_large();
         self.shared.events.pop_front()
     }
 

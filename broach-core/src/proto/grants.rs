@@ -13,6 +13,7 @@ use slab::Slab;
 
 use crate::deadline::Time;
 use crate::ids::{CallId, SessionId};
+use crate::proto::pool::Purpose;
 
 /// The messages that have not come whole and that need credit, over all sessions of a node.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) received: u64,
     /// Where it ends.
     pub(crate) end: u64,
+    /// Somebody waits for it, and will take it when it is here.
+    pub(crate) awaited: bool,
     /// The round-trip time to its sender, if it is known.
     pub(crate) rtt: Option<Duration>,
 }
@@ -58,6 +61,8 @@ pub(crate) struct Grant {
     pub(crate) limit: u64,
     /// Bytes that have been set aside for it just now.
     pub(crate) set_aside: usize,
+    /// Somebody waited for it then.
+    pub(crate) awaited: bool,
 }
 
 #[derive(Debug)]
@@ -81,8 +86,8 @@ enum Given {
     All,
     /// Less, or none, because enough is under way.
     SomeOrNothing,
-    /// There was not enough memory for it.
-    NoMemory,
+    /// There was not enough memory for it; the message of an age waits for that.
+    NoMemory { waits: Option<u64> },
 }
 
 impl Grants {
@@ -143,6 +148,14 @@ impl Grants {
         self.changed = true;
     }
 
+    /// From now on somebody waits for a message.
+    pub(crate) fn set_awaited(&mut self, slot: usize) {
+        if let Some(message) = self.messages.get_mut(slot) {
+            message.wanted.awaited = true;
+            self.changed = true;
+        }
+    }
+
     /// A message has come whole, or will not. Tells its age.
     pub(crate) fn remove(&mut self, slot: usize) -> u64 {
         let message = self.messages.remove(slot);
@@ -168,12 +181,12 @@ impl Grants {
         self.look_at
     }
 
-    /// Gives credit to those whose turn it is. `set_aside` sets memory aside for a message of a
-    /// session, of an age, and tells whether there was enough.
+    /// Gives credit to those whose turn it is. `set_aside` sets memory aside in a session, and in
+    /// the node; if there is not enough, it gives the age of the message that waits there, if any.
     pub(crate) fn give(
         &mut self,
         now: Time,
-        mut set_aside: impl FnMut(SessionId, u64, usize) -> bool,
+        mut set_aside: impl FnMut(SessionId, Purpose, usize) -> Result<(), Option<u64>>,
         grants: &mut Vec<Grant>,
     ) {
         if self.look_at.is_some_and(|at| at <= now) {
@@ -182,18 +195,21 @@ impl Grants {
         if !std::mem::take(&mut self.changed) || self.shortest.is_empty() {
             return;
         }
-        // If one of those whose turn it is has been given all, or finds no memory, others follow.
-        let mut without_memory = Vec::new();
+        // If one of those whose turn it is has been given all, or finds no memory, others follow:
+        // before all others the one that memory is kept for, or nobody would get it.
+        let (mut without_memory, mut ahead) = (Vec::new(), Vec::new());
         while without_memory.len() < LOOKED_AT_MAX {
-            let turn = self.turn(&without_memory);
+            let turn = self.turn(&ahead, &without_memory);
+            ahead.clear();
             let window = (self.incoming_max / turn.len().max(1) as u64).max(WINDOW_MIN);
             let mut others_follow = false;
             for slot in turn {
                 match self.give_one(now, slot, window, &mut set_aside, grants) {
                     Given::All => others_follow = true,
-                    Given::NoMemory => {
+                    Given::NoMemory { waits } => {
                         others_follow = true;
                         without_memory.push(slot);
+                        ahead.extend(waits.and_then(|age| self.of_age(age)));
                     }
                     Given::SomeOrNothing => {}
                 }
@@ -207,12 +223,16 @@ impl Grants {
         }
     }
 
-    /// Those whose turn it is: the shortest of each session first.
-    fn turn(&self, without_memory: &[usize]) -> Vec<usize> {
+    /// Those whose turn it is: the shortest of each session first, after those `ahead` of all.
+    fn turn(&self, ahead: &[usize], without_memory: &[usize]) -> Vec<usize> {
         let can = |slot: &usize| !without_memory.contains(slot);
         let mut turn: Vec<usize> = Vec::with_capacity(AT_ONCE);
-        if self.given.is_multiple_of(OLDEST_EVERY) {
-            turn.extend(self.oldest.first().map(|(_, slot)| *slot).filter(can));
+        let oldest = self.oldest.first().map(|(_, slot)| slot);
+        let oldest = oldest.filter(|_| self.given.is_multiple_of(OLDEST_EVERY));
+        for &slot in ahead.iter().chain(oldest).filter(|slot| can(slot)) {
+            if !turn.contains(&slot) {
+                turn.push(slot);
+            }
         }
         let shortest = || {
             let slots = self.shortest.iter().map(|(_, _, slot)| *slot);
@@ -238,11 +258,11 @@ impl Grants {
         now: Time,
         slot: usize,
         window: u64,
-        set_aside: &mut impl FnMut(SessionId, u64, usize) -> bool,
+        set_aside: &mut impl FnMut(SessionId, Purpose, usize) -> Result<(), Option<u64>>,
         grants: &mut Vec<Grant>,
     ) -> Given {
         let message = &mut self.messages[slot];
-        let Wanted { session, call, granted, received, end, .. } = message.wanted;
+        let Wanted { session, call, granted, received, end, awaited, .. } = message.wanted;
         // More may be under way on a long path.
         let reach = received.saturating_add(message.unweighted(window));
         let room = message.unweighted(self.incoming_max.saturating_sub(self.incoming));
@@ -254,8 +274,12 @@ impl Grants {
         let mut bytes = 0;
         if !message.has_memory {
             bytes = (end - granted) as usize;
-            if !set_aside(session, message.age, bytes) {
-                return Given::NoMemory;
+            let purpose = match awaited {
+                true => Purpose::Message { age: message.age },
+                false => Purpose::Stream,
+            };
+            if let Err(waits) = set_aside(session, purpose, bytes) {
+                return Given::NoMemory { waits };
             }
             message.has_memory = true;
         }
@@ -264,13 +288,19 @@ impl Grants {
         (message.moved_at, message.stalled) = (now, false);
         self.incoming += message.under_way();
         self.given += 1;
-        grants.push(Grant { session, call, limit, set_aside: bytes });
+        grants.push(Grant { session, call, limit, set_aside: bytes, awaited });
         if limit < end {
             return Given::SomeOrNothing;
         }
         self.shortest.remove(&(message.class, message.age, slot));
         self.oldest.remove(&(message.age, slot));
         Given::All
+    }
+
+    /// The message of this age, if it may not be sent to its end yet.
+    fn of_age(&self, age: u64) -> Option<usize> {
+        let first = self.oldest.range((age, 0)..).next();
+        first.filter(|(other, _)| *other == age).map(|(_, slot)| *slot)
     }
 
     /// What is not sent although it may be keeps nobody else waiting.
@@ -359,12 +389,12 @@ mod tests {
 
     fn wanted(session: u64, call: u64, end: u64) -> Wanted {
         let (session, call) = (SessionId(session), CallId(call));
-        Wanted { session, call, granted: 0, received: 0, end, rtt: None }
+        Wanted { session, call, granted: 0, received: 0, end, awaited: true, rtt: None }
     }
 
     fn give(grants: &mut Grants, now: Time) -> Vec<(u64, u64)> {
         let mut given = Vec::new();
-        grants.give(now, |_, _, _| true, &mut given);
+        grants.give(now, |_, _, _| Ok(()), &mut given);
         assert_eq!(grants.incoming, grants.count());
         given.iter().map(|grant| (grant.call.0, grant.limit)).collect()
     }
@@ -407,7 +437,7 @@ mod tests {
             let small =
                 [2, 3].map(|session| grants.want(at(call), wanted(session, call, 64 << 10)));
             let mut given = Vec::new();
-            grants.give(at(call), |_, _, _| true, &mut given);
+            grants.give(at(call), |_, _, _| Ok(()), &mut given);
             for grant in given {
                 if grant.call.0 == 0 {
                     limit = grant.limit;
@@ -451,13 +481,46 @@ mod tests {
         let mut grants = Grants::new(MAX);
         grants.want(at(0), Wanted { granted: 100, ..wanted(1, 1, 1 << 20) });
         let mut given = Vec::new();
-        grants.give(at(0), |_, _, _| false, &mut given);
+        grants.give(at(0), |_, _, _| Err(Some(0)), &mut given);
         assert_eq!(given, []);
         grants.on_change();
-        grants.give(at(0), |_, age, bytes| (age, bytes) == (0, (1 << 20) - 100), &mut given);
-        let (session, call) = (SessionId(1), CallId(1));
         let set_aside = (1 << 20) - 100;
-        assert_eq!(given, [Grant { session, call, limit: MAX, set_aside }]);
+        let memory = |_, purpose, bytes| {
+            assert_eq!((purpose, bytes), (Purpose::Message { age: 0 }, set_aside));
+            Ok(())
+        };
+        grants.give(at(0), memory, &mut given);
+        let (session, call) = (SessionId(1), CallId(1));
+        assert_eq!(given, [Grant { session, call, limit: MAX, set_aside, awaited: true }]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_given_the_memory_of_messages() {
+        let mut grants = Grants::new(MAX);
+        let slot = grants.want(at(0), Wanted { awaited: false, ..wanted(1, 1, 1 << 20) });
+        let mut given = Vec::new();
+        let no_stream = |_, purpose, _| if purpose == Purpose::Stream { Err(None) } else { Ok(()) };
+        grants.give(at(0), no_stream, &mut given);
+        assert_eq!(given, []);
+        grants.set_awaited(slot);
+        grants.give(at(0), no_stream, &mut given);
+        assert!(given[0].awaited);
+    }
+
+    #[test]
+    fn the_one_that_memory_is_kept_for_is_found_behind_hundreds() {
+        for given in 0..OLDEST_EVERY {
+            let mut grants = Grants::new(MAX);
+            grants.given = given;
+            grants.want(at(0), wanted(9, 0, 16 << 20));
+            for call in 1..1_000 {
+                grants.want(at(0), wanted(call % 7, call, 50 << 10));
+            }
+            let (mut given, large) = (Vec::new(), Purpose::Message { age: 0 });
+            let kept = |_, purpose, _| if purpose == large { Ok(()) } else { Err(Some(0)) };
+            grants.give(at(0), kept, &mut given);
+            assert_eq!(given.iter().map(|grant| grant.call.0).collect::<Vec<_>>(), [0]);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::deadline::Time;
 use crate::proto::early::Early;
 use crate::proto::pool::Full;
-use crate::proto::share::{Owner, Purse, Share};
+use crate::proto::share::{Needed, Owner, Purse, Share};
 
 /// The bytes of one direction of a call as they come in.
 ///
@@ -145,15 +145,10 @@ impl Incoming {
         self.share.on_received(now, received, purse);
         // How much it is stands in the first piece.
         if 0 < self.len() {
-            self.share.want(now, owner, (received, end.min(most)), purse);
+            let needed = Needed { received, end: end.min(most), awaited: true };
+            self.share.want(now, owner, needed, purse);
         }
         Ok(())
-    }
-
-    /// More may come, for which so many bytes have been set aside.
-    pub(crate) fn on_grant(&mut self, limit: u64, set_aside: usize) {
-        self.share.on_set_aside(set_aside);
-        self.share.advance(limit);
     }
 
     /// What is set aside, and how much of it is needed.

@@ -5,10 +5,12 @@ use bytes::{Bytes, BytesMut};
 
 use crate::config::Transport;
 use crate::deadline::Time;
+use crate::proto::budget::Budget;
 use crate::proto::early::Early;
+use crate::proto::grants::Grant;
 use crate::proto::incoming::Incoming;
 use crate::proto::pool::Full;
-use crate::proto::share::{Owner, Purse, Share};
+use crate::proto::share::{Needed, Owner, Purse, Share};
 use crate::wire::{RecordHead, RecordKind};
 
 /// The bytes of one direction of a call that is a stream there.
@@ -19,7 +21,9 @@ use crate::wire::{RecordHead, RecordKind};
 ///
 /// The other side may send a window beyond what the user has taken. It begins small and becomes
 /// wider as long as the user keeps up with a sender who makes use of it. For a record that is
-/// larger than the window more is set aside, once there is room.
+/// larger than what is left of the window more is set aside: of what is for windows, if there is
+/// room, or of what is for messages, once the user waits for it. Then it is the user's when it is
+/// here, as a unary message is, so that nobody else waits until a user has time.
 #[derive(Debug)]
 pub(crate) struct IncomingStream {
     limits: RecordLimits,
@@ -40,9 +44,19 @@ pub(crate) struct IncomingStream {
     consumed: u64,
     /// How many bytes beyond that may be sent, apart from a large record.
     window: u64,
-    /// Where a record ends for which more was asked.
-    large_end: u64,
+    /// The record for which more was asked, until it is here.
+    large: Option<Large>,
+    /// A record that ends here was the user's as soon as it had come.
+    handed_over: u64,
     share: Share,
+}
+
+/// A record for which more was asked.
+#[derive(Clone, Copy, Debug)]
+struct Large {
+    end: u64,
+    /// What was given, with the memory for all of it.
+    grant: Option<Grant>,
 }
 
 /// The records of one direction.
@@ -117,7 +131,8 @@ impl IncomingStream {
             handed: 0,
             consumed: 0,
             window: 0,
-            large_end: 0,
+            large: None,
+            handed_over: 0,
             share,
         }
     }
@@ -197,9 +212,16 @@ impl IncomingStream {
     }
 
     /// More was set aside for a large record.
-    pub(crate) fn on_grant(&mut self, limit: u64, set_aside: usize) {
-        self.share.on_set_aside(set_aside);
-        self.share.advance(limit);
+    pub(crate) fn on_grant(&mut self, grant: Grant) {
+        self.share.on_grant(grant);
+        if let Some(large) = &mut self.large {
+            large.grant.get_or_insert(grant);
+        }
+    }
+
+    /// The user waits for the next record.
+    pub(crate) fn set_awaited(&self, budget: &mut Budget) {
+        self.share.set_awaited(budget);
     }
 
     /// Lets the other side send more, if it may and if that is worth to be told, and gives back
@@ -217,11 +239,14 @@ impl IncomingStream {
     ) -> Result<bool, Full> {
         self.share.expect(self.front.max(self.early.end()), purse)?;
         self.share.on_received(now, self.front, purse);
-        if self.large_end <= self.front {
+        if let Some(large) = self.large.take_if(|large| large.end <= self.front) {
             self.share.on_complete(purse);
+            if large.grant.is_some_and(|grant| grant.awaited) {
+                self.handed_over = large.end;
+            }
         }
         if let Some(end) = self.end {
-            self.share.shrink((end - self.consumed) as usize, purse);
+            self.share.shrink((end - self.taken()) as usize, purse);
             return Ok(false);
         }
         let used = self.granted() < self.front + self.window / 2;
@@ -237,15 +262,16 @@ impl IncomingStream {
         }
         if let Some(head) = self.head {
             let end = self.handed + head.wire_len();
-            self.large_end = end;
-            self.share.want(now, owner, (self.front, end), purse);
+            let needed = Needed { received: self.front, end, awaited: false };
+            if self.share.want(now, owner, needed, purse) {
+                self.large = Some(Large { end, grant: None });
+                purse.budget.large.push((owner.session, owner.call));
+            }
         }
         // Memory that was set aside for a large record is needed before there is credit for it.
-        let reach = match self.share.has_message() {
-            true => self.granted().max(self.large_end),
-            false => self.granted(),
-        };
-        let needed = self.window.max(reach - self.consumed);
+        let large_end = self.large.filter(|large| large.grant.is_some()).map(|large| large.end);
+        let reach = self.granted().max(large_end.unwrap_or(0));
+        let needed = self.window.max(reach - self.taken());
         self.share.shrink(needed as usize, purse);
         Ok(tell)
     }
@@ -255,11 +281,16 @@ impl IncomingStream {
         self.share.release(purse);
     }
 
+    /// For what lies below, no memory need be set aside.
+    const fn taken(&self) -> u64 {
+        if self.consumed < self.handed_over { self.handed_over } else { self.consumed }
+    }
+
     /// What is set aside, and how much of it is needed.
     #[cfg(test)]
     pub(crate) fn account(&self) -> (usize, u64) {
         let granted = self.granted().min(self.end.unwrap_or(u64::MAX));
-        (self.share.bytes(), granted - self.consumed)
+        (self.share.bytes(), granted - self.taken())
     }
 
     /// Takes in what is new of a piece that begins within the front or right behind it.

@@ -76,12 +76,13 @@ impl Session {
 
     pub(super) fn report(&self, ended: Vec<Ended>, shared: &mut Shared) {
         let peer = self.peer_node();
-        let condition = self.condition();
+        let (condition, rtt) = (self.condition(), self.link.measured_rtt());
         let events = ended.into_iter();
         shared.events.extend(events.map(|Ended { ticket, request, result }| Event::Ended {
             ticket,
             peer,
             condition,
+            rtt,
             request,
             result,
         }));
@@ -114,10 +115,15 @@ impl Session {
     /// A caller whose calls are served says something every few seconds, and acknowledges what it
     /// is sent. One that does not is not waited for: its calls take up room.
     fn dead_at(&self, config: &Transport) -> Option<Time> {
-        let Side::Server(server) = &self.side else {
-            return Some(self.link.quiet_since()? + config.dead_after);
-        };
         let unanswered = self.link.unanswered_since().map(|since| since + config.dead_after);
+        // What is small may get through for ever, and nothing else.
+        let swallowed = self.link.swallowed_since().map(|since| since + config.dead_after);
+        let Side::Server(server) = &self.side else {
+            let quiet = self.link.quiet_since().map(|since| since + config.dead_after);
+            // What it says does not count for ever if it acknowledges nothing.
+            let deaf = unanswered.map(|at| at + config.dead_after);
+            return [quiet, deaf, swallowed].into_iter().fold(None, earlier);
+        };
         // What streams is between the two all the time, and a caller asks every second at least.
         let patience = match server.calls.has_streams() {
             true => config.dead_after.min(config.idle_server),
@@ -125,7 +131,7 @@ impl Session {
         };
         let heard = self.link.heard_at().filter(|_| server.calls.is_busy());
         let gone = heard.map(|heard| heard.max(self.link.awake_since()) + patience);
-        earlier(unanswered, gone)
+        [unanswered, gone, swallowed].into_iter().fold(None, earlier)
     }
 
     /// Whether the other side has acknowledged nothing for so long that calls had better go

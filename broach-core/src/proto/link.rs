@@ -274,6 +274,11 @@ impl Link {
         Some(self.sent.oldest_sent_at()?.max(self.awake_since))
     }
 
+    /// Since when nothing but small datagrams has got through, if that is no chance.
+    pub(crate) fn swallowed_since(&self) -> Option<Time> {
+        Some(self.sent.swallowed_since()?.max(self.awake_since))
+    }
+
     /// When something last came in.
     pub(crate) const fn heard_at(&self) -> Option<Time> {
         self.heard_at

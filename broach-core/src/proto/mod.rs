@@ -2,7 +2,8 @@
 //!
 //! An [`Endpoint`] is one node's end of all its sessions. Its inputs are
 //! [`open`](Endpoint::open), [`cancel`](Endpoint::cancel), [`reply`](Endpoint::reply), and of
-//! streams [`send`](Endpoint::send) and [`consumed`](Endpoint::consumed) from above,
+//! streams [`send`](Endpoint::send), [`consumed`](Endpoint::consumed) and
+//! [`set_awaited`](Endpoint::set_awaited) from above,
 //! [`handle_datagram`](Endpoint::handle_datagram) from below, and
 //! [`handle_timeout`](Endpoint::handle_timeout) as time passes. After any of them its outputs are
 //! to be drained: [`poll_transmit`](Endpoint::poll_transmit) until it has nothing more to send,
@@ -22,8 +23,6 @@
 //!
 //! Time, bytes and the generator of random numbers come in as arguments, and nothing is iterated in
 //! random order: the same inputs give the same outputs.
-
-#![allow(dead_code, reason = "streams are used by the layers above once they are built")]
 
 mod active;
 mod answered;
@@ -82,6 +81,7 @@ mod unasked;
 mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -153,6 +153,8 @@ pub(crate) enum Event {
         peer: Option<Peer>,
         /// Whether other calls had better go elsewhere.
         condition: Condition,
+        /// How long the network takes to the node and back, smoothed, if it has been measured.
+        rtt: Option<Duration>,
         /// The bytes of its request, for another try: also a reply may be a refusal. Empty if the
         /// requests were a stream.
         request: CallBytes,
@@ -164,6 +166,9 @@ pub(crate) enum Event {
     Records { stream: StreamKey, records: Bytes },
     /// The stream of requests of a call that is served has ended well.
     Fin(Serving),
+    /// A record has begun to come in a stream that is larger than what is left of its window. Once
+    /// the user waits for it, [`Endpoint::set_awaited`] lets it come in any case.
+    Large(StreamKey),
     /// A stream whose [room](Endpoint::room) was 0 takes bytes again.
     Room(StreamKey),
     /// A node has acknowledged what was sent to it: it lives, and it can be heard. Reported a few

@@ -99,7 +99,8 @@ impl Outgoing {
     pub(crate) fn has_room_again(&mut self) -> bool {
         let Source::Stream(stream) = &mut self.source else { return false };
         // So that not every acknowledgement wakes somebody for a few bytes.
-        let again = stream.full && !stream.ended && stream.bytes_max / 4 <= stream.room();
+        let worth_it = (stream.bytes_max / 4).max(1);
+        let again = stream.full && !stream.ended && worth_it <= stream.room();
         stream.full &= !again;
         again
     }
@@ -304,6 +305,20 @@ mod tests {
         assert_eq!([out.take(10), out.take(10)], [0..2, 5..10]);
         assert!(!out.on_arrived(0..2));
         assert!(out.on_arrived(5..10));
+    }
+
+    #[test]
+    fn there_is_room_again_once_there_is_some_however_little_there_may_be() {
+        for bytes_max in 1..6 {
+            let mut out = Outgoing::stream(bytes_max, 100);
+            out.append(Bytes::from_static(b"0123456789"));
+            out.take(10);
+            out.on_arrived(0..5);
+            assert!(out.room() == 0 && !out.has_room_again(), "{bytes_max}");
+            out.on_arrived(5..10);
+            assert!(out.room() == bytes_max && out.has_room_again(), "{bytes_max}");
+            assert!(!out.has_room_again(), "it is said once");
+        }
     }
 
     #[test]

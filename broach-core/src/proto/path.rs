@@ -285,10 +285,31 @@ mod tests {
     }
 
     #[test]
+    fn the_loss_of_what_only_tries_its_size_is_no_congestion() {
+        let mut path = Path::new(&Transport::default(), false);
+        path.set_peer_datagram_bytes(65_507);
+        path.on_full_datagram();
+        for number in 0..3 {
+            assert_eq!(path.probe_due(Time::ZERO), Some(1_232));
+            path.on_probe_sent(number);
+            assert_eq!(path.watched().path_probe, Some(number));
+            let losses = Losses { path_probe: true, ..Losses::default() };
+            path.on_lost(Time::ZERO, &losses, number + 1, Duration::MAX);
+        }
+        assert_eq!(path.probe_due(Time::ZERO), None);
+        assert_eq!(path.take_news(), News::default());
+        assert!(path.may_send(Time::ZERO, 38_400 - 1_200));
+    }
+
+    #[test]
     fn what_changes_is_told_once() {
         let mut path = Path::new(&Transport::default(), true);
         path.set_peer_datagram_bytes(65_507);
-        path.set_peer_datagram_bytes(65_507);
+        assert_eq!(path.take_news(), News::default());
+        path.mtu.on_probe_sent(0);
+        let ack = schema::Ack::default();
+        let report = AckReport { path_probe: Some(16_384), ..AckReport::default() };
+        path.on_ack(Time::ZERO, &ack, &report, &Rtt::new(Duration::ZERO), 1);
         let news = News { congested: None, datagram_bytes: Some(16_384) };
         assert_eq!(path.take_news(), news);
         assert_eq!(path.take_news(), News::default());

@@ -120,7 +120,8 @@ impl Session {
             let leaving = client.leaving;
             let condition = if leaving { Condition::Leaving } else { Condition::Well };
             let peer = self.peer_node();
-            events.push_back(Event::Ended { ticket, peer, condition, request, result });
+            let rtt = self.link.measured_rtt();
+            events.push_back(Event::Ended { ticket, peer, condition, rtt, request, result });
         }
         match fault {
             Some(Fault::NotTaken) => return Err(DropReason::Malformed),

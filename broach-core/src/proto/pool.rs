@@ -11,6 +11,8 @@ pub(crate) struct Pool {
     bytes_max: usize,
     /// Bytes of the largest message, with what comes with it.
     message_max: usize,
+    /// What others may be told that they may send unasked.
+    for_unasked: usize,
     /// Set aside for what may come unasked.
     unasked: usize,
     /// For the windows of streams.
@@ -34,7 +36,7 @@ struct First {
 pub(crate) enum Purpose {
     /// What may come of a message unasked.
     Unasked,
-    /// The window of a stream.
+    /// The window of a stream, or a record beyond it for which nobody waits yet.
     Stream,
     /// A message to its end, which is so old: a smaller number is older.
     Message { age: u64 },
@@ -45,8 +47,19 @@ pub(crate) enum Purpose {
 pub(crate) struct Full;
 
 impl Pool {
-    pub(crate) const fn new(bytes_max: usize, message_max: usize) -> Self {
-        Self { bytes_max, message_max, unasked: 0, streams: 0, granted: 0, first: None }
+    /// Of `bytes_max` bytes, beside the largest message, half may come unasked; of them
+    /// `unasked_max` at the most.
+    pub(crate) fn new(bytes_max: usize, message_max: usize, unasked_max: usize) -> Self {
+        let for_unasked = (bytes_max.saturating_sub(message_max) / 2).min(unasked_max);
+        Self {
+            bytes_max,
+            message_max,
+            for_unasked,
+            unasked: 0,
+            streams: 0,
+            granted: 0,
+            first: None,
+        }
     }
 
     /// Bytes that are set aside.
@@ -56,19 +69,19 @@ impl Pool {
 
     /// How much may be told to others as what they may send unasked.
     pub(crate) const fn for_unasked(&self) -> usize {
-        self.bytes_max.saturating_sub(self.message_max) / 2
+        self.for_unasked
     }
 
     /// Whether so many bytes can be set aside.
     pub(crate) fn has(&self, purpose: Purpose, bytes: usize) -> bool {
-        let unplanned = self.unasked + self.streams + bytes;
+        let beside = self.bytes_max.saturating_sub(self.message_max);
         let fits = match purpose {
-            Purpose::Unasked => unplanned <= self.bytes_max.saturating_sub(self.message_max),
+            Purpose::Unasked => self.unasked + self.streams + bytes <= beside,
             // The rest is for what comes unasked: streams that stay open do not keep it out.
-            Purpose::Stream => self.streams + bytes <= self.for_unasked(),
+            Purpose::Stream => self.streams + bytes <= beside - self.for_unasked,
             // What others have been told that they may send unasked is kept for them.
             Purpose::Message { age } => {
-                let unasked = self.unasked.max(self.for_unasked());
+                let unasked = self.unasked.max(self.for_unasked);
                 self.granted + self.streams + unasked + bytes <= self.bytes_max
                     && self.first.is_none_or(|first| age <= first.age || first.passed < PASSED_MAX)
             }
@@ -87,6 +100,11 @@ impl Pool {
     /// Bytes that were set aside are free again.
     pub(crate) const fn give_back(&mut self, purpose: Purpose, bytes: usize) {
         *self.part(purpose) -= bytes;
+    }
+
+    /// How old the message is that waits until there is enough.
+    pub(crate) fn waits(&self) -> Option<u64> {
+        self.first.map(|first| first.age)
     }
 
     /// A message did not find enough. Others do not pass it for ever.
@@ -125,9 +143,10 @@ mod tests {
 
     #[test]
     fn the_largest_message_finds_room_beside_all_that_comes_unasked() {
-        let mut pool = Pool::new(1_000, 600);
+        let mut pool = Pool::new(1_000, 600, 1_000);
         assert!(pool.has(Purpose::Unasked, 400) && !pool.has(Purpose::Unasked, 401));
         assert!(pool.has(Purpose::Stream, 200) && !pool.has(Purpose::Stream, 201));
+        assert!(Pool::new(1_000, 600, 50).has(Purpose::Stream, 350));
         pool.take(Purpose::Stream, 200);
         pool.take(Purpose::Unasked, 200);
         assert!(pool.has(OLD, 600) && !pool.has(OLD, 601));
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_large_message_is_passed_by_a_few_and_then_waited_for() {
-        let mut pool = Pool::new(1_000, 600);
+        let mut pool = Pool::new(1_000, 600, 1_000);
         pool.take(YOUNG, 500);
         assert!(!pool.has(OLD, 600));
         pool.wait(0);

@@ -98,7 +98,7 @@ pub(super) const SMALL_BYTES: u64 = 1024;
 const PIECE_MIN: usize = 64;
 
 /// One turn in so many is for the oldest of the large calls.
-const OLDEST_EVERY: u64 = 16;
+pub(super) const OLDEST_EVERY: u64 = 16;
 
 #[cfg(test)]
 mod tests {

@@ -70,6 +70,10 @@ impl Endpoint {
         if session.role() == Role::Client {
             self.learn(received, Instance(reset.instance), None);
         }
+        if reset.reason() == schema::ResetReason::Address {
+            // Its tokens are good for the address only that this node had when it got them.
+            self.peers.entry(received.from).token = None;
+        }
         let dead_for = Duration::from_micros(reset.dead_for_us);
         let (reason, said) = match reset.reason() {
             schema::ResetReason::Cluster => (CloseReason::Cluster, ""),

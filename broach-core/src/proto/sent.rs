@@ -52,6 +52,15 @@ pub(crate) struct Sent {
     loss_at: Option<Time>,
     /// How many later packets may arrive before one counts as lost.
     reordering: u64,
+    /// All that were not small have been lost since, if any were.
+    swallowed: Option<Swallowed>,
+}
+
+/// Datagrams that were not small and got lost, one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Swallowed {
+    since: Time,
+    count: u32,
 }
 
 #[derive(Debug)]
@@ -210,6 +219,9 @@ impl Sent {
             report.progress = true;
             report.ack_seen = report.ack_seen.max(packet.acked);
             let bytes = packet.bytes as usize;
+            if SMALL_BYTES < bytes {
+                self.swallowed = None;
+            }
             if watched.growing.contains(&packet.number) {
                 report.growing += bytes as u64;
             }
@@ -266,6 +278,10 @@ impl Sent {
                 if BASE_DATAGRAM_BYTES < packet.bytes as usize {
                     losses.large = Some(packet.number);
                 }
+                if SMALL_BYTES < packet.bytes as usize {
+                    let none = Swallowed { since: packet.sent_at, count: 0 };
+                    self.swallowed.get_or_insert(none).count += 1;
+                }
             }
             self.in_flight -= 1;
             self.bytes_in_flight -= u64::from(packet.bytes);
@@ -305,6 +321,12 @@ impl Sent {
     pub(crate) fn oldest_sent_at(&self) -> Option<Time> {
         let oldest = self.packets.iter().find(|packet| packet.fate == Fate::InFlight);
         oldest.map(|packet| packet.sent_at)
+    }
+
+    /// Since when nothing but small datagrams has arrived, although many were sent that are not. It
+    /// may be that the path carries none.
+    pub(crate) fn swallowed_since(&self) -> Option<Time> {
+        self.swallowed.filter(|swallowed| SWALLOWED_MIN <= swallowed.count).map(|one| one.since)
     }
 
     /// How many datagrams are in flight.
@@ -364,6 +386,13 @@ const LOST_KEPT: Duration = Duration::from_millis(200);
 
 /// More packets than this are not kept behind a lost one.
 const LOST_MAX: usize = 256;
+
+/// What gets through the narrowest path of IPv4, which carries 576 bytes with its own headers and
+/// those of UDP.
+const SMALL_BYTES: usize = 576 - 28;
+
+/// So many larger datagrams are not lost one after the other by chance.
+const SWALLOWED_MIN: u32 = 16;
 
 #[cfg(test)]
 mod tests {

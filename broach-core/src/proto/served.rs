@@ -117,11 +117,6 @@ impl Served {
         }
     }
 
-    /// What is held of the reply.
-    pub(super) fn reply_memory(&self) -> usize {
-        self.reply().map_or(0, Outgoing::held)
-    }
-
     pub(super) fn streams(&self) -> Streams {
         Streams::of_flags(self.open.map_or(0, |open| open.flags))
     }

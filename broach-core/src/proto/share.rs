@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::deadline::Time;
 use crate::ids::{CallId, SessionId};
 use crate::proto::budget::Budget;
-use crate::proto::grants::Wanted;
+use crate::proto::grants::{Grant, Wanted};
 use crate::proto::pool::{Full, Pool, Purpose};
 
 /// What one direction of a call may take up here. All of it has to be [given back](Self::release).
@@ -26,6 +26,16 @@ pub(crate) struct Share {
 pub(crate) struct Purse<'a> {
     pub(crate) pool: &'a mut Pool,
     pub(crate) budget: &'a mut Budget,
+}
+
+/// What credit is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needed {
+    /// Bytes that have come.
+    pub(crate) received: u64,
+    pub(crate) end: u64,
+    /// Somebody will take it when it is here.
+    pub(crate) awaited: bool,
 }
 
 /// Who it is that memory is set aside for.
@@ -71,19 +81,30 @@ impl Share {
         self.granted = self.granted.max(end);
     }
 
-    /// Asks for credit up to `end`, of which so many bytes have come.
+    /// Asks for credit up to the end of something, unless it has been done. Tells whether it is
+    /// done now.
     pub(crate) fn want(
         &mut self,
         now: Time,
         owner: Owner,
-        (received, end): (u64, u64),
+        needed: Needed,
         purse: &mut Purse<'_>,
-    ) {
-        if self.slot.is_none() && self.granted < end {
-            let Owner { session, call, rtt } = owner;
-            let granted = self.granted;
-            let wanted = Wanted { session, call, granted, received, end, rtt };
-            self.slot = Some(purse.budget.grants.want(now, wanted));
+    ) -> bool {
+        let Needed { received, end, awaited } = needed;
+        if self.slot.is_some() || end <= self.granted {
+            return false;
+        }
+        let Owner { session, call, rtt } = owner;
+        let granted = self.granted;
+        let wanted = Wanted { session, call, granted, received, end, awaited, rtt };
+        self.slot = Some(purse.budget.grants.want(now, wanted));
+        true
+    }
+
+    /// Somebody waits for what was asked for.
+    pub(crate) fn set_awaited(&self, budget: &mut Budget) {
+        if let Some(slot) = self.slot {
+            budget.grants.set_awaited(slot);
         }
     }
 
@@ -94,14 +115,11 @@ impl Share {
         }
     }
 
-    /// Whether memory has been set aside up to the end that was asked for.
-    pub(crate) const fn has_message(&self) -> bool {
-        0 < self.message
-    }
-
-    /// Memory up to the end that was asked for has been set aside.
-    pub(crate) const fn on_set_aside(&mut self, bytes: usize) {
-        self.message += bytes;
+    /// More may be sent of what was asked for, for which memory has been set aside.
+    pub(crate) fn on_grant(&mut self, grant: Grant) {
+        let part = if grant.awaited { &mut self.message } else { &mut self.stream };
+        *part += grant.set_aside;
+        self.advance(grant.limit);
     }
 
     /// All that was asked for has come.
@@ -161,19 +179,70 @@ impl Purse<'_> {
     }
 }
 
-/// Sets aside what a message needs to its end, in its session and in the node, or lets it wait for
-/// that. Tells whether there was enough.
-pub(crate) fn set_aside(mut pools: [&mut Pool; 2], age: u64, bytes: usize) -> bool {
-    let purpose = Purpose::Message { age };
-    for pool in &mut pools {
-        if !pool.has(purpose, bytes) {
-            pool.wait(age);
-            return false;
+/// Sets bytes aside in a session and in the node. What is for a message waits where there is not
+/// enough.
+///
+/// # Errors
+///
+/// If there is not enough: the age of the message that waits there, if any does.
+pub(crate) fn set_aside(
+    [session, node]: [&mut Pool; 2],
+    purpose: Purpose,
+    bytes: usize,
+) -> Result<(), Option<u64>> {
+    let lacking = match (session.has(purpose, bytes), node.has(purpose, bytes)) {
+        (true, true) => None,
+        (true, false) => Some(&mut *node),
+        (false, _) => {
+            // As long as its session has no room for it, nothing is kept for it from others.
+            if let Purpose::Message { age } = purpose {
+                node.stop_waiting(age);
+            }
+            Some(&mut *session)
+        }
+    };
+    if let Some(lacking) = lacking {
+        if let Purpose::Message { age } = purpose {
+            lacking.wait(age);
+        }
+        return Err(lacking.waits());
+    }
+    for pool in [session, node] {
+        pool.take(purpose, bytes);
+        if let Purpose::Message { age } = purpose {
+            pool.stop_waiting(age);
         }
     }
-    for pool in pools {
-        pool.take(purpose, bytes);
-        pool.stop_waiting(age);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::pool::PASSED_MAX;
+
+    const OLD: Purpose = Purpose::Message { age: 0 };
+    const YOUNG: Purpose = Purpose::Message { age: 1 };
+
+    #[test]
+    fn who_has_no_room_in_its_session_keeps_no_other_session_from_the_nodes() {
+        let [mut one, mut other] = [0; 2].map(|_| Pool::new(700, 600, 0));
+        let mut node = Pool::new(1_100, 600, 0);
+        // The node has not enough for the large one, which waits there.
+        assert_eq!(set_aside([&mut other, &mut node], YOUNG, 600), Ok(()));
+        assert_eq!(set_aside([&mut one, &mut node], OLD, 600), Err(Some(0)));
+        // Then its own session has not either.
+        assert_eq!(set_aside([&mut one, &mut node], YOUNG, 200), Ok(()));
+        assert_eq!(set_aside([&mut one, &mut node], OLD, 600), Err(Some(0)));
+        assert_eq!((one.waits(), node.waits()), (Some(0), None));
+        other.give_back(YOUNG, 600);
+        node.give_back(YOUNG, 600);
+        for _ in 0..2 * PASSED_MAX {
+            assert_eq!(set_aside([&mut other, &mut node], YOUNG, 10), Ok(()));
+        }
+        one.give_back(YOUNG, 200);
+        node.give_back(YOUNG, 200);
+        assert_eq!(set_aside([&mut one, &mut node], OLD, 600), Ok(()));
+        assert_eq!((one.waits(), node.waits()), (None, None));
     }
-    true
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::code::Outcome;
 use crate::deadline::Time;
 use crate::ids::{CallId, MethodId};
 use crate::proto::budget::Budget;
@@ -133,12 +134,14 @@ impl Limits {
     }
 }
 
-/// Why what comes in a call is not kept.
+/// Why what comes in a call is not kept. As to a reply, nobody knows what it says: it may be that
+/// the call was refused.
 pub(super) fn no_memory(what: &str) -> Status {
-    Status::resource_exhausted(format!(
+    let text = format!(
         "{what} holds too much that has not come whole or has not been read \
          (transport.reassembly_bytes_per_session_max or reassembly_bytes_max)"
-    ))
+    );
+    Status::resource_exhausted(text).with_outcome(Outcome::Unknown)
 }
 
 /// More than a caller sends before it has been told how many calls it may make.

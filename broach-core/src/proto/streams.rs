@@ -146,6 +146,42 @@ impl Endpoint {
         }
         self.touch(index);
     }
+
+    /// The user has taken all records of a stream that have come, and waits for the next one: see
+    /// [`Event::Large`].
+    pub(crate) fn set_awaited(&mut self, stream: StreamKey) {
+        let Some(&index) = self.by_id.get(&stream.session()) else { return };
+        let budget = &mut self.shared.budget;
+        match (&self.sessions[index].side, stream) {
+            (Side::Client(client), StreamKey::Made { ticket, .. }) => {
+                if let Some(call) = client.calls.id_of(ticket) {
+                    client.calls.set_awaited(call, budget);
+                }
+            }
+            (Side::Server(server), StreamKey::Served(serving)) => {
+                server.calls.set_awaited(serving.call, budget);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells of streams in which a large record comes, behind all records that have come.
+    pub(super) fn report_large(&mut self) {
+        if !self.shared.events.is_empty() {
+            return;
+        }
+        for (session, call) in self.shared.budget.large.drain(..) {
+            let Some(&index) = self.by_id.get(&session) else { continue };
+            let stream = match &self.sessions[index].side {
+                Side::Client(client) => {
+                    let ticket = client.calls.ticket_of(call);
+                    ticket.map(|ticket| StreamKey::Made { session, ticket })
+                }
+                Side::Server(_) => Some(StreamKey::Served(Serving { session, call })),
+            };
+            self.shared.events.extend(stream.map(Event::Large));
+        }
+    }
 }
 
 impl StreamKey {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::code::Outcome;
 use crate::deadline::Time;
-use crate::routing::members::List;
+use crate::routing::list::List;
 use crate::routing::target::{InFlight, Target};
-use crate::routing::{Candidates, Directory, Members, Picker, Picking};
+use crate::routing::wishes::Wishes;
+use crate::routing::{Candidates, Directory, Members, NodeId, Picker, Picking, Selection, Source};
 use crate::status::Status;
 
 /// The node that an attempt goes to.
@@ -35,7 +36,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// If the picker does what it must not do.
+    /// If the picker does what it must not do, or something is wished that nobody can know.
     pub(crate) fn choose(
         &self,
         now: Time,
@@ -44,15 +45,63 @@ impl Directory {
         tried: &[Arc<Target>],
     ) -> Result<Choice, Status> {
         let members = self.look();
-        let list = members.candidates(picking.method().service());
+        let service = picking.method().service();
+        let mut list = members.candidates(service);
+        let narrowed;
+        if let Some(wishes) = picking.selection().wishes() {
+            self.check(wishes)?;
+            narrowed = list.narrowed(wishes, service);
+            list = &narrowed;
+        }
         let chosen = if tried.is_empty() && 0 < list.prime && self.is_sound() {
-            let candidates = Candidates::first(&list.targets, list.prime, now);
+            let candidates = Candidates::prime(list, now);
             let picked = pick(picker, &candidates, picking)?;
             picked.map(|target| Chosen { target, alone: list.prime < 2 })
         } else {
             choose_carefully(now, picker, picking, list, tried)?
         };
         Ok(chosen.map_or(Choice::Nobody { version: members.version() }, Choice::Chosen))
+    }
+
+    /// All nodes that offer a service, are what is wished, and are not about to leave; whether they
+    /// are well or not.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with what is known, or something is wished that nobody can know.
+    pub(crate) fn nodes(
+        &self,
+        service: &str,
+        selection: &Selection,
+    ) -> Result<Vec<NodeId>, Status> {
+        let members = self.look();
+        let list = members.candidates(service);
+        if let Some(wishes) = selection.wishes() {
+            self.check(wishes)?;
+        }
+        let admitted = |target: &&Arc<Target>| {
+            let admits = |wishes: &Arc<Wishes>| wishes.admit(&target.member, service);
+            !target.is_leaving() && selection.wishes().is_none_or(admits)
+        };
+        let nodes = list.targets.iter().filter(admitted).map(|target| target.member.id());
+        let nodes: Vec<NodeId> = nodes.collect();
+        if nodes.is_empty() {
+            let text = self.explain(service, selection);
+            return Err(Status::unavailable(text).with_outcome(Outcome::NotExecuted));
+        }
+        Ok(nodes)
+    }
+
+    /// Refuses wishes that none of the nodes of such a directory can fulfil.
+    fn check(&self, wishes: &Wishes) -> Result<(), Status> {
+        match (self.source(), wishes.of_members()) {
+            (Source::Cluster, _) | (_, None) => Ok(()),
+            (Source::List | Source::Names, Some(what)) => Err(Status::failed_precondition(format!(
+                "the call asks for a node by {what}, which only the members of a cluster say of \
+                 themselves, and this channel calls nodes that are named by their addresses"
+            ))
+            .with_outcome(Outcome::NotExecuted)),
+        }
     }
 }
 
@@ -85,7 +134,7 @@ fn choose_carefully(
     };
     ranked.retain(|&(rank, _)| rank == best);
     let places: Vec<u32> = ranked.iter().map(|&(_, place)| place).collect();
-    let candidates = Candidates::at(&list.targets, &places, now);
+    let candidates = Candidates::at(list, &places, now);
     let picked = pick(picker, &candidates, picking)?;
     Ok(picked.map(|target| Chosen { target, alone }))
 }
@@ -120,10 +169,21 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 }
 
 impl Members {
-    /// Whether somebody offers a service who has not been tried and is not about to leave.
-    pub(crate) fn has_others(&self, service: &str, tried: &[Arc<Target>]) -> bool {
-        let untried = |target: &&Arc<Target>| !tried.iter().any(|other| other.is(target));
-        self.candidates(service).targets.iter().filter(untried).any(|target| !target.is_leaving())
+    /// Whether somebody offers a service and is what is wished, who has not been tried and is not
+    /// about to leave.
+    pub(crate) fn has_others(
+        &self,
+        service: &str,
+        selection: &Selection,
+        tried: &[Arc<Target>],
+    ) -> bool {
+        let untried = |target: &Arc<Target>| !tried.iter().any(|other| other.is(target));
+        let other = |target: &Arc<Target>| untried(target) && !target.is_leaving();
+        let all = self.candidates(service);
+        match selection.wishes() {
+            None => all.targets.iter().any(other),
+            Some(wishes) => all.narrowed(wishes, service).targets.iter().any(other),
+        }
     }
 }
 

@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::deadline::Time;
 use crate::peer::Peer;
+use crate::routing::slow_start::SlowStart;
 use crate::routing::waiters::{Place, Waiters};
 use crate::routing::{Member, MemberState, Members, Offers};
 
@@ -18,8 +21,11 @@ use crate::routing::{Member, MemberState, Members, Offers};
 pub(crate) struct Directory {
     members: ArcSwap<Members>,
     source: Source,
-    /// Held while a snapshot is made, so that none is made of one that is not the last.
-    updating: Mutex<()>,
+    /// Since when others than this node have been known. Held while a snapshot is made, so that
+    /// none is made of one that is not the last.
+    peopled: Mutex<Option<Time>>,
+    /// How long the slow start of a node takes.
+    slow_start: Duration,
     /// What its source has to say about what it does not know.
     said: Mutex<String>,
     pub(super) ailing: Arc<AtomicUsize>,
@@ -40,12 +46,19 @@ pub(crate) enum Source {
 }
 
 impl Directory {
-    /// A directory in which nobody is known yet.
+    /// A directory in which nobody is known yet, and in which those who join others later get their
+    /// full share of the calls at once.
     pub(crate) fn new(source: Source) -> Arc<Self> {
+        Self::with_slow_start(source, Duration::ZERO)
+    }
+
+    /// The same, but those who join later take this long until they get their full share.
+    pub(crate) fn with_slow_start(source: Source, slow_start: Duration) -> Arc<Self> {
         Arc::new(Self {
             members: ArcSwap::default(),
             source,
-            updating: Mutex::default(),
+            peopled: Mutex::default(),
+            slow_start,
             said: Mutex::default(),
             ailing: Arc::default(),
             waiters: Waiters::default(),
@@ -57,17 +70,28 @@ impl Directory {
     /// is named.
     pub(crate) fn list(addrs: impl IntoIterator<Item = SocketAddr>) -> Arc<Self> {
         let directory = Self::new(Source::List);
-        directory.update(addrs.into_iter().map(Member::named).collect());
+        directory.update(Time::ZERO, addrs.into_iter().map(Member::named).collect());
         directory
     }
 
     /// From now on these are the members, and nobody else. Of those with the same address the first
     /// counts. Tells whether that is a change.
-    pub(crate) fn update(&self, members: Vec<Member>) -> bool {
-        let _updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(after) = Members::after(&self.members.load(), members, &self.ailing) else {
+    pub(crate) fn update(&self, now: Time, members: Vec<Member>) -> bool {
+        let mut peopled = self.peopled.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever was here first comes to know the others one after the other. They have not
+        // joined, they were found.
+        let slow_start = match *peopled {
+            Some(since) if self.slow_start <= now.since(since) => {
+                SlowStart::begin(now, self.slow_start)
+            }
+            _ => SlowStart::default(),
+        };
+        let before = self.members.load();
+        let Some(after) = Members::after(&before, members, &self.ailing, slow_start) else {
             return false;
         };
+        let others = after.iter().any(|member| !member.is_self());
+        *peopled = if others { peopled.or(Some(now)) } else { None };
         self.members.store(Arc::new(after));
         self.waiters.wake();
         true

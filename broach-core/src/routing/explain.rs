@@ -1,10 +1,11 @@
 //! Why there is nobody to call, in words.
 
-use crate::routing::{Directory, Offers, Source};
+use crate::routing::wishes::Wishes;
+use crate::routing::{Directory, Offers, Selection, Source};
 
 impl Directory {
-    /// What is known if nobody can be called who offers a service.
-    pub(crate) fn explain(&self, service: &str) -> String {
+    /// What is known if nobody can be called who offers a service and is what is wished.
+    pub(crate) fn explain(&self, service: &str, selection: &Selection) -> String {
         let members = self.look();
         let known = members.len();
         let said = self.said();
@@ -12,6 +13,13 @@ impl Directory {
         if !list.is_empty() {
             let leaving = list.iter().filter(|target| target.is_leaving()).count();
             let offer = list.len();
+            let admits =
+                |wishes: &Wishes| list.iter().any(|target| wishes.admit(&target.member, service));
+            if let Some(wishes) = selection.wishes().filter(|wishes| !admits(wishes)) {
+                let members = list.iter().map(|target| &target.member);
+                let found = wishes.explain(members, service);
+                return format!("no node that offers {service} is what the call asks for: {found}");
+            }
             return match (self.source(), leaving == offer) {
                 (Source::Cluster, true) => format!(
                     "no node that offers {service} takes new calls: {} known, of which {offer} {} \

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::advert::{Advert, OfferedService};
+use crate::advert::{Advert, Location, OfferedService};
 use crate::ids::Instance;
+use crate::routing::NodeId;
 
 /// A node of the cluster, as this node knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +45,11 @@ pub enum MemberState {
 }
 
 impl Member {
+    /// This life of it, at its address.
+    pub(crate) const fn id(&self) -> NodeId {
+        NodeId { addr: Some(self.addr), instance: self.instance }
+    }
+
     /// The address by which all others know it.
     pub const fn addr(&self) -> SocketAddr {
         self.addr
@@ -93,6 +99,21 @@ impl Member {
     /// Its tags; `None` as long as they are not known.
     pub fn tags(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.advert()?.tags)
+    }
+
+    /// The version in which it offers a service, if it was given one.
+    pub(crate) fn version(&self, service: &str) -> Option<&semver::Version> {
+        self.advert()?.version(service)
+    }
+
+    /// The group that its user has put it into, if any.
+    pub fn group(&self) -> Option<&str> {
+        self.advert().map(|advert| &*advert.group).filter(|group| !group.is_empty())
+    }
+
+    /// Where on the globe it is, if its user has said so.
+    pub fn location(&self) -> Option<Location> {
+        self.advert()?.location
     }
 
     fn advert(&self) -> Option<&Advert> {

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicUsize;
 
 use rustc_hash::FxHashMap;
 
+use crate::routing::list::List;
+use crate::routing::slow_start::SlowStart;
 use crate::routing::target::Target;
 use crate::routing::{Member, Offers};
 
@@ -22,22 +24,14 @@ pub struct Members {
     everything: List,
 }
 
-/// The nodes that offer a service.
-#[derive(Debug, Default)]
-pub(crate) struct List {
-    /// Those that nothing speaks against come first.
-    pub(crate) targets: Vec<Arc<Target>>,
-    /// How many these are.
-    pub(crate) prime: usize,
-}
-
 impl Members {
     /// These, in the order in which the ones before them were; who is new comes last. `None` if
-    /// they are no other than those before.
+    /// they are no other than those before. `slow_start` is that of lives that are new.
     pub(super) fn after(
         before: &Self,
         mut members: Vec<Member>,
         ailing: &Arc<AtomicUsize>,
+        slow_start: SlowStart,
     ) -> Option<Self> {
         let known = |member: &Member| before.places.get(&member.addr).copied();
         members.sort_by_cached_key(|member| known(member).unwrap_or(usize::MAX));
@@ -50,9 +44,9 @@ impl Members {
             let target = match known(&member).map(|place| &before.targets[place]) {
                 Some(same) if same.member == member => Arc::clone(same),
                 Some(life) if life.member.instance == member.instance => {
-                    Arc::new(Target { member, live: Arc::clone(&life.live) })
+                    Arc::new(Target::again(member, Arc::clone(&life.live)))
                 }
-                _ => Arc::new(Target::new(member, Arc::clone(ailing))),
+                _ => Arc::new(Target::new(member, Arc::clone(ailing), slow_start)),
             };
             after.places.insert(addr, after.targets.len());
             after.targets.push(target);
@@ -71,38 +65,34 @@ impl Members {
     }
 
     fn make_lists(&mut self) {
-        let Self { targets, services, everything, .. } = self;
-        for target in &*targets {
+        let mut services: FxHashMap<&str, Vec<Arc<Target>>> = FxHashMap::default();
+        for target in &self.targets {
             if let Offers::Only(advert) = &target.member.offers {
                 for service in &advert.services {
-                    if !services.contains_key(&*service.name) {
-                        services.insert(service.name.as_str().into(), List::default());
-                    }
+                    services.entry(&service.name).or_default();
                 }
             }
         }
-        for target in &*targets {
+        let mut everything = Vec::new();
+        for target in &self.targets {
             match &target.member.offers {
                 Offers::Unknown => {}
                 Offers::Everything => {
-                    everything.targets.push(Arc::clone(target));
-                    for list in services.values_mut() {
-                        list.targets.push(Arc::clone(target));
-                    }
+                    everything.push(Arc::clone(target));
+                    services.values_mut().for_each(|list| list.push(Arc::clone(target)));
                 }
                 Offers::Only(advert) => {
                     for service in &advert.services {
-                        if let Some(list) = services.get_mut(&*service.name) {
-                            list.targets.push(Arc::clone(target));
+                        if let Some(list) = services.get_mut(service.name.as_str()) {
+                            list.push(Arc::clone(target));
                         }
                     }
                 }
             }
         }
-        for list in services.values_mut().chain([everything]) {
-            list.targets.sort_by_key(|target| !target.is_prime());
-            list.prime = list.targets.partition_point(|target| target.is_prime());
-        }
+        self.services =
+            services.into_iter().map(|(name, list)| (name.into(), List::new(list))).collect();
+        self.everything = List::new(everything);
     }
 
     /// Who offers a service.

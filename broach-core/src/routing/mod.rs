@@ -5,8 +5,8 @@
 //!                                  |
 //!                              Members: a snapshot, with a list of Targets for each service
 //!                                  |
-//!   a call ------------------> Directory::choose: those that are well, else ...; then the Picker
-//!                                  |
+//!   a call and its Selection -> Directory::choose: those that it may go to and that are well,
+//!                                  |                else ...; then the Picker
 //!                              a Target, counted while the call is under way; its latency and
 //!                              whether it answers come back at the end
 //! ```
@@ -18,16 +18,19 @@ mod dice;
 mod directory;
 mod explain;
 mod latency;
+mod list;
 mod member;
 mod members;
 mod picker;
-mod power_of_two;
-mod round_robin;
+mod pickers;
+mod selection;
+mod slow_start;
 mod standing;
 mod target;
 #[cfg(test)]
 mod tests;
 mod waiters;
+mod wishes;
 
 pub(crate) use choose::{Choice, Chosen};
 pub(crate) use dice::Dice;
@@ -36,6 +39,10 @@ pub(crate) use member::Offers;
 pub use member::{Member, MemberState};
 pub use members::Members;
 pub use picker::{Candidate, Candidates, Picker, Picking};
-pub use power_of_two::PowerOfTwoChoices;
-pub use round_robin::RoundRobin;
+pub(crate) use pickers::ByKey;
+pub use pickers::{
+    ConsistentHash, LeastInFlight, Nearest, NetworkQuality, PowerOfTwoChoices, Random, RoundRobin,
+    Sticky, WeightedRoundRobin, ZoneFirst,
+};
+pub use selection::{Key, NodeId, Selection};
 pub(crate) use target::{InFlight, Target};

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::deadline::Time;
 use crate::method::MethodSpec;
-use crate::routing::Member;
 use crate::routing::dice::Throw;
+use crate::routing::list::List;
 use crate::routing::target::Target;
+use crate::routing::{Key, Member, Selection};
 
 /// Chooses the node that a call goes to.
 ///
@@ -22,7 +23,7 @@ use crate::routing::target::Target;
 /// with `INTERNAL`, as not executed.
 ///
 /// ```
-/// use broach_core::picker::{Candidates, Picker, Picking};
+/// use broach_core::picker::{Candidate, Candidates, Picker, Picking, Random};
 ///
 /// /// Calls nodes of its own zone if there are any.
 /// #[derive(Debug)]
@@ -32,14 +33,10 @@ use crate::routing::target::Target;
 ///
 /// impl Picker for Near {
 ///     fn pick(&self, candidates: &Candidates<'_>, picking: &Picking<'_>) -> Option<usize> {
-///         let near = |index: &usize| candidates.get(*index).is_some_and(|candidate| {
-///             candidate.member().zone() == self.zone
-///         });
-///         let near: Vec<usize> = (0..candidates.len()).filter(near).collect();
-///         match near.len() {
-///             0 => Some(picking.random_below(candidates.len())),
-///             count => Some(near[picking.random_below(count)]),
-///         }
+///         let near = |candidate: Candidate<'_>| candidate.member().zone() == self.zone;
+///         candidates
+///             .pick_among(near, &Random::new(), picking)
+///             .or_else(|| Random::new().pick(candidates, picking))
 ///     }
 /// }
 /// ```
@@ -54,7 +51,7 @@ pub trait Picker: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub struct Candidates<'a> {
     /// All nodes that offer what is called.
-    all: &'a [Arc<Target>],
+    all: &'a List,
     eligible: Eligible<'a>,
     now: Time,
 }
@@ -80,16 +77,17 @@ pub struct Picking<'a> {
     method: &'a MethodSpec,
     attempt: usize,
     throw: Throw,
+    selection: &'a Selection,
 }
 
 impl<'a> Candidates<'a> {
-    /// The first `count` of these.
-    pub(crate) const fn first(all: &'a [Arc<Target>], count: usize, now: Time) -> Self {
-        Self { all, eligible: Eligible::First(count), now }
+    /// Those of a list that nothing speaks against.
+    pub(crate) const fn prime(all: &'a List, now: Time) -> Self {
+        Self { all, eligible: Eligible::First(all.prime), now }
     }
 
     /// Those at these places, which must ascend.
-    pub(crate) const fn at(all: &'a [Arc<Target>], places: &'a [u32], now: Time) -> Self {
+    pub(crate) const fn at(all: &'a List, places: &'a [u32], now: Time) -> Self {
         Self { all, eligible: Eligible::At(places), now }
     }
 
@@ -117,17 +115,75 @@ impl<'a> Candidates<'a> {
         (0..self.len()).filter_map(move |index| this.get(index))
     }
 
+    /// Has another picker choose, among those that this is true of; `None` if there is none. What
+    /// it chooses is counted as here.
+    pub fn pick_among(
+        &self,
+        mut fits: impl FnMut(Candidate<'a>) -> bool,
+        picker: &(impl Picker + ?Sized),
+        picking: &Picking<'_>,
+    ) -> Option<usize> {
+        let indexes: Vec<u32> =
+            (0..).zip(self.iter()).filter(|&(_, one)| fits(one)).map(|(index, _)| index).collect();
+        if indexes.len() == self.len() {
+            return picker.pick(self, picking);
+        }
+        let places: Vec<u32> =
+            indexes.iter().map(|&index| self.place(index as usize) as u32).collect();
+        let some = Candidates { all: self.all, eligible: Eligible::At(&places), now: self.now };
+        if some.is_empty() {
+            return None;
+        }
+        let picked = picker.pick(&some, picking)?;
+        // What is none there is none here either.
+        Some(indexes.get(picked).map_or(usize::MAX, |&index| index as usize))
+    }
+
+    /// All nodes that offer what is called, whether or not they may be called now.
+    pub(super) fn all(&self) -> &'a [Arc<Target>] {
+        &self.all.targets
+    }
+
+    /// The index of the candidate whose number is the highest, if one is made of what stands for
+    /// its address.
+    pub(super) fn highest(&self, number: impl Fn(u64) -> u64) -> Option<usize> {
+        let hashes = &self.all.hashes;
+        let numbered = |(index, hash): (usize, u64)| (number(hash), index);
+        let highest = match self.eligible {
+            Eligible::First(count) => {
+                hashes[..count].iter().copied().enumerate().map(numbered).max()
+            }
+            Eligible::At(places) => {
+                places.iter().map(|&place| hashes[place as usize]).enumerate().map(numbered).max()
+            }
+        };
+        highest.map(|(_, index)| index)
+    }
+
+    /// Whether all have the same weight, as they are.
+    pub(super) const fn is_even(&self) -> bool {
+        self.all.even
+    }
+
+    /// The place of a candidate among all.
+    pub(super) const fn place(&self, index: usize) -> usize {
+        match self.eligible {
+            Eligible::First(_) => index,
+            Eligible::At(places) => places[index] as usize,
+        }
+    }
+
     /// The target at an index.
     pub(crate) fn target(&self, index: usize) -> Option<&'a Arc<Target>> {
         match self.eligible {
-            Eligible::First(count) => self.all[..count].get(index),
-            Eligible::At(places) => self.all.get(*places.get(index)? as usize),
+            Eligible::First(count) => self.all.targets[..count].get(index),
+            Eligible::At(places) => self.all.targets.get(*places.get(index)? as usize),
         }
     }
 
     /// How many places there are: of all nodes that offer what is called.
     pub(super) const fn places(&self) -> usize {
-        self.all.len()
+        self.all.targets.len()
     }
 
     /// The index of the candidate at a place among all, or else where it would be.
@@ -157,6 +213,33 @@ impl<'a> Candidate<'a> {
         self.target.live.latency.get(self.now)
     }
 
+    /// How long the network takes to it and back, smoothed, as the transport has measured it when
+    /// the last call to it ended. `None` as long as no call has, and for this node itself.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.target.live.rtt.get()
+    }
+
+    /// Its share of the calls beside those of others: 1 for a node of the usual
+    /// [weight](Member::weight), and less as long as a node is new
+    /// ([`slow_start`](crate::config::Client::slow_start)). Never 0.
+    pub fn weight(&self) -> f64 {
+        // Candidates of weight 0 are never among others.
+        f64::from(self.member().weight().max(1)) / 100.0
+            * self.target.live.slow_start.part(self.now)
+    }
+
+    /// Whether it is called if it is its turn, whatever its weight: one that is new lets others go
+    /// first now and then.
+    pub(super) fn takes_turn(&self, picking: &Picking<'_>) -> bool {
+        let part = self.target.live.slow_start.part(self.now);
+        1.0 <= part || picking.random_fraction() < part
+    }
+
+    /// What is known of the node.
+    pub(super) const fn target(&self) -> &'a Target {
+        self.target
+    }
+
     /// How much that latency says of now, from 1 down to 0.
     pub(super) fn trust(&self) -> f64 {
         self.target.live.latency.trust(self.now)
@@ -164,8 +247,13 @@ impl<'a> Candidate<'a> {
 }
 
 impl<'a> Picking<'a> {
-    pub(crate) const fn new(method: &'a MethodSpec, attempt: usize, throw: Throw) -> Self {
-        Self { method, attempt, throw }
+    pub(crate) const fn new(
+        method: &'a MethodSpec,
+        attempt: usize,
+        throw: Throw,
+        selection: &'a Selection,
+    ) -> Self {
+        Self { method, attempt, throw, selection }
     }
 
     /// The method that is called.
@@ -176,6 +264,21 @@ impl<'a> Picking<'a> {
     /// Which attempt of the call this is; the first is 1.
     pub const fn attempt(&self) -> usize {
         self.attempt
+    }
+
+    /// What stands for the key of the call, if it was [given](crate::Call::key) one.
+    pub const fn key(&self) -> Option<Key> {
+        self.selection.key_hash()
+    }
+
+    /// What the call wishes of its node.
+    pub(super) const fn selection(&self) -> &'a Selection {
+        self.selection
+    }
+
+    /// A random number from 0 to below 1, as fine as such numbers are.
+    pub fn random_fraction(&self) -> f64 {
+        self.random_below(1 << 53) as f64 / (1_u64 << 53) as f64
     }
 
     /// A random number from 0 to below `bound`; 0 if `bound` is 0. It can be asked for any number

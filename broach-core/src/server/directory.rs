@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn an_advert_that_is_known_is_handed_out_as_it_is() {
         let tags = BTreeMap::from([("gpu".to_owned(), "yes".to_owned())]);
-        let own = EncodedAdvert::new(Advert { services: Vec::new(), tags }).unwrap();
+        let own = EncodedAdvert::new(Advert { tags, ..Advert::default() }).unwrap();
         let store = Arc::new(AdvertStore::default());
         store.set_own(own.clone());
         assert_eq!(get(&store, own.hash()).unwrap().advert, own.bytes());

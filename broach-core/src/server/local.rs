@@ -23,13 +23,17 @@ use crate::net::Task;
 use crate::observe::{Event, HandlerScope};
 use crate::peer::Peer;
 use crate::server::Serve;
+use crate::server::one_way::OneWay;
 use crate::server::serve::{SERVING, Work, check_reply, checked_reply};
 use crate::server::streaming::check_one_of_many;
 use crate::status::Status;
 
-/// What a node knows of the calls that it makes to itself.
+/// What a node knows of the handlers that no session knows of: those of the calls that it makes to
+/// itself, and of one-way calls that are answered already.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
+    /// How many handlers of one-way calls go on by themselves.
+    pub(super) one_way: AtomicUsize,
     /// Why no more are taken.
     refusal: OnceLock<Status>,
     running: AtomicUsize,
@@ -99,7 +103,9 @@ impl Serve {
 
 impl Local for Serve {
     fn call(&self, own: Peer, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
+        let one_way = request.one_way;
         match self.begin(own, request) {
+            Ok(serving) if one_way => Box::pin(serving.into_one_way()),
             Ok(serving) => Box::pin(serving),
             Err(status) => {
                 let code = status.code();
@@ -122,18 +128,18 @@ struct Serving {
     stop: Stop,
 }
 
-/// Counts a call of the node to itself as running.
-struct Running(Serve);
+/// Counts a handler as running that no session knows of.
+pub(super) struct Running(Serve);
 
 /// Tells when the node has ended.
 #[derive(Default)]
-struct Stop {
+pub(super) struct Stop {
     /// Only for a handler that has to wait: most do not.
     notified: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl Running {
-    fn begin(serve: &Serve) -> Self {
+    pub(super) fn begin(serve: &Serve) -> Self {
         serve.0.locals.running.fetch_add(1, Ordering::AcqRel);
         Self(serve.clone())
     }
@@ -141,7 +147,7 @@ impl Running {
 
 impl Stop {
     /// Waits until the node has ended: what a call that is under way then ends with.
-    fn poll(&mut self, locals: &Locals, cx: &mut Context<'_>) -> Poll<Status> {
+    pub(super) fn poll(&mut self, locals: &Locals, cx: &mut Context<'_>) -> Poll<Status> {
         let notified = || Box::pin(Arc::clone(&locals.stop).notified_owned());
         // Before looking, so that the end is not missed.
         let notified = self.notified.get_or_insert_with(notified);
@@ -194,6 +200,14 @@ impl Future for Serving {
 }
 
 impl Serving {
+    /// The call as one that ends as soon as its handler has begun.
+    async fn into_one_way(mut self) -> Result<Reply, Status> {
+        if let Some((work, running)) = self.work.take() {
+            OneWay::counted(work, running, self.deadline).await?;
+        }
+        Ok(Reply { peer: Some(self.own), ..Reply::new(Body::Message(Bytes::new())) })
+    }
+
     /// Lets the handler go on in a task of its own, while the caller reads its replies.
     fn go_on(&mut self, body: Body) -> Body {
         let Some((mut work, running)) = self.work.take() else {

@@ -2,6 +2,7 @@
 
 mod directory;
 mod local;
+mod one_way;
 mod registry;
 mod serve;
 mod streaming;

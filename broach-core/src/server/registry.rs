@@ -149,9 +149,9 @@ impl Registry {
     pub(crate) fn offered(&self) -> Vec<OfferedService> {
         let offered = self.services.iter().filter(|service| !is_reserved(service.spec().name));
         let mut offered: Vec<_> = offered
-            .map(|service| OfferedService {
-                name: service.spec().name.to_owned(),
-                version: service.version().to_owned(),
+            .map(|service| {
+                let version = service.version().to_owned();
+                OfferedService::new(service.spec().name.to_owned(), version)
             })
             .collect();
         offered.sort_by(|one, other| one.name.cmp(&other.name));
@@ -254,7 +254,7 @@ mod tests {
         registry.add_internal(Arc::new(Service(&INTERNAL, ""))).unwrap();
         let offered = registry.offered().into_iter();
         let offered: Vec<_> =
-            offered.map(|OfferedService { name, version }| (name, version)).collect();
+            offered.map(|OfferedService { name, version, .. }| (name, version)).collect();
         let expected = [("a.One", "1.4.0"), ("b.Last", "")];
         assert_eq!(offered, expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
     }

@@ -27,6 +27,7 @@ use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
 use crate::server::Registry;
 use crate::server::local::Locals;
+use crate::server::one_way::OneWay;
 use crate::server::registry::is_reserved;
 use crate::server::streaming::{Replies, Requests, Streaming};
 use crate::status::Status;
@@ -217,6 +218,7 @@ impl Inner {
         request.deadline = call.deadline.map(Deadline::at);
         request.idempotent = call.flags & Open::IDEMPOTENT != 0;
         request.retried = call.flags & Open::RETRY != 0;
+        request.one_way = call.flags & Open::ONE_WAY != 0;
         request.trace = trace;
         request.origin = Some(Origin { peer: call.peer, key: call.key });
         Ok(request)
@@ -243,8 +245,17 @@ impl Handler for Serve {
     }
 
     fn handle(&self, now: Time, call: Arrived) -> Begun<net::Work> {
-        let limits = call.limits;
+        let (limits, deadline) = (call.limits, call.deadline.map(Deadline::at));
+        let one_way = call.flags & Open::ONE_WAY != 0;
         match self.work(now, call, None) {
+            Ok(work) if one_way => {
+                let limits = [(self.0.config.size_limits(), SERVING), (limits, CALLER)];
+                let begun = OneWay::new(self, work, deadline).map(move |result| match result {
+                    Ok(()) => message_bytes(&Metadata::new(), None, Bytes::new()),
+                    Err(status) => status_bytes(status, limits),
+                });
+                Begun::Work(Box::pin(begun))
+            }
             Ok(work) => Begun::Work(Box::pin(Serving { work, limits })),
             Err(reply) => Begun::Refused(reply),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::deadline::Time;
 use crate::net::memory::{Carried, Carrier, Hub};
@@ -97,6 +98,7 @@ struct Weather {
     barriers: Barriers,
     struck: Struck,
     ways: BTreeMap<(SocketAddr, SocketAddr), Way>,
+    distances: BTreeMap<SocketAddr, Duration>,
 }
 
 /// Carries datagrams through the weather.
@@ -116,6 +118,7 @@ impl Network {
             barriers: Barriers::default(),
             struck: Struck::default(),
             ways: BTreeMap::new(),
+            distances: BTreeMap::new(),
         };
         let weather = Arc::new(Mutex::new(weather));
         let hub = Hub::new(TokioClock::shared(), Box::new(Outside(Arc::clone(&weather))));
@@ -187,6 +190,11 @@ impl Network {
         self.hub.set_stopped(addr, false);
     }
 
+    /// Datagrams from and to this address take so much longer than others: the node is far away.
+    pub fn set_distance(&self, addr: SocketAddr, distance: Duration) {
+        self.weather().distances.insert(addr, distance);
+    }
+
     fn weather(&self) -> MutexGuard<'_, Weather> {
         self.weather.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,14 +209,18 @@ impl Carrier for Outside {
         datagram: Carried,
     ) -> Vec<(Time, Carried)> {
         let mut weather = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Weather { rng, faults, barriers, struck, ways } = &mut *weather;
+        let Weather { rng, faults, barriers, struck, ways, distances } = &mut *weather;
         if !barriers.pass(from, to) {
             struck.sent += 1;
             struck.severed += 1;
             return Vec::new();
         }
         let way = ways.entry((from, to)).or_insert_with(|| Way::new(rng.fork()));
-        way.carry(now, &datagram, faults, struck)
+        let mut copies = way.carry(now, &datagram, faults, struck);
+        for distance in [from, to].iter().filter_map(|end| distances.get(end)) {
+            copies.iter_mut().for_each(|(arrives, _)| *arrives = *arrives + *distance);
+        }
+        copies
     }
 }
 

@@ -192,6 +192,13 @@ fn forgetful(rng: &mut Rng) -> Transport {
     if rng.chance(0.5) {
         config.stream_send_bytes = 1 + rng.below(50_000) as usize;
     }
+    if rng.chance(0.25) {
+        // What a wild seed sends, and not a byte more than has to be beside it.
+        config.message_bytes_max = 20_000 + 100;
+        config.reassembly_bytes_per_session_max =
+            config.message_bytes_max + config.metadata_bytes_max + (256 << 10);
+        config.reassembly_bytes_max = config.reassembly_bytes_per_session_max;
+    }
     config
 }
 

@@ -95,8 +95,9 @@ pub struct Open {
     #[prost(uint64, tag = "2")]
     pub timeout_us: u64,
     /// Bit 0: the call may run more than once. Bit 1: it is another try of a call that failed. Bit 2:
-    /// the caller sends a stream. Bit 3: a stream is sent back. Bits 8 to 11 are kept for the encoding
-    /// of messages, bits 12 to 15 for their compression: 0.
+    /// the caller sends a stream. Bit 3: a stream is sent back. Bit 4: the call is answered as soon as
+    /// its handler has begun, with an empty message. Bits 8 to 11 are kept for the encoding of messages,
+    /// bits 12 to 15 for their compression: 0.
     #[prost(uint32, tag = "3")]
     pub flags: u32,
 }

@@ -52,6 +52,8 @@ impl Open {
     pub(crate) const STREAMS_REQUESTS: u32 = 1 << 2;
     /// The replies are a stream.
     pub(crate) const STREAMS_REPLIES: u32 = 1 << 3;
+    /// The call is answered as soon as its handler has begun.
+    pub(crate) const ONE_WAY: u32 = 1 << 4;
 }
 
 /// A piece of one direction of a call.

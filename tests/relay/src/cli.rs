@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Interop(Interop),
     /// Measures what Broach makes of a thin link, between two network namespaces; as root.
     Thin(Thin),
+    /// Measures large messages and long streams through a relay that loses datagrams.
+    Bulk(Bulk),
     /// The end of the thin link that serves.
     #[command(hide = true)]
     ThinServe {
@@ -72,6 +74,15 @@ pub(crate) struct Interop {
 }
 
 #[derive(Args)]
+pub(crate) struct Bulk {
+    /// How often each of them is measured.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+#[derive(Args)]
 pub(crate) struct Thin {
     /// How many megabits get through in a second, each way.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
@@ -82,6 +93,9 @@ pub(crate) struct Thin {
     /// Bytes of the largest packet.
     #[arg(long, value_name = "N", default_value_t = 1500)]
     pub(crate) mtu: u16,
+    /// The congestion control of TCP.
+    #[arg(long, value_name = "NAME", default_value = "cubic")]
+    pub(crate) tcp: String,
     /// How long each measurement takes. A flow of TCP takes some ten seconds to find its share.
     #[arg(long, value_name = "S", default_value_t = 25.0)]
     pub(crate) seconds: f64,
@@ -100,6 +114,9 @@ pub(crate) struct ThinCall {
     /// And with TCP.
     #[arg(long)]
     pub(crate) tcp_flows: usize,
+    /// Its congestion control.
+    #[arg(long)]
+    pub(crate) tcp_congestion: String,
     /// Small calls all the time.
     #[arg(long)]
     pub(crate) small: bool,
@@ -118,6 +135,7 @@ impl ThinCall {
             format!("--tcp={}", self.tcp),
             format!("--broach-flows={}", self.broach_flows),
             format!("--tcp-flows={}", self.tcp_flows),
+            format!("--tcp-congestion={}", self.tcp_congestion),
             format!("--burst={}", self.burst),
             format!("--seconds={}", self.seconds),
         ];
@@ -183,6 +201,17 @@ impl Interop {
         duplicate.get_or_insert(0.1);
         delay_ms.get_or_insert(Delay(Duration::ZERO, Duration::from_millis(20)));
         mtu.get_or_insert(1200);
+    }
+}
+
+impl Bulk {
+    /// What the network does, unless it is told to do otherwise.
+    pub(crate) fn default_to_lossy(&mut self) {
+        let Network { loss, delay_ms, mtu, .. } = &mut self.network;
+        loss.get_or_insert(0.05);
+        let half = Duration::from_micros(500);
+        delay_ms.get_or_insert(Delay(half, half));
+        mtu.get_or_insert(1472);
     }
 }
 

@@ -20,14 +20,23 @@
 //! and prints a table. The exit code is 0 only if all of them pass.
 //!
 //! ```text
+//! cargo run --release -p broach-relay -- bulk
+//! ```
+//!
+//! sends messages of 16 MiB and streams of 10,000 items through a relay that loses 5 % of all
+//! datagrams each way, with a round trip of 1 ms and datagrams as they fit into Ethernet, and
+//! prints how long each took and how many bytes went over the network.
+//!
+//! ```text
 //! cargo run --release -p broach-relay -- thin
 //! ```
 //!
-//! needs root, and `ip` and `tc` of Linux. It sets up two network namespaces with a link between
-//! them that carries 10 Mbit/s each way and queues for 50 ms (`tbf`), measures how much of it a
-//! bulk transfer gets, what that does to small calls, and how Broach and TCP share it, and takes
+//! needs root, and `ip` and `tc` of Linux. It sets up three network namespaces, of which the one in
+//! the middle passes on 10 Mbit/s each way and queues for 50 ms (`tbf`), measures how much of that
+//! a bulk transfer gets, what it does to small calls, and how Broach and TCP share it, and takes
 //! everything down again. The exit code is 0 only if every goal was reached.
 
+mod bulk;
 mod cases;
 mod cli;
 mod post;
@@ -53,6 +62,7 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Interop(options)) => cases::run(options).await,
         Some(Command::Thin(options)) => thin::run(options).await,
+        Some(Command::Bulk(options)) => bulk::run(options).await,
         Some(Command::ThinServe { ip }) => thin::serve(ip).await.map(|()| ExitCode::SUCCESS),
         Some(Command::ThinCall(options)) => thin::call(options).await.map(|()| ExitCode::SUCCESS),
         None => carry(cli.carry).await.map(|()| ExitCode::SUCCESS),

@@ -46,8 +46,8 @@ struct Direction {
 pub(crate) struct Figures {
     pub(crate) there: Struck,
     pub(crate) back: Struck,
-    there_bytes: u64,
-    back_bytes: u64,
+    pub(crate) there_bytes: u64,
+    pub(crate) back_bytes: u64,
 }
 
 impl Relay {

@@ -1,16 +1,19 @@
-//! Simulations of the transport, and of whole clusters, over bad networks, as many as one likes.
+//! Simulations of the transport, of whole clusters, and of calls that fight for memory, over bad
+//! networks, as many as one likes.
 //!
 //! ```text
 //! cargo run --release -p broach-storm -- --seeds 0..1000
 //! cargo run --release -p broach-storm -- --seeds 7..8 --calls 100000 --loss 0.1 --duplicate 0.05
 //! cargo run --release -p broach-storm -- --bytes 1000000 --calls 100 --rate-mbit 10 --mtu 1232
 //! cargo run --release -p broach-storm -- --cluster --seeds 0..1000
+//! cargo run --release -p broach-storm -- --tangle --seeds 0..10000
 //! ```
 //!
 //! Without any option about the network each seed draws its own faults, of every kind. Whatever is
 //! found wrong is printed with its seed, and the seed alone brings it back.
 
 mod clusters;
+mod tangles;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,6 +51,14 @@ struct Cli {
     /// twice: both runs must do the same.
     #[arg(long, conflicts_with_all = ["calls", "bytes", "streaming", "deadline_ms", "Network"])]
     cluster: bool,
+    /// Simulate whole nodes with hardly any memory instead, whose calls of all shapes get into each
+    /// other's way: large messages, slow readers, handlers that pass streams on or call back.
+    /// Whoever reads or writes must come further within a minute.
+    #[arg(
+        long,
+        conflicts_with_all = ["cluster", "calls", "bytes", "streaming", "deadline_ms", "Network"]
+    )]
+    tangle: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -163,6 +174,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.cluster {
         return clusters::run(cli.seeds, cli.verbose);
+    }
+    if cli.tangle {
+        return tangles::run(cli.seeds, cli.verbose);
     }
     let mut total = Total::default();
     let started = std::time::Instant::now();

@@ -130,7 +130,7 @@ pub(super) fn node(port: u16) -> SocketAddr {
 pub(super) fn sized(number: usize, bytes: usize) -> EncodedAdvert {
     let value = |at: usize| "x".repeat(4000.min(bytes - at * 4000));
     let tags = (0..bytes.div_ceil(4000)).map(|at| (format!("{number}-{at}"), value(at)));
-    EncodedAdvert::new(Advert { services: Vec::new(), tags: tags.collect() }).unwrap()
+    EncodedAdvert::new(Advert { tags: tags.collect(), ..Advert::default() }).unwrap()
 }
 
 pub(super) fn advert(number: usize) -> EncodedAdvert {

@@ -183,7 +183,7 @@ impl World {
     }
 
     fn update(&self, members: impl IntoIterator<Item = Member>) {
-        self.directory.update(members.into_iter().collect());
+        self.directory.update(crate::deadline::Time::ZERO, members.into_iter().collect());
     }
 
     fn echo(&self) -> Call<String, String> {
@@ -197,7 +197,7 @@ impl World {
 
 /// A member that offers the service.
 fn member(number: u8, instance: Instance) -> Member {
-    let offered = OfferedService { name: SPEC.name.into(), version: String::new() };
+    let offered = OfferedService::new(SPEC.name.into(), String::new());
     let advert = Advert { services: vec![offered], ..Advert::default() };
     let (instance, offers) = (Some(instance), Offers::Only(Arc::new(advert)));
     Member { instance, offers, own: number == SELF, ..Member::named(addr(number)) }

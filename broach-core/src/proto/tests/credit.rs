@@ -1,23 +1,20 @@
-//! Credit: who may send how much, what that takes up, and what happens to those who do not keep to
-//! it.
+//! Credit: who may send how much, and what that takes up.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
+use super::excess::{forge, piece, receive, session, write_piece};
 use super::pair::{End, MS, Pair, addr};
+use super::path::{Link, Path};
 use super::records::{message, metadata};
 use crate::code::{Code, Outcome};
 use crate::config::Transport;
-use crate::ids::{CallId, MethodId, PacketNumber, SessionId};
-use crate::observe::CloseReason;
-use crate::proto::{StreamKey, Streams};
+use crate::proto::{CallBytes, StreamKey, Streams};
 use crate::rng::Rng;
-use crate::wire::{Header, Kind, Open, Piece, Writer};
+use crate::status::Status;
 
 const BOTH: Streams = Streams { requests: true, replies: true };
 
-fn open_with(config: &Transport) -> Pair {
+pub(super) fn open_with(config: &Transport) -> Pair {
     let mut pair = Pair::with(config.clone(), config.clone());
     pair.call(1);
     pair.advance(100 * MS);
@@ -26,45 +23,12 @@ fn open_with(config: &Transport) -> Pair {
 }
 
 /// As little memory as messages of so many bytes can do with.
-fn tight(message: usize) -> Transport {
+pub(super) fn tight(message: usize) -> Transport {
     let mut config = Transport { message_bytes_max: message, ..Transport::default() };
     config.reassembly_bytes_per_session_max = message + config.metadata_bytes_max + (256 << 10);
     config.reassembly_bytes_max = config.reassembly_bytes_per_session_max;
     config.validate().unwrap();
     config
-}
-
-/// The caller's session, as the server knows it.
-fn session(pair: &Pair) -> SessionId {
-    let last = pair.sent.iter().rfind(|sent| sent.to == pair.server.addr).unwrap();
-    SessionId(u64::from_be_bytes(last.bytes[4..12].try_into().unwrap()))
-}
-
-/// A datagram of the session that the client did not send.
-fn forge(to: SessionId, number: u64, write: impl FnOnce(&mut Writer<'_>)) -> Bytes {
-    let mut buffer = Vec::new();
-    let header = Header { kind: Kind::Data, ack_now: false, to, number: PacketNumber(number) };
-    let mut writer = Writer::begin(&mut buffer, 60_000, header, None);
-    write(&mut writer);
-    writer.finish();
-    buffer.into()
-}
-
-fn piece(call: u64, flags: u32, offset: u64, size: u64) -> Piece {
-    let open = Open { method: MethodId(1), timeout_us: 0, flags };
-    let open = (offset == 0).then_some(open);
-    Piece { call: CallId(call), open, offset, fin: false, size }
-}
-
-fn write_piece(writer: &mut Writer<'_>, piece: &Piece, data: &[u8]) {
-    writer.request(piece, data.len(), |buffer| buffer.extend_from_slice(data));
-}
-
-/// The server gets a forged datagram.
-fn receive(pair: &mut Pair, bytes: Bytes) {
-    let (now, from) = (pair.now, pair.client.addr);
-    pair.server.receive(now, from, bytes);
-    pair.server.endpoint.check_accounts();
 }
 
 #[test]
@@ -94,6 +58,26 @@ fn sixteen_mebibytes_both_ways_in_the_smallest_memory() {
     pair.advance(Duration::from_secs(9));
     for call in calls {
         assert_eq!(pair.ended(call).as_ref().unwrap().len(), bytes);
+    }
+}
+
+#[test]
+fn of_sixteen_mebibytes_little_more_goes_again_than_is_lost() {
+    let bytes = 16 << 20;
+    for (share, delay) in [(0.0, 5 * MS), (0.02, 5 * MS), (0.02, MS / 10)] {
+        let way = || Link { loss: share, ..Link::of(delay) };
+        let mut path = Path::new(1, 1, &Transport::default(), way(), way());
+        path.call(0, 10);
+        path.run(path.now + Duration::from_secs(1), |_| false);
+        path.reset_tally();
+        path.call(0, bytes);
+        path.run(path.now + Duration::from_secs(300), |_| false);
+        let (tally, took) = (path.tally(), path.callers[0].made[1].took);
+        // Beside the bytes of the call: the headers, and what each piece says.
+        let again = tally.bytes as f64 / bytes as f64 - 1.0;
+        println!("{share} lost, {delay:?}: {:.2} % more, {took:?}, {tally:?}", again * 100.0);
+        assert!(took.is_some());
+        assert!(again < 0.035 + 1.3 * share, "{again}");
     }
 }
 
@@ -143,6 +127,72 @@ fn small_calls_pass_large_ones_and_large_ones_end_all_the_same() {
         }
     }
     assert_eq!(answered_after.len(), 1);
+}
+
+#[test]
+fn a_message_that_waits_for_memory_is_found_among_hundreds_of_smaller_ones() {
+    let mut pair = open_with(&tight(4 << 20));
+    let large = [0; 3].map(|_| pair.call(4 << 20));
+    let small: Vec<_> = (0..300).map(|_| pair.call(100_000)).collect();
+    pair.advance(Duration::from_secs(9));
+    for call in large.into_iter().chain(small) {
+        assert!(pair.is_answered(call), "{:?}", pair.client.ended.get(&call));
+    }
+}
+
+#[test]
+fn a_record_that_nobody_reads_keeps_nobody_else_waiting() {
+    let bytes = 1 << 20;
+    let mut pair = open_with(&tight(bytes));
+    pair.echoes = false;
+    let made = [0; 3].map(|_| pair.stream(BOTH, metadata()));
+    pair.drive();
+    let served = made.map(|_| pair.served());
+    for round in 0..3 {
+        for key in made {
+            pair.client.endpoint.send(key, message(bytes).into(), false);
+        }
+        // The last is read first; the others are not read meanwhile.
+        for key in served.into_iter().rev() {
+            let now = pair.now;
+            let mut came = pair.server.take_records(now, key);
+            pair.advance(1_000 * MS);
+            let now = pair.now;
+            came.extend(pair.server.take_records(now, key));
+            assert_eq!(came.len(), 1, "round {round}: {key:?}");
+        }
+    }
+    let large = pair.call(bytes);
+    pair.echoes = true;
+    pair.advance(1_000 * MS);
+    assert!(pair.is_answered(large));
+}
+
+#[test]
+fn a_refusal_is_heard_where_there_is_no_room_for_a_window() {
+    let (small, large) = (tight(1 << 20), Transport::default());
+    let mut pair = Pair::with(small, large);
+    pair.call(1);
+    pair.advance(100 * MS);
+    pair.echoes = false;
+    let streams: Vec<_> = (0..3).map(|_| pair.stream(BOTH, metadata())).collect();
+    pair.drive();
+    for _ in &streams {
+        let served = pair.served();
+        pair.server.endpoint.send(served, metadata().into(), false);
+    }
+    pair.drive();
+    let [refused, told] = [0; 2].map(|_| pair.stream(BOTH, metadata()));
+    pair.drive();
+    let StreamKey::Served(serving) = pair.served() else { unreachable!() };
+    pair.server.endpoint.reply(serving, CallBytes::status(&Status::not_found("nowhere")));
+    let served = pair.served();
+    pair.server.endpoint.send(served, metadata().into(), false);
+    pair.drive();
+    let StreamKey::Made { ticket, .. } = refused else { unreachable!() };
+    assert_eq!(pair.ended(ticket).as_ref().unwrap(), "", "its status has come as a record");
+    let StreamKey::Made { ticket, .. } = told else { unreachable!() };
+    assert_eq!(pair.failed(ticket), (Code::ResourceExhausted, Outcome::Unknown));
 }
 
 #[test]
@@ -237,133 +287,6 @@ fn the_allowance_becomes_smaller_with_the_number_of_sessions_and_is_told() {
     pair.drive();
     let sent: usize = pair.sent.iter().map(|sent| sent.bytes.len()).sum();
     assert!(sent < 5_000, "{sent}");
-}
-
-#[test]
-fn who_sends_more_than_allowed_is_shut_out() {
-    for flags in [0, Open::STREAMS_REQUESTS] {
-        let mut pair = open_with(&Transport::default());
-        pair.call(1);
-        pair.drive();
-        let to = session(&pair);
-        let head = if flags == 0 { vec![0; 100] } else { metadata() };
-        let begun =
-            forge(to, 1_000, |writer| write_piece(writer, &piece(50, flags, 0, 1 << 20), &head));
-        receive(&mut pair, begun);
-        let within = piece(50, flags, (32 << 10) - 100, 0);
-        receive(&mut pair, forge(to, 1_001, |writer| write_piece(writer, &within, &[0; 100])));
-        assert_eq!(pair.server.counters().sessions_open(), 1);
-        // It may have been given credit by now, if there was time to give any.
-        let beyond = piece(51, flags, (32 << 10) - 99, 0);
-        let open = piece(51, flags, 0, 1 << 20);
-        receive(&mut pair, forge(to, 1_002, |writer| write_piece(writer, &open, &head)));
-        receive(&mut pair, forge(to, 1_003, |writer| write_piece(writer, &beyond, &[0; 100])));
-        pair.drive();
-        assert_eq!(pair.server.counters().sessions_closed[&CloseReason::Protocol], 1);
-        assert_eq!(pair.server.endpoint.bytes_held().0, 0);
-    }
-}
-
-#[test]
-fn credit_for_nothing_does_no_harm() {
-    let mut pair = open_with(&Transport::default());
-    let to = session_after_call(&mut pair);
-    for (number, call) in (1_000..).zip([0, 1, 5, u64::MAX]) {
-        let bytes = forge(to, number, |writer| {
-            assert!(writer.credit(CallId(call), u64::MAX));
-            assert!(writer.allowance(u64::MAX, u64::MAX));
-        });
-        receive(&mut pair, bytes);
-    }
-    assert_eq!(pair.server.counters().sessions_open(), 1);
-}
-
-#[test]
-fn who_replies_with_more_than_it_has_credit_for_is_shut_out() {
-    let mut pair = open_with(&Transport::default());
-    pair.echoes = false;
-    let call = pair.call(1);
-    pair.advance(10 * MS);
-    let id = pair.server.arrived[0].serving.call;
-    let last = pair.sent.iter().rfind(|sent| sent.to == pair.client.addr).unwrap();
-    let to = SessionId(u64::from_be_bytes(last.bytes[4..12].try_into().unwrap()));
-    let beyond = Piece { call: id, open: None, offset: 32 << 10, fin: false, size: 0 };
-    let bytes = forge(to, 1_000, |writer| {
-        writer.reply(&beyond, 1, |buffer| buffer.push(0));
-    });
-    let (now, from) = (pair.now, pair.server.addr);
-    pair.client.receive(now, from, bytes);
-    pair.client.act_once();
-    assert_eq!(pair.client.counters().sessions_closed[&CloseReason::Protocol], 1);
-    assert_eq!(pair.failed(call), (Code::Internal, Outcome::Unknown));
-    assert!(pair.ended(call).as_ref().unwrap_err().message().contains("more of a call"));
-}
-
-fn session_after_call(pair: &mut Pair) -> SessionId {
-    pair.call(1);
-    pair.drive();
-    session(pair)
-}
-
-#[test]
-fn a_length_that_is_only_claimed_costs_nothing() {
-    let mut pair = open_with(&Transport::default());
-    let to = session_after_call(&mut pair);
-    let mut records = metadata();
-    crate::wire::put_record_head(&mut records, crate::wire::RecordKind::Message, 4 << 30);
-    records.extend_from_slice(&[0; 100]);
-    let claimed = piece(50, Open::STREAMS_REQUESTS, 0, 0);
-    receive(&mut pair, forge(to, 1_000, |writer| write_piece(writer, &claimed, &records)));
-    let large = piece(51, 0, 0, 4 << 30);
-    receive(&mut pair, forge(to, 1_001, |writer| write_piece(writer, &large, &[0; 100])));
-    pair.drive();
-    assert_eq!(pair.server.counters().calls_refused[&Code::ResourceExhausted], 2);
-    assert_eq!(pair.server.endpoint.bytes_held().0, 0);
-}
-
-#[test]
-fn thousands_of_calls_with_nothing_in_them_stay_within_the_memory() {
-    for flags in [0, Open::STREAMS_REQUESTS | Open::STREAMS_REPLIES] {
-        let mut config = tight(1 << 20);
-        config.calls_per_session_max = 100_000;
-        let mut pair = open_with(&config);
-        pair.echoes = false;
-        let to = session_after_call(&mut pair);
-        let size = if flags == 0 { 1 << 20 } else { 0 };
-        let mut most = 0;
-        for call in 10..5_000 {
-            let first = piece(call, flags, 0, size);
-            receive(
-                &mut pair,
-                forge(to, 1_000 + call, |writer| write_piece(writer, &first, &metadata())),
-            );
-            most = most.max(pair.server.endpoint.bytes_held().0);
-            let now = pair.now;
-            pair.server.transmit(now);
-            pair.server.endpoint.check_accounts();
-        }
-        assert!(config.reassembly_bytes_max / 20 < most, "{most}");
-        assert!(most <= config.reassembly_bytes_max, "{most}");
-        let refused = pair.server.counters().calls_refused[&Code::ResourceExhausted];
-        assert!(4_000 < refused, "{refused}");
-        // They are gone with their session; those of others were not kept out for ever.
-        pair.advance(Duration::from_secs(61));
-        assert_eq!(pair.server.endpoint.bytes_held().0, 0);
-    }
-}
-
-#[test]
-fn pieces_full_of_holes_are_not_kept() {
-    let mut pair = open_with(&Transport::default());
-    let to = session_after_call(&mut pair);
-    let dropped = pair.server.counters().datagrams_dropped.values().sum::<u64>();
-    for number in 0..1_000 {
-        let hole = piece(50, 0, 2 + 2 * number, 0);
-        receive(&mut pair, forge(to, 1_000 + number, |writer| write_piece(writer, &hole, b"x")));
-    }
-    let dropped = pair.server.counters().datagrams_dropped.values().sum::<u64>() - dropped;
-    assert!(900 < dropped, "{dropped}");
-    assert_eq!(pair.server.counters().sessions_open(), 1);
 }
 
 #[test]

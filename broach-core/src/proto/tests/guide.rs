@@ -1,10 +1,14 @@
-//! The page of the guide on the wire says what the code does: the numbers in both are the same.
+//! The pages of the guide on the wire and on credit say what the code does: the numbers are the
+//! same.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use crate::config::{DATAGRAM_BYTES_MAX, Transport};
 use crate::method::hash64;
+use crate::proto::credit::session_pool;
+use crate::proto::incoming_stream::call_bytes_max;
+use crate::proto::pool::{Pool, Purpose};
 use crate::proto::{
     assemble, budget, grants, limiter, link, path, path_mtu, pool, queue, received, seen, sent,
     stateless, unasked,
@@ -69,9 +73,67 @@ fn credit_is_given_as_the_guide_says() {
     says(format_args!("not used for {} does not count", short(grants::STALLED_AFTER)));
     assert_eq!((grants::AT_ONCE, grants::OLDEST_EVERY, pool::PASSED_MAX), (8, 16, 16));
     says(format_args!(
-        "up to {}; for a record",
+        "up to {}. For a record",
         kib(Transport::default().stream_window_bytes as u64)
     ));
+}
+
+#[test]
+fn memory_is_set_aside_as_the_guide_says() {
+    let page = include_str!("../../guide/credit.rs");
+    let says = |text: std::fmt::Arguments<'_>| page_says("credit", page, text);
+    let (kib, mib) = (|bytes: usize| bytes >> 10, |bytes: usize| bytes >> 20);
+    let config = Transport::default();
+    let (session, node) = (config.reassembly_bytes_per_session_max, config.reassembly_bytes_max);
+    says(format_args!("[`reassembly_bytes_per_session_max`] ({} MiB)", mib(session)));
+    says(format_args!("[`reassembly_bytes_max`] ({} MiB)", mib(node)));
+    says(format_args!("[`stream_window_bytes`] ({} KiB)", kib(config.stream_window_bytes)));
+    says(format_args!("[`stream_send_bytes`] ({} KiB)", kib(config.stream_send_bytes)));
+    says(format_args!("[`reply_bytes_max`] ({} MiB), {}", mib(config.reply_bytes_max), 4));
+    says(format_args!("[`idle_server`] ({})", short(config.idle_server)));
+    assert_eq!(budget::REPLY_BYTES, 4 << 10);
+    let (least, most) = (budget::ALLOWANCE_MIN, budget::ALLOWANCE_MAX);
+    says(format_args!("from {least} to {most} bytes for each call"));
+    says(format_args!("and {} MiB at most", mib(budget::UNFINISHED_MAX)));
+    let (buffer, most) = (budget::INCOMING_MIN >> 10, budget::INCOMING_MAX >> 20);
+    says(format_args!("{buffer} KiB at least and {most} MiB at most"));
+    says(format_args!("time above {} count", short(grants::SHORT_RTT)));
+    says(format_args!("no use is made for {} does", short(grants::STALLED_AFTER)));
+    says(format_args!("at most {} at a time", grants::AT_ONCE));
+    says(format_args!("One grant in {} goes to the oldest", grants::OLDEST_EVERY));
+    says(format_args!("lets {} younger ones pass", pool::PASSED_MAX));
+    says(format_args!("every {}th turn is for the oldest", queue::OLDEST_EVERY));
+    // How much there is for each kind of bytes.
+    let pool = session_pool(&config);
+    let streams = most_of(&pool, Purpose::Stream);
+    assert_eq!((streams + (1 << 19)) >> 20, 40);
+    says(format_args!("by default {} MiB in a session", 40));
+    assert!(config.calls_per_session_max << 15 <= streams);
+    says(format_args!("the {} streams that it may have", config.calls_per_session_max));
+    let messages = most_of(&pool, Purpose::Message { age: 0 });
+    assert_eq!(messages / config.message_bytes_max, 3);
+    assert_eq!((messages - streams) / config.message_bytes_max, 1);
+    says(format_args!("three of {} MiB have room", mib(config.message_bytes_max)));
+    says(format_args!("with its metadata and {} KiB for a status", 64));
+    let call = config.message_bytes_max + config.metadata_bytes_max;
+    assert_eq!(call_bytes_max(&config) - call, 64 << 10);
+    let least = Transport { reassembly_bytes_per_session_max: call + (256 << 10), ..config };
+    least.validate().unwrap();
+    let streams = kib(most_of(&session_pool(&least), Purpose::Stream));
+    says(format_args!(
+        "{streams} KiB are for windows, which is {} streams",
+        word(streams as u64 / 32)
+    ));
+}
+
+/// How many bytes can be set aside for one purpose.
+fn most_of(pool: &Pool, purpose: Purpose) -> usize {
+    let (mut least, mut most) = (0, usize::MAX / 4);
+    while least < most {
+        let middle = least + (most - least).div_ceil(2);
+        if pool.has(purpose, middle) { least = middle } else { most = middle - 1 }
+    }
+    least
 }
 
 #[test]
@@ -129,14 +191,18 @@ fn times_are_those_that_the_guide_says() {
     says(format_args!("heard of it for {all}, or for {streams} if there is a stream"));
 }
 
-/// The page says this, whatever its lines and columns.
+/// The page on the wire says this.
 fn says(text: impl Display) {
-    let page =
-        include_str!("../../guide/wire.rs").lines().map(|line| line.trim_start_matches("//!"));
+    page_says("wire", include_str!("../../guide/wire.rs"), text);
+}
+
+/// A page says this, whatever its lines and columns.
+fn page_says(name: &str, page: &str, text: impl Display) {
+    let page = page.lines().map(|line| line.trim_start_matches("//!"));
     let page: Vec<&str> = page.flat_map(str::split_whitespace).collect();
     let page = page.join(" ").replace("**", "");
     let text = text.to_string();
-    assert!(page.contains(&text), "guide/wire.rs does not say: {text}");
+    assert!(page.contains(&text), "guide/{name}.rs does not say: {text}");
 }
 
 fn word(number: u64) -> &'static str {

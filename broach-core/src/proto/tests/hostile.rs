@@ -190,8 +190,20 @@ fn a_session_is_tied_to_its_address() {
     assert_eq!(pair.server.started, started);
     assert_eq!(dropped(&pair.server, DropReason::Address), 1);
     assert_eq!(pair.failed(call), (Code::Unavailable, Outcome::Unknown));
-    // The token that it has is for the old address. A copy of the datagram may be on its way from
-    // there, and would be taken.
+    let again = pair.call(10);
+    pair.drive();
+    assert!(pair.is_answered(again), "a new session from the new address");
+}
+
+#[test]
+fn a_token_is_good_for_one_address() {
+    let mut pair = open();
+    // The session ends, and the token for another one stays.
+    pair.advance(Duration::from_secs(50));
+    assert_eq!(pair.client.counters().sessions_open(), 0);
+    let (now, elsewhere) = (pair.now, addr("10.0.0.77:77"));
+    let home = std::mem::replace(&mut pair.client.addr, elsewhere);
+    // A copy of the datagram may be on its way from the old address, and would be taken.
     let started = pair.server.started;
     let refused = pair.call(10);
     let copies = pair.client.transmit(now);

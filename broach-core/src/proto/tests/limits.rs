@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::pair::{MS, Pair};
+use super::pair::{MS, Pair, Sent};
 use crate::code::{Code, Outcome};
 use crate::config::{SizeLimits, Transport};
 use crate::observe::DropReason;
+use crate::wire::{Datagram, Frame, Frames};
 
 /// What stands in the first piece of a request and in no other: see [`Pair::make_call`].
 const METHOD: [u8; 8] = 1_u64.to_le_bytes();
@@ -84,6 +85,42 @@ fn too_many_waiting_calls_fail_at_once() {
     assert!(text.contains("transport.calls_waiting_max"), "{text}");
     pair.drive();
     assert!(calls[..5].iter().all(|&call| pair.is_answered(call)));
+}
+
+#[test]
+fn the_largest_message_gets_through_although_a_piece_of_it_is_missing_for_long() {
+    let mut pair = server(|config| {
+        config.message_bytes_max = 4 << 20;
+        config.reassembly_bytes_per_session_max = (4 << 20) + (300 << 10);
+    });
+    pair.call(1);
+    pair.advance(100 * MS);
+    // All of it but one piece, in datagrams of the usual size.
+    pair.lose = Box::new(|sent| 1_472 < sent.bytes.len() || carries(sent, 40_000));
+    let call = pair.call(4 << 20);
+    let mut held = 0;
+    for _ in 0..100 {
+        pair.advance(20 * MS);
+        held = held.max(pair.server.endpoint.bytes_held().0);
+    }
+    assert!(4 << 20 < held, "only {held} bytes have been set aside");
+    assert!(!pair.client.ended.contains_key(&call));
+    pair.lose = Box::new(|_| false);
+    pair.advance(1_000 * MS);
+    assert!(pair.is_answered(call), "{:?}", pair.client.ended.get(&call));
+}
+
+/// Whether a datagram holds this byte of a request.
+fn carries(sent: &Sent, byte: u64) -> bool {
+    let Ok(datagram) = Datagram::decode(sent.bytes.clone()) else { return false };
+    let mut frames = Frames::new(datagram.body);
+    let next = std::iter::from_fn(|| frames.next().ok().flatten());
+    next.into_iter().any(|frame| match frame {
+        Frame::Request(piece) => {
+            (piece.offset..piece.offset + piece.data.len() as u64).contains(&byte)
+        }
+        _ => false,
+    })
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod accounts;
 mod closing;
 mod congestion;
 mod credit;
+mod excess;
 mod flow;
 mod goaway;
 mod guide;

@@ -1,7 +1,6 @@
 //! Streams over a network that loses, repeats and reorders, held against plain queues.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -30,6 +29,8 @@ pub(super) struct Half {
     /// Records that have come and have not been taken.
     pub(super) unread: VecDeque<usize>,
     unread_bytes: usize,
+    /// A large record comes once the user waits for it.
+    large: bool,
     /// The user waits for room.
     waits: bool,
 }
@@ -54,7 +55,7 @@ pub(super) struct Model {
     pub(super) rng: Rng,
     pub(super) pair: Pair,
     pub(super) flying: BTreeMap<(Time, u64), Sent>,
-    sequence: u64,
+    pub(super) sequence: u64,
     /// Whether datagrams are lost, repeated and delayed.
     pub(super) faults: bool,
     window: usize,
@@ -94,7 +95,7 @@ impl Model {
         }
     }
 
-    fn end(&mut self, server: bool) -> &mut End {
+    pub(super) fn end(&mut self, server: bool) -> &mut End {
         if server { &mut self.pair.server } else { &mut self.pair.client }
     }
 
@@ -217,7 +218,12 @@ impl Model {
         let half = self.half(call, server);
         let Some(bytes) = half.unread.pop_front() else { return };
         half.unread_bytes -= bytes;
-        self.end(server).endpoint.consumed(now, key, bytes);
+        let awaits = half.unread.is_empty() && std::mem::take(&mut half.large);
+        let endpoint = &mut self.end(server).endpoint;
+        endpoint.consumed(now, key, bytes);
+        if awaits {
+            endpoint.set_awaited(key);
+        }
     }
 
     pub(super) fn cancel(&mut self, call: usize) {
@@ -275,11 +281,16 @@ impl Model {
                 assert_eq!(made.server.got, made.client.sent, "seed {seed}");
                 made.server.fin = true;
             }
+            Event::Large(key) => {
+                let call = self.of_key(key);
+                let half = self.half(call, server);
+                half.large = !half.unread.is_empty();
+                if !half.large {
+                    self.end(server).endpoint.set_awaited(key);
+                }
+            }
             Event::Room(key) => {
-                let call = match key {
-                    StreamKey::Made { ticket, .. } => ticket.0 as usize,
-                    StreamKey::Served(serving) => self.served(serving),
-                };
+                let call = self.of_key(key);
                 // Unless the call has ended with the same datagram.
                 let room = self.end(server).endpoint.room(key);
                 self.without_room.extend((room == 0).then_some((call, server)));
@@ -312,6 +323,13 @@ impl Model {
         }
     }
 
+    fn of_key(&self, key: StreamKey) -> usize {
+        match key {
+            StreamKey::Made { ticket, .. } => ticket.0 as usize,
+            StreamKey::Served(serving) => self.served(serving),
+        }
+    }
+
     fn served(&self, serving: Serving) -> usize {
         let is = |made: &Made| made.serving == Some(serving);
         self.calls.iter().position(is).expect("the call is served")
@@ -319,10 +337,7 @@ impl Model {
 
     fn on_record(&mut self, server: bool, key: StreamKey, record: &Record) {
         let seed = self.seed;
-        let call = match key {
-            StreamKey::Made { ticket, .. } => ticket.0 as usize,
-            StreamKey::Served(serving) => self.served(serving),
-        };
+        let call = self.of_key(key);
         if !server {
             assert!(self.calls[call].ended.is_none(), "seed {seed}: a record after the end");
         }
@@ -352,49 +367,5 @@ impl Model {
         assert_eq!(record.bytes[..17], expected, "seed {}: {record:?}", self.seed);
         assert!(record.bytes[17..].iter().all(|&byte| byte == number as u8));
         self.delivered += 1;
-    }
-
-    /// Puts on its way what there is to send.
-    fn transmit(&mut self) {
-        let now = self.pair.now;
-        for server in [false, true] {
-            for sent in self.end(server).transmit(now) {
-                let copies = match self.faults {
-                    true if self.rng.chance(0.08) => 0,
-                    true if self.rng.chance(0.05) => 2,
-                    _ => 1,
-                };
-                for _ in 0..copies {
-                    let delay = if self.faults { self.rng.below(3_000) } else { 200 };
-                    let at = now + Duration::from_micros(delay);
-                    self.sequence += 1;
-                    self.flying.insert((at, self.sequence), sent.clone());
-                }
-            }
-        }
-    }
-
-    /// Goes on to the next thing that happens by itself.
-    pub(super) fn step(&mut self) {
-        self.transmit();
-        let now = self.pair.now;
-        let due = [false, true]
-            .into_iter()
-            .filter_map(|server| self.end(server).endpoint.poll_timeout(now))
-            .min();
-        let flying = self.flying.first_key_value().map(|((at, _), _)| *at);
-        let next = [due, flying].into_iter().flatten().min().unwrap_or(now);
-        self.pair.now = now.max(next);
-        let now = self.pair.now;
-        while let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= now) {
-            let sent = first.remove();
-            let server = sent.to == self.pair.server.addr;
-            self.end(server).receive(now, sent.from, sent.bytes);
-        }
-        for server in [false, true] {
-            self.end(server).endpoint.handle_timeout(now);
-            self.end(server).endpoint.check_accounts();
-        }
-        self.act();
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct End {
     pub(super) fins: Vec<Serving>,
     /// Streams that have room again.
     pub(super) rooms: Vec<StreamKey>,
+    /// Streams in which a large record comes once what has come before is taken.
+    pub(super) large: Vec<StreamKey>,
     /// Which nodes have been reported to answer.
     pub(super) answered: Vec<(SocketAddr, Instance)>,
 }
@@ -104,6 +106,7 @@ impl End {
             records: Vec::new(),
             fins: Vec::new(),
             rooms: Vec::new(),
+            large: Vec::new(),
             answered: Vec::new(),
         }
     }
@@ -174,6 +177,13 @@ impl End {
                     self.records.extend(Record::take_all(records).map(|record| (stream, record)));
                 }
                 Event::Fin(serving) => self.fins.push(serving),
+                Event::Large(stream) => {
+                    if self.records.iter().any(|(key, _)| *key == stream) {
+                        self.large.push(stream);
+                    } else {
+                        self.endpoint.set_awaited(stream);
+                    }
+                }
                 Event::Room(stream) => self.rooms.push(stream),
                 Event::Answered(peer) => self.answered.push((peer.addr, peer.instance)),
                 Event::Stop(serving) => {

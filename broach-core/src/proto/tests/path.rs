@@ -39,6 +39,8 @@ pub(super) struct Link {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) sent: u64,
+    /// Bytes of them, with what stands around those of calls.
+    pub(super) bytes: u64,
     /// For want of room in the queue.
     pub(super) dropped: u64,
     pub(super) lost: u64,
@@ -239,6 +241,7 @@ impl Path {
         for mut sent in sent {
             let Way { link, free_at, tally } = &mut self.ways[way];
             tally.sent += 1;
+            tally.bytes += sent.bytes.len() as u64;
             if link.mtu < sent.bytes.len() + HEADERS {
                 tally.oversized += 1;
                 continue;

@@ -52,6 +52,10 @@ impl End {
         });
         let bytes = taken.iter().map(Record::wire_len).sum();
         self.endpoint.consumed(now, stream, bytes);
+        if self.large.contains(&stream) {
+            self.large.retain(|key| *key != stream);
+            self.endpoint.set_awaited(stream);
+        }
         taken
     }
 }

@@ -1,5 +1,7 @@
 //! Calls with streams in them.
 
+use std::time::Duration;
+
 use super::model::Model;
 
 impl Model {
@@ -53,6 +55,50 @@ impl Model {
         }
         let held = self.pair.server.endpoint.bytes_held();
         assert_eq!(held, (0, 0), "seed {}", self.seed);
+    }
+
+    /// Puts on its way what there is to send.
+    fn transmit(&mut self) {
+        let now = self.pair.now;
+        for server in [false, true] {
+            for sent in self.end(server).transmit(now) {
+                let copies = match self.faults {
+                    true if self.rng.chance(0.08) => 0,
+                    true if self.rng.chance(0.05) => 2,
+                    _ => 1,
+                };
+                for _ in 0..copies {
+                    let delay = if self.faults { self.rng.below(3_000) } else { 200 };
+                    let at = now + Duration::from_micros(delay);
+                    self.sequence += 1;
+                    self.flying.insert((at, self.sequence), sent.clone());
+                }
+            }
+        }
+    }
+
+    /// Goes on to the next thing that happens by itself.
+    pub(super) fn step(&mut self) {
+        self.transmit();
+        let now = self.pair.now;
+        let due = [false, true]
+            .into_iter()
+            .filter_map(|server| self.end(server).endpoint.poll_timeout(now))
+            .min();
+        let flying = self.flying.first_key_value().map(|((at, _), _)| *at);
+        let next = [due, flying].into_iter().flatten().min().unwrap_or(now);
+        self.pair.now = now.max(next);
+        let now = self.pair.now;
+        while let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= now) {
+            let sent = first.remove();
+            let server = sent.to == self.pair.server.addr;
+            self.end(server).receive(now, sent.from, sent.bytes);
+        }
+        for server in [false, true] {
+            self.end(server).endpoint.handle_timeout(now);
+            self.end(server).endpoint.check_accounts();
+        }
+        self.act();
     }
 }
 

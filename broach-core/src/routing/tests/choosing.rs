@@ -119,7 +119,7 @@ fn those_that_are_well_come_first_then_the_unsure_then_those_that_leave() {
     let directory = Directory::new(Source::Cluster);
     let caller = Caller::new(&directory, PowerOfTwoChoices::new());
     let goes_to = |members: Vec<Member>| {
-        directory.update(members);
+        directory.update(Time::ZERO, members);
         let mut ports = caller.picks(at(0), 100);
         ports.sort_unstable();
         ports.dedup();
@@ -154,7 +154,7 @@ fn a_silent_member_is_passed_over_by_whatever_picker() {
     // Another life begins with a clean slate.
     let mut members: Vec<Member> = directory.snapshot().iter().cloned().collect();
     members[1].instance = Some(crate::ids::Instance(2));
-    directory.update(members);
+    directory.update(Time::ZERO, members);
     assert!(200 < tally::<3>(&caller.picks(at(5_100), 1_000))[1]);
     assert!(directory.is_sound(), "nothing is left of the life before");
 }
@@ -162,13 +162,13 @@ fn a_silent_member_is_passed_over_by_whatever_picker() {
 #[test]
 fn turns_of_two_services_do_not_meet() {
     let directory = Directory::new(Source::Cluster);
-    directory.update((1..=2).map(|port| member(port, &["a.B", "c.D"])).collect());
+    directory.update(Time::ZERO, (1..=2).map(|port| member(port, &["a.B", "c.D"])).collect());
     let caller = Caller::new(&directory, RoundRobin::new());
     let mut seen = [0; 2];
     for _ in 0..10 {
         seen[usize::from(caller.picks(at(0), 1)[0]) - 1] += 1;
         let method = crate::method::MethodSpec::named("c.D/E").unwrap();
-        let picking = Picking::new(&method, 1, caller.dice.throw());
+        let picking = Picking::new(&method, 1, caller.dice.throw(), &caller.selection);
         let _ = directory.choose(at(0), &caller.picker, &picking, &[]).unwrap();
     }
     assert_eq!(seen, [5, 5]);

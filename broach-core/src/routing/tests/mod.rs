@@ -2,6 +2,10 @@
 
 mod choosing;
 mod contract;
+mod costs;
+mod hashing;
+mod places;
+mod selecting;
 mod shares;
 mod snapshots;
 mod words;
@@ -15,8 +19,13 @@ use crate::ids::Instance;
 use crate::method::MethodSpec;
 use crate::rng::Rng;
 use crate::routing::target::Target;
-use crate::routing::{Choice, Chosen, Dice, Directory, Member, Offers, Picker, Picking, Source};
+use crate::routing::{
+    Choice, Chosen, Dice, Directory, Member, Offers, Picker, Picking, Selection, Source,
+};
 use crate::status::Status;
+
+/// Of all that is random here.
+const SEED: u64 = 7;
 
 fn addr(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
@@ -28,7 +37,7 @@ fn at(ms: u64) -> Time {
 
 /// A member in its first life that offers these services.
 fn member(port: u16, services: &[&str]) -> Member {
-    let offered = |name: &&str| OfferedService { name: (*name).into(), version: String::new() };
+    let offered = |name: &&str| OfferedService::new((*name).into(), String::new());
     let advert = Advert { services: services.iter().map(offered).collect(), ..Advert::default() };
     let (instance, offers) = (Some(Instance(1)), Offers::Only(Arc::new(advert)));
     Member { instance, offers, ..Member::named(addr(port)) }
@@ -37,7 +46,7 @@ fn member(port: u16, services: &[&str]) -> Member {
 /// A cluster of so many members that all offer `a.B`.
 fn cluster(count: u16) -> Arc<Directory> {
     let directory = Directory::new(Source::Cluster);
-    directory.update((1..=count).map(|port| member(port, &["a.B"])).collect());
+    directory.update(Time::ZERO, (1..=count).map(|port| member(port, &["a.B"])).collect());
     directory
 }
 
@@ -47,17 +56,19 @@ struct Caller<P> {
     picker: P,
     dice: Dice,
     method: MethodSpec,
+    selection: Selection,
 }
 
 impl<P: Picker> Caller<P> {
     fn new(directory: &Arc<Directory>, picker: P) -> Self {
-        let dice = Dice::new(&mut Rng::from_seed(7));
+        let dice = Dice::new(&mut Rng::from_seed(SEED));
         let method = MethodSpec::named("a.B/C").unwrap();
-        Self { directory: Arc::clone(directory), picker, dice, method }
+        Self { directory: Arc::clone(directory), picker, dice, method, selection: Selection::new() }
     }
 
     fn choose(&self, now: Time, tried: &[Arc<Target>]) -> Result<Option<Chosen>, Status> {
-        let picking = Picking::new(&self.method, 1 + tried.len(), self.dice.throw());
+        let picking =
+            Picking::new(&self.method, 1 + tried.len(), self.dice.throw(), &self.selection);
         let choice = self.directory.choose(now, &self.picker, &picking, tried)?;
         Ok(match choice {
             Choice::Chosen(chosen) => Some(chosen),

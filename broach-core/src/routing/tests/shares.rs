@@ -144,7 +144,7 @@ fn weights_are_shares() {
     for at_once in [1, 64] {
         let directory = Directory::new(Source::Cluster);
         let weighted = |(port, weight)| Member { weight, ..member(port, &["a.B"]) };
-        directory.update((1..).zip([200, 100]).map(weighted).collect());
+        directory.update(Time::ZERO, (1..).zip([200, 100]).map(weighted).collect());
         let caller = Caller::new(&directory, PowerOfTwoChoices::new());
         let shares = shares(&caller, CALLS, at_once, (steady, never), None, SEED);
         assert!((63_000..70_000).contains(&shares[0]), "{at_once} at once: {shares:?}");
@@ -155,7 +155,7 @@ fn weights_are_shares() {
 fn the_node_itself_gets_its_share_and_not_all() {
     let directory = Directory::new(Source::Cluster);
     let own = |port| Member { own: port == 1, ..member(port, &["a.B"]) };
-    directory.update((1..=5).map(own).collect());
+    directory.update(Time::ZERO, (1..=5).map(own).collect());
     let caller = Caller::new(&directory, PowerOfTwoChoices::new());
     let mut own = 0;
     for ms in 0..10_000 {

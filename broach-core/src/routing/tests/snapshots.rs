@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::task::noop_waker_ref;
 
 use super::{addr, at, cluster, member};
+use crate::deadline::Time;
 use crate::ids::Instance;
 use crate::routing::{Directory, InFlight, Member, MemberState, Offers, Source};
 
@@ -21,12 +22,10 @@ fn ports(directory: &Directory, service: &str) -> Vec<u16> {
 fn a_service_has_those_that_offer_it() {
     let directory = Directory::new(Source::Cluster);
     let unknown = Member { offers: Offers::Unknown, ..member(4, &[]) };
-    directory.update(vec![
-        member(1, &["a.B"]),
-        member(2, &["a.B", "c.D"]),
-        Member::named(addr(3)),
-        unknown,
-    ]);
+    directory.update(
+        Time::ZERO,
+        vec![member(1, &["a.B"]), member(2, &["a.B", "c.D"]), Member::named(addr(3)), unknown],
+    );
     assert_eq!(ports(&directory, "a.B"), [1, 2, 3]);
     assert_eq!(ports(&directory, "c.D"), [2, 3]);
     assert_eq!(ports(&directory, "e.F"), [3]);
@@ -43,14 +42,14 @@ fn what_changes_nothing_is_no_change() {
     let directory = cluster(3);
     assert_eq!(directory.snapshot().version(), 1);
     let backwards = [3, 1, 2, 3].map(|port| member(port, &["a.B"]));
-    assert!(!directory.update(backwards.to_vec()));
+    assert!(!directory.update(Time::ZERO, backwards.to_vec()));
     assert_eq!(directory.snapshot().version(), 1);
-    assert!(directory.update(backwards[..1].to_vec()));
+    assert!(directory.update(Time::ZERO, backwards[..1].to_vec()));
     assert_eq!((directory.snapshot().version(), ports(&directory, "a.B")), (2, vec![3]));
-    assert!(directory.update(backwards.to_vec()));
+    assert!(directory.update(Time::ZERO, backwards.to_vec()));
     assert_eq!(ports(&directory, "a.B"), [3, 1, 2]);
-    assert!(directory.update(Vec::new()));
-    assert!(!directory.update(Vec::new()));
+    assert!(directory.update(Time::ZERO, Vec::new()));
+    assert!(!directory.update(Time::ZERO, Vec::new()));
 }
 
 #[test]
@@ -60,7 +59,7 @@ fn what_calls_have_shown_stays_with_a_life() {
     let under_way = InFlight::new(Arc::clone(&first));
     under_way.on_reply(at(0), Duration::from_millis(3));
     let changed = Member { state: MemberState::Suspect, weight: 7, ..member(1, &["c.D"]) };
-    directory.update(vec![changed.clone(), member(2, &["a.B"])]);
+    directory.update(Time::ZERO, vec![changed.clone(), member(2, &["a.B"])]);
     let later = Arc::clone(&directory.snapshot().targets()[0]);
     assert!(later.is(&first) && later.member == changed);
     assert_eq!(later.live.in_flight.load(Relaxed), 1);
@@ -68,7 +67,7 @@ fn what_calls_have_shown_stays_with_a_life() {
     drop(under_way);
     assert_eq!(later.live.in_flight.load(Relaxed), 0);
     let another = Member { instance: Some(Instance(2)), ..changed };
-    directory.update(vec![another, member(2, &["a.B"])]);
+    directory.update(Time::ZERO, vec![another, member(2, &["a.B"])]);
     let reborn = Arc::clone(&directory.snapshot().targets()[0]);
     assert!(!reborn.is(&first));
     assert_eq!(reborn.live.latency.get(at(0)), None);
@@ -84,14 +83,14 @@ fn whoever_waits_for_a_change_is_told_once_there_is_one() {
         assert!(wait.poll_unpin(&mut cx).is_pending() && wait.poll_unpin(&mut cx).is_pending());
     }
     assert_eq!(directory.waiting(), 3);
-    directory.update(vec![member(1, &["a.B"])]);
+    directory.update(Time::ZERO, vec![member(1, &["a.B"])]);
     assert!(waits[0].poll_unpin(&mut cx).is_pending(), "nothing has changed");
-    directory.update(Vec::new());
+    directory.update(Time::ZERO, Vec::new());
     let [one, two, mut three] = waits;
     drop(one);
     assert_eq!(two.now_or_never(), Some(2));
     assert!(three.poll_unpin(&mut cx).is_pending());
-    directory.update(vec![member(1, &["a.B"])]);
+    directory.update(Time::ZERO, vec![member(1, &["a.B"])]);
     assert_eq!(three.now_or_never(), Some(3));
     assert_eq!(directory.waiting(), 0);
 }

@@ -1,12 +1,13 @@
 //! What people are told if there is nobody to call.
 
 use super::{addr, member};
-use crate::routing::{Directory, Member, Offers, Source};
+use crate::deadline::Time;
+use crate::routing::{Directory, Member, Offers, Selection, Source};
 
 fn said(source: Source, members: Vec<Member>) -> String {
     let directory = Directory::new(source);
-    directory.update(members);
-    directory.explain("greeter.v1.Greeter")
+    directory.update(Time::ZERO, members);
+    directory.explain("greeter.v1.Greeter", &Selection::new())
 }
 
 #[test]
@@ -60,13 +61,13 @@ fn a_cluster_that_is_not_found_says_what_is_wrong_with_its_seeds() {
     let directory = Directory::new(Source::Cluster);
     directory.say("the seed \"typo\" cannot be used: it is no address".into());
     assert_eq!(
-        directory.explain("a.B"),
+        directory.explain("a.B", &Selection::new()),
         "no node offers a.B: no member is known, so perhaps no seed has answered yet (the seed \
          \"typo\" cannot be used: it is no address)"
     );
-    directory.update(vec![member(1, &["c.D"]), member(2, &["c.D"])]);
+    directory.update(Time::ZERO, vec![member(1, &["c.D"]), member(2, &["c.D"])]);
     assert_eq!(
-        directory.explain("a.B"),
+        directory.explain("a.B", &Selection::new()),
         "no node offers a.B: 2 members known, none advertises it",
         "it was found all the same"
     );
@@ -77,7 +78,7 @@ fn lists_and_names_have_words_of_their_own() {
     let directory = Directory::new(Source::Names);
     directory.say("the host of \"dns://greeter:7400\" has no address".into());
     assert_eq!(
-        directory.explain("a.B"),
+        directory.explain("a.B", &Selection::new()),
         "no node is known to call for a.B: the host of \"dns://greeter:7400\" has no address"
     );
     assert_eq!(

@@ -135,6 +135,7 @@ impl World {
                 }
             }
             Event::Fin(serving) => self.on_fin(index, serving),
+            Event::Large(stream) => self.on_large(index, stream),
             Event::Room(stream) => self.pump(index, EndKey::of(stream)),
             Event::Answered(_) | Event::Heard(_) => {}
             Event::Stop(serving) => {

@@ -43,6 +43,8 @@ pub(super) struct End {
     thinking: Duration,
     /// Records, by their lengths, that have come and have not been read.
     unread: VecDeque<usize>,
+    /// A large record comes once the user waits for it.
+    large: bool,
     /// With what the call has ended, as the other end says.
     status: Option<Bytes>,
 }
@@ -232,6 +234,16 @@ impl World {
         }
     }
 
+    /// A large record is about to come.
+    pub(super) fn on_large(&mut self, index: usize, stream: StreamKey) {
+        let node = &mut self.nodes[index];
+        let Some(end) = node.ends.get_mut(&EndKey::of(stream)) else { return };
+        end.large = !end.unread.is_empty();
+        if !end.large {
+            node.endpoint.set_awaited(stream);
+        }
+    }
+
     /// All requests of a call that is served have come.
     pub(super) fn on_fin(&mut self, index: usize, serving: Serving) {
         let which = EndKey::Served(serving.session.0, serving.call.0);
@@ -257,6 +269,8 @@ impl World {
         }
         if !end.unread.is_empty() {
             self.plan_take(index, which);
+        } else if std::mem::take(&mut end.large) {
+            node.endpoint.set_awaited(end.key);
         }
         self.pump(index, which);
         self.turn(index);
@@ -323,6 +337,7 @@ const fn end(key: StreamKey, streams: Streams, plan: Plan, thinking: Duration) -
         fin: false,
         thinking,
         unread: VecDeque::new(),
+        large: false,
         status: None,
     }
 }

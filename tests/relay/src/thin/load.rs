@@ -39,7 +39,13 @@ pub(crate) async fn call(options: ThinCall) -> Result<(), Error> {
     }
     for _ in 0..options.tcp_flows {
         let arrived = Arc::new(AtomicU64::new(0));
-        tokio::spawn(tcp::send(options.tcp.clone(), Arc::clone(&arrived)));
+        let flow =
+            tcp::send(options.tcp.clone(), options.tcp_congestion.clone(), Arc::clone(&arrived));
+        tokio::spawn(async {
+            if let Err(error) = flow.await {
+                eprintln!("the flow of TCP ended: {error}");
+            }
+        });
         flows.push(arrived);
     }
     if 0 < options.burst {

@@ -42,6 +42,7 @@ async fn measure(options: &Thin, link: &Link) -> Result<ExitCode, Error> {
         tcp: tcp.clone(),
         broach_flows,
         tcp_flows,
+        tcp_congestion: options.tcp.clone(),
         small,
         burst,
         seconds: options.seconds,
@@ -71,7 +72,7 @@ async fn measure(options: &Thin, link: &Link) -> Result<ExitCode, Error> {
     goals.at_most("share of the first of two flows", 60.0, first);
 
     let tcp = ask(&call(0, 1, true, 0)).await?;
-    println!("a flow of TCP alone: {} of the link", goals.share(tcp.flows[0]));
+    println!("a flow of TCP ({}) alone: {} of the link", options.tcp, goals.share(tcp.flows[0]));
     println!("  small calls beside it: {}", tcp.latency());
 
     let both = ask(&call(1, 1, false, 0)).await?;
@@ -150,6 +151,15 @@ impl Report {
 async fn start_server() -> Result<(Child, String, String), Error> {
     let mut command = inside(SERVER)?;
     command.args(["thin-serve", SERVER_IP]);
+    started(command).await
+}
+
+/// Starts this program as a server, and waits until it serves.
+///
+/// # Errors
+///
+/// If it does not start.
+pub(crate) async fn started(mut command: Command) -> Result<(Child, String, String), Error> {
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let stdout = child.stdout.take().ok_or("the server has no output")?;
     let line = BufReader::new(stdout).lines().next_line().await?;

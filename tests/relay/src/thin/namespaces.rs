@@ -1,4 +1,8 @@
-//! [`Link`]: two network namespaces with a thin link between them.
+//! [`Link`]: two network namespaces, and between them a third that passes on no more than a thin
+//! link carries.
+//!
+//! The queue must not be in a namespace that sends: there TCP sees it, and holds back before
+//! anything is lost.
 
 use std::process::Stdio;
 
@@ -35,16 +39,16 @@ impl Link {
     }
 
     pub(super) async fn take_down(&self) {
-        for namespace in [CLIENT, SERVER] {
+        for namespace in [CLIENT, ROUTER, SERVER] {
             // It is no failure if it is not there. With a namespace goes what is in it.
             let _ = run(&format!("ip netns delete {namespace}")).await;
         }
     }
 
-    /// What the client's queue has done so far.
+    /// What the queue towards the server has done so far.
     pub(super) async fn dropped(&self) -> Result<Dropped, Error> {
-        let text =
-            run(&format!("ip netns exec {CLIENT} tc -s qdisc show dev {CLIENT_DEV}")).await?;
+        let device = ENDS[1].hop;
+        let text = run(&format!("ip netns exec {ROUTER} tc -s qdisc show dev {device}")).await?;
         // Sent 1234 bytes 56 pkt (dropped 7, overlimits 8 requeues 9)
         let words: Vec<&str> = text.split([' ', ',']).collect();
         let number = |at: Option<usize>| words.get(at?).and_then(|word| word.parse().ok());
@@ -72,22 +76,25 @@ impl std::ops::Sub for Dropped {
 }
 
 fn commands(options: &Thin) -> Vec<String> {
-    let mut commands = vec![
-        format!("ip netns add {CLIENT}"),
-        format!("ip netns add {SERVER}"),
-        format!("ip link add {CLIENT_DEV} type veth peer name {SERVER_DEV}"),
-    ];
-    let ends = [(CLIENT, CLIENT_DEV, CLIENT_IP), (SERVER, SERVER_DEV, SERVER_IP)];
-    for (namespace, device, ip) in ends {
-        let (rate, queue) = (options.rate_mbit, options.queue_ms);
+    let mut commands: Vec<String> =
+        [CLIENT, ROUTER, SERVER].iter().map(|name| format!("ip netns add {name}")).collect();
+    commands.push(format!("ip netns exec {ROUTER} sysctl -q net.ipv4.ip_forward=1"));
+    for End { namespace, device, ip, gateway, hop } in ENDS {
+        let (rate, queue, mtu) = (options.rate_mbit, options.queue_ms, options.mtu);
+        commands.push(format!("ip link add {device} type veth peer name {hop}"));
+        for (namespace, device, ip) in [(namespace, device, ip), (ROUTER, hop, gateway)] {
+            commands.extend([
+                format!("ip link set {device} netns {namespace}"),
+                format!("ip -n {namespace} addr add {ip}/24 dev {device}"),
+                format!("ip -n {namespace} link set {device} mtu {mtu}"),
+                format!("ip -n {namespace} link set {device} up"),
+                format!("ip -n {namespace} link set lo up"),
+            ]);
+        }
         commands.extend([
-            format!("ip link set {device} netns {namespace}"),
-            format!("ip -n {namespace} addr add {ip}/24 dev {device}"),
-            format!("ip -n {namespace} link set {device} mtu {}", options.mtu),
-            format!("ip -n {namespace} link set {device} up"),
-            format!("ip -n {namespace} link set lo up"),
+            format!("ip -n {namespace} route add default via {gateway}"),
             format!(
-                "ip netns exec {namespace} tc qdisc add dev {device} root tbf \
+                "ip netns exec {ROUTER} tc qdisc add dev {hop} root tbf \
                  rate {rate}mbit burst 16kb latency {queue}ms"
             ),
         ]);
@@ -107,12 +114,36 @@ async fn run(command: &str) -> Result<String, Error> {
     Err(format!("{command}: {} (it takes root)", said.trim()).into())
 }
 
+/// A namespace at an end of the link, and the way from there to the one in the middle.
+struct End {
+    namespace: &'static str,
+    // Names of devices have 15 letters at most.
+    device: &'static str,
+    ip: &'static str,
+    gateway: &'static str,
+    /// The other end of the device.
+    hop: &'static str,
+}
+
+const ENDS: [End; 2] = [
+    End {
+        namespace: CLIENT,
+        device: "broach-a",
+        ip: "10.99.77.1",
+        gateway: "10.99.77.2",
+        hop: "broach-to-a",
+    },
+    End {
+        namespace: SERVER,
+        device: "broach-b",
+        ip: SERVER_IP,
+        gateway: "10.99.78.1",
+        hop: "broach-to-b",
+    },
+];
+
 pub(super) const CLIENT: &str = "broach-thin-a";
 pub(super) const SERVER: &str = "broach-thin-b";
+pub(super) const SERVER_IP: &str = "10.99.78.2";
 
-// Names of devices have 15 letters at most.
-const CLIENT_DEV: &str = "broach-a";
-const SERVER_DEV: &str = "broach-b";
-
-const CLIENT_IP: &str = "10.99.77.1";
-pub(super) const SERVER_IP: &str = "10.99.77.2";
+const ROUTER: &str = "broach-thin-hop";

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpCongestion;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -38,8 +40,15 @@ pub(super) async fn take(stream: TcpStream) {
 }
 
 /// Sends without an end; `arrived` is how many bytes the other side has said that it has.
-pub(super) async fn send(addr: String, arrived: Arc<AtomicU64>) -> Result<(), Error> {
-    let (reader, mut writer) = TcpStream::connect(addr).await?.into_split();
+pub(super) async fn send(
+    addr: String,
+    congestion: String,
+    arrived: Arc<AtomicU64>,
+) -> Result<(), Error> {
+    let stream = TcpStream::connect(addr).await?;
+    setsockopt(&stream, TcpCongestion, &congestion.into())
+        .map_err(|error| format!("its congestion control cannot be set: {error}"))?;
+    let (reader, mut writer) = stream.into_split();
     tokio::spawn(listen(reader, arrived));
     let data = vec![0x5a; 64 << 10];
     loop {

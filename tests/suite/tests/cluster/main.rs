@@ -5,12 +5,15 @@
 
 mod adverts;
 mod bad_input;
+mod balancing;
 mod channel;
 mod costs;
 mod ended;
+mod fan_out;
 mod hostile;
 mod joining;
 mod lifecycle;
 mod membership;
+mod selecting;
 mod storms;
 mod wiring;

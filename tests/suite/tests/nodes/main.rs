@@ -23,6 +23,7 @@ mod middleware_time;
 mod middleware_tower;
 mod network;
 mod observing;
+mod one_way;
 mod panics;
 mod replay;
 mod restart;

@@ -20,6 +20,7 @@ use crate::routing::{Candidate, Candidates, Picker, Picking};
 ///   being as quick as the other one, so that it is tried again.
 /// * A node of which no latency is known counts as being as quick as the other one. So it gets its
 ///   share of the calls from the start, and no more.
+/// * A node that is [new](crate::config::Client::slow_start) counts as one of less weight.
 /// * The node itself, if it offers what is called, counts as no quicker than the other one: that
 ///   calls to it save the network says nothing of how much it has to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,9 +44,7 @@ impl Picker for PowerOfTwoChoices {
         let other = picking.random_below(count - 1);
         let other = other + usize::from(one <= other);
         let [one_merit, other_merit] = merits(candidates.get(one)?, candidates.get(other)?);
-        // What is drawn from is a multiple of both; 53 bits are as fine as the merits are.
-        let drawn = picking.random_below(1 << 53) as f64 / (1_u64 << 53) as f64;
-        let first = drawn * (one_merit + other_merit) < one_merit;
+        let first = picking.random_fraction() * (one_merit + other_merit) < one_merit;
         Some(if first { one } else { other })
     }
 }
@@ -75,8 +74,7 @@ fn merits(one: Candidate<'_>, other: Candidate<'_>) -> [f64; 2] {
 /// The weight is there twice, so that calls are shared out by weights both if there are many at a
 /// time and if there is one.
 fn merit(candidate: Candidate<'_>, latency: f64) -> f64 {
-    // Candidates of weight 0 are never among others.
-    let weight = f64::from(candidate.member().weight().max(1)) / 100.0;
+    let weight = candidate.weight();
     let calls = candidate.in_flight() as f64 / weight + 1.0;
     let cost = latency * calls;
     weight / (cost * cost)

@@ -11,7 +11,8 @@ use crate::routing::{Candidates, Picker, Picking};
 /// channel to a [list](crate::Channel::list) of nodes.
 ///
 /// Each service has turns of its own. A candidate that cannot be called gives its turn to whoever's
-/// turn comes next after it, so that what it is spared is shared out evenly.
+/// turn comes next after it, so that what it is spared is shared out evenly. One that is
+/// [new](crate::config::Client::slow_start) gives away some turns at first.
 #[derive(Debug)]
 pub struct RoundRobin {
     /// By the service's name, so that a program which calls two services alternately does not call
@@ -51,8 +52,10 @@ impl Picker for RoundRobin {
         // Whoever passes a node over takes another turn. If the next in the list took it on, that
         // one would be called twice as often as the others.
         for _ in 0..places {
-            if let Ok(index) = candidates.index_of(take_turn()) {
-                return Some(index);
+            let index = candidates.index_of(take_turn()).ok();
+            let candidate = index.and_then(|index| candidates.get(index));
+            if candidate.is_some_and(|candidate| candidate.takes_turn(picking)) {
+                return index;
             }
         }
         // Others have taken the turns between.
