@@ -9,22 +9,26 @@ is not among those known below.
 """
 
 import collections
-import io
 import os
 import pathlib
+import struct
 import sys
 import tempfile
 
 import grpc_tools.protoc
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+DESCRIPTOR = "google/protobuf/descriptor.proto"
 
 # What differs, and why it does not matter to generated code.
 KNOWN = {
-    "extensions of options":
-        "the values of options that files declare themselves are the same, in another order or"
-        " in more pieces on the wire",
-    "json_name of an extension":
-        "protoc leaves it out",
+    "encoding of options":
+        "the values of options that files declare themselves are the same when read by their"
+        " declarations, but packed, or maps in another order",
+    "empty options":
+        "protoc notes the braces of a method without options",
+    "default of a float":
+        "the same number in other digits",
     "google.protobuf's own files":
         "Broach brings its own along, of another version",
 }
@@ -42,6 +46,7 @@ def main():
             refused.append(file)
             continue
         ours = {f.name: f for f in read(pathlib.Path(ours_path).read_bytes())}
+        declared = Declared(theirs)
         for their in theirs:
             our = ours.get(their.name)
             key = (their.name, their.SerializeToString(deterministic=True))
@@ -49,7 +54,7 @@ def main():
                 continue
             seen.add(key)
             compared += 1
-            differences = ["missing"] if our is None else compare(our, their)
+            differences = ["missing"] if our is None else compare(our, their, declared)
             same += not differences
             for difference in set(differences):
                 found[difference].append(f"{file} ({their.name})")
@@ -99,26 +104,47 @@ def read(encoded):
     return files
 
 
-def compare(our, their):
+class Declared:
+    """Reads descriptors with the options that their files declare."""
+
+    def __init__(self, files):
+        self.files, self.type = files, None
+
+    def read(self, file):
+        if self.type is None:
+            pool = descriptor_pool.DescriptorPool()
+            added = {f.name for f in self.files}
+            if DESCRIPTOR not in added:
+                pool.AddSerializedFile(descriptor_pb2.DESCRIPTOR.serialized_pb)
+            for f in self.files:
+                pool.AddSerializedFile(f.SerializeToString())
+            name = "google.protobuf.FileDescriptorProto"
+            self.type = message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+        return self.type.FromString(file.SerializeToString())
+
+
+def compare(our, their, declared):
     if our == their:
         return []
     if our.name.startswith("google/protobuf/"):
         return ["google.protobuf's own files"]
+    our, their = declared.read(our), declared.read(their)
+    if our == their:
+        return ["encoding of options"]
     differences = []
     walk(our, their, our.DESCRIPTOR.name, differences)
-    return differences
+    return differences or ["something"]
 
 
 def walk(our, their, path, differences):
     """Notes in which fields two messages differ."""
-    fields = {f.name: f for m in (our, their) for f, _ in m.ListFields()}
-    for name, field in sorted(fields.items()):
+    for field in {f.full_name: f for m in (our, their) for f, _ in m.ListFields()}.values():
+        here = f"{path}.{field.name}"
         if field.is_extension:
+            if our.Extensions[field] != their.Extensions[field]:
+                differences.append(f"{here}: another option")
             continue
-        here = f"{path}.{name}"
-        a, b = getattr(our, name), getattr(their, name)
-        if a == b and (field.is_repeated or our.HasField(name) == their.HasField(name)):
-            continue
+        a, b = getattr(our, field.name), getattr(their, field.name)
         if field.is_repeated:
             if len(a) != len(b):
                 differences.append(f"{here}: {len(a)} and not {len(b)}")
@@ -126,27 +152,26 @@ def walk(our, their, path, differences):
                 for one, other in zip(a, b):
                     if one != other:
                         walk(one, other, here, differences)
-            else:
+            elif a != b:
                 differences.append(f"{here}: other values")
-        elif field.message_type:
+        elif our.HasField(field.name) != their.HasField(field.name):
+            is_empty = field.message_type and not a.ByteSize() and not b.ByteSize()
+            differences.append(
+                "empty options" if is_empty else
+                f"{here}: {short(our, field.name)} and not {short(their, field.name)}")
+        elif a != b and field.message_type:
             walk(a, b, here, differences)
-        elif name == "json_name" and not their.HasField(name) and our.extendee:
-            differences.append("json_name of an extension")
-        else:
-            differences.append(f"{here}: {short(our, name)} and not {short(their, name)}")
-    if clean(our) == clean(their) and our != their:
-        differences.append("extensions of options")
+        elif a != b and field.name == "default_value" and is_float(our, a, b):
+            differences.append("default of a float")
+        elif a != b:
+            differences.append(
+                f"{here}: {short(our, field.name)} and not {short(their, field.name)}")
 
 
-def clean(message):
-    """Without what its type does not know."""
-    copy = type(message)()
-    copy.CopyFrom(message)
-    copy.DiscardUnknownFields()
-    for field, _ in copy.ListFields():
-        if field.is_extension:
-            copy.ClearExtension(field)
-    return copy
+def is_float(field, a, b):
+    """Whether two defaults are the same number in a field's precision."""
+    packed = {1: "<d", 2: "<f"}.get(field.type)
+    return packed and struct.pack(packed, float(a)) == struct.pack(packed, float(b))
 
 
 def short(message, name):
