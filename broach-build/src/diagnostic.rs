@@ -6,15 +6,19 @@ use std::iter;
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use protox::prost_reflect::DescriptorPool;
 
 use crate::error::{Mark, Problem, Text};
+use crate::hints::{self, Known};
 
 /// All that a diagnostic says of one file, itself and those that come with it, from top to bottom.
-pub(crate) fn problems(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Vec<Problem> {
+pub(crate) fn problems(
+    diagnostic: &dyn Diagnostic,
+    text: &Arc<Text>,
+    known: &Known,
+) -> Vec<Problem> {
     let related = diagnostic.related().into_iter().flatten();
     let diagnostics = iter::once(diagnostic).chain(related);
-    let mut problems: Vec<Problem> = diagnostics.map(|one| problem(one, text)).collect();
+    let mut problems: Vec<Problem> = diagnostics.map(|one| problem(one, text, known)).collect();
     problems.sort_by_key(|problem| problem.marks.first().map(|mark| mark.range.start));
     problems
 }
@@ -26,18 +30,35 @@ pub(crate) fn naming(
 ) -> Problem {
     let places = problem.places.iter();
     let marks = places.filter_map(|place| {
-        let text = texts.get(&place.file)?;
+        let text = texts.get(&place.file).filter(|text| !text.source.is_empty())?;
         let offset = |at: broach_codegen::Position| text.offset(at.line, at.column);
         Some(Mark::new(text, offset(place.start)..offset(place.end), &*place.label))
     });
-    Problem { marks: marks.collect(), message: problem.message, help: Some(problem.help) }
+    let marks: Vec<Mark> = marks.collect();
+    let mut message = problem.message;
+    if let (Some(place), true) = (problem.places.first(), marks.is_empty()) {
+        // Known by its descriptor only.
+        let (line, column) = (place.start.line + 1, place.start.column + 1);
+        message = format!("{}:{line}:{column}: {message}", place.file);
+    }
+    Problem { marks, message, help: Some(problem.help) }
 }
 
-fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
+fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>, known: &Known) -> Problem {
     let mut message = diagnostic.to_string();
+    let help = diagnostic.help().map(|help| help.to_string());
+    if help.as_ref().is_some_and(|help| help.starts_with("imports may not contain")) {
+        // The parser calls it a group's name.
+        message = "an import is no path from the file it is in".to_owned();
+    }
     let cause = diagnostic.source().map(|cause: &dyn Error| cause.to_string());
     if let Some(cause) = cause.filter(|cause| !message.contains(cause)) {
         message = format!("{message}: {cause}");
+    }
+    if text.source.is_empty() && !message.contains("end of file") {
+        // Known by its descriptor only.
+        let message = format!("{}: {message}", text.path);
+        return Problem { message, marks: Vec::new(), help };
     }
     let labels = diagnostic.labels().into_iter().flatten();
     let mut marks: Vec<Mark> = labels
@@ -50,12 +71,8 @@ fn problem(diagnostic: &dyn Diagnostic, text: &Arc<Text>) -> Problem {
     if marks.is_empty() {
         marks.push(unmarked(&message, text));
     }
-    let help = diagnostic.help().map(|help| help.to_string());
-    Problem {
-        help: help.or_else(|| missing_import(&message)).or_else(|| no_syntax(&message, text)),
-        message,
-        marks,
-    }
+    let help = help.or_else(|| hints::hint(&message, text, known));
+    Problem { message, marks, help }
 }
 
 /// A mark for a problem that comes without: the end of the file, if it ends too early, or the type
@@ -76,21 +93,6 @@ fn unmarked(message: &str, text: &Arc<Text>) -> Mark {
         Some(range) => Mark::new(text, range, "found here"),
         None => Mark::new(text, 0..0, ""),
     }
-}
-
-/// What is missing if a file is read as proto2 because it does not say what it is.
-fn no_syntax(message: &str, text: &Text) -> Option<String> {
-    let is_it = message.contains("proto2") && !text.source.contains("syntax");
-    is_it
-        .then(|| "write `syntax = \"proto3\";` in the first line: without, it is proto2".to_owned())
-}
-
-/// What to import for a type that comes with Protobuf.
-fn missing_import(message: &str) -> Option<String> {
-    let name = message.strip_prefix("name '")?.strip_suffix("' is not defined")?;
-    let message = DescriptorPool::global().get_message_by_name(name)?;
-    let file = message.parent_file();
-    Some(format!("add `import \"{}\";`", file.name()))
 }
 
 /// Where to look first: at the mistake, then at what it has to do with.

@@ -73,6 +73,12 @@ impl Error {
         Err(Self { problems })
     }
 
+    /// The report in colours, for a terminal. `Display` and `Debug` give it plain: Cargo shows what a
+    /// build script prints as it is, be it to a terminal or to a log.
+    pub fn coloured(&self) -> String {
+        report::render(&self.problems, &report::COLOURED)
+    }
+
     /// Each problem in one line: `file:line:column: message`.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         self.problems.iter().map(report::headline)
@@ -87,7 +93,7 @@ impl From<Problem> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&report::render(&self.problems))
+        f.write_str(&report::render(&self.problems, &report::PLAIN))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From descriptors to formatted Rust, one text for each package.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
 
 use broach_codegen::{EnumPrefix, Names, Options};
 use prost_build::{Module, Service, ServiceGenerator};
@@ -33,12 +34,24 @@ pub(crate) fn generate(
     for file in &mut files {
         comments::disguise(file);
     }
-    prost.service_generator(Box::new(Services { names, options }));
+    let (sender, services) = mpsc::channel();
+    prost.service_generator(Box::new(Services { names, options, sender }));
     let modules = run(prost, files)?;
+    let mut services_of: BTreeMap<Module, String> = BTreeMap::new();
+    for (package, text) in services.try_iter() {
+        let module = Module::from_protobuf_package_name(&package);
+        let all = services_of.entry(module).or_default();
+        all.push('\n');
+        all.push_str(&text);
+    }
     modules
         .into_iter()
         .map(|(module, text)| {
-            let text = format(&module, &comments::undisguise(&text))?;
+            let mut text = format(&module, &comments::undisguise(&text))?;
+            let services = services_of.remove(&module).unwrap_or_default();
+            parse(&module, &services)?;
+            let is_first = text.is_empty();
+            text.push_str(if is_first { services.trim_start() } else { &services });
             Ok((module, text))
         })
         .collect()
@@ -107,13 +120,9 @@ fn run(
     Ok(modules.into_iter().collect())
 }
 
-/// Formats a module, with a line between its items.
+/// Formats the messages of a module, with a line between its items.
 fn format(module: &Module, text: &str) -> Result<String, Problem> {
-    let file = syn::parse_file(text).map_err(|error| {
-        Problem::new(format!("what is generated for `{module}` is not Rust: {error}"))
-            .help("look at the attributes and paths that the build script sets with `prost`")
-    })?;
-    let items: Vec<String> = file
+    let items: Vec<String> = parse(module, text)?
         .items
         .into_iter()
         .map(|item| {
@@ -127,14 +136,29 @@ fn format(module: &Module, text: &str) -> Result<String, Problem> {
     Ok(items.join("\n"))
 }
 
+fn parse(module: &Module, text: &str) -> Result<syn::File, Problem> {
+    syn::parse_file(text).map_err(|error| {
+        Problem::new(format!("what is generated for `{module}` is not Rust: {error}"))
+            .help("look at the attributes and paths that the build script sets")
+    })
+}
+
 /// Lets broach-codegen have the services that prost-build finds.
+///
+/// Their text does not go the way of the messages: it is formatted already.
 struct Services {
     names: Names,
     options: Options,
+    /// Where each service goes, with its package in front.
+    sender: mpsc::Sender<(String, String)>,
 }
 
 impl ServiceGenerator for Services {
     fn generate(&mut self, service: Service, text: &mut String) {
-        text.push_str(&broach_codegen::generate(&service, &self.names, &self.options));
+        // prost-build forgets a module without text, and panics when it meets its services.
+        text.push_str("// Services.\n");
+        let generated = broach_codegen::generate(&service, &self.names, &self.options);
+        // Whoever receives it is there for as long as prost-build runs.
+        let _ = self.sender.send((service.package, generated));
     }
 }

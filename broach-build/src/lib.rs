@@ -70,36 +70,48 @@
 //!
 //! A module for each package, with the package's messages, and for each of its services a trait,
 //! a server and a client; `broach_codegen` shows them, and says by which rules they are named. The
-//! files are read with protox, and prost-build generates the messages; [`Config::prost`] leads to
-//! all of its settings. Imported files are compiled too. What is in `google.protobuf` comes from
-//! prost: `Empty` is `()`, `StringValue` is `String`, `Timestamp` is
-//! `broach_core::codegen::prost_types::Timestamp`.
+//! files are read with protox, and prost-build generates the messages; [`Config`] has the settings
+//! of it that most people need, and [`Config::prost`] leads to all others. Imported files are
+//! compiled too. What is in `google.protobuf` comes from prost: `Empty` is `()`, `StringValue` is
+//! `String`, `Timestamp` is `broach_core::codegen::prost_types::Timestamp`.
 //!
 //! Comments become documentation. Code in them is shown, but not run as a test.
+//!
+//! The descriptors of all files are written beside the code, for `broach_core`'s feature
+//! `descriptors` to embed.
 //!
 //! A mistake in a `.proto` stops the build with its file, line and column; see [`Error`]. Cargo
 //! runs the build script again when one of the files that were read changes, and only then, and a
 //! file that comes out as it was is not written.
 //!
+//! # Without a build script
+//!
+//! The program `broach-gen` does the same from the command line, for those who keep generated code
+//! with their own; [`Config::check`] and `broach-gen --check` say whether it is what the files give.
+//!
 //! `proto2` and `proto3` are understood; editions are not yet.
 
 mod aliases;
 mod comments;
+mod compile;
 mod config;
+mod descriptors;
 mod diagnostic;
 mod error;
 mod generate;
+mod hints;
 mod link;
 mod output;
 mod read;
 mod report;
+mod rules;
 mod tree;
 
 use std::path::Path;
 
 pub use config::Config;
 pub use error::Error;
-pub use prost_build;
+pub use {prost_build, prost_types};
 
 /// Compiles these files, and those they import, for `broach_core::include_protos!()`.
 ///

@@ -6,19 +6,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost_types::FileDescriptorProto;
 use protox::prost_reflect::DescriptorPool;
 
+use crate::descriptors::Descriptors;
 use crate::diagnostic;
 use crate::error::Problem;
+use crate::hints::Known;
 use crate::read::Source;
+use crate::rules;
+
+/// What linking gives.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// The files that are right, completed, imports first.
+    pub(crate) files: Vec<FileDescriptorProto>,
+    /// What is wrong with the others.
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) descriptors: Descriptors,
+}
 
 /// Checks the files, which come after those that they import, and completes their descriptors.
 ///
 /// A file that imports a faulty one is left out: what it lacks would only be told again.
-pub(crate) fn link(sources: &[Source]) -> (Vec<FileDescriptorProto>, Vec<Problem>) {
+pub(crate) fn link(sources: &[Source]) -> Linked {
     let mut pool = DescriptorPool::new();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     let mut passed_on = PassedOn::new();
     let (mut files, mut problems) = (Vec::new(), Vec::new());
+    let known = Known::new(sources.iter().map(|source| &source.descriptor));
     for source in sources {
+        problems.extend(rules::check(&source.descriptor, &source.text));
         let mut descriptor = source.descriptor.clone();
         let name = source.descriptor.name();
         let mut imports = descriptor.dependency.iter();
@@ -40,11 +55,16 @@ pub(crate) fn link(sources: &[Source]) -> (Vec<FileDescriptorProto>, Vec<Problem
             Err(error) => {
                 failed.insert(name);
                 let error = error.with_source_code(&in_ascii(&source.text.source));
-                problems.extend(diagnostic::problems(&error, &source.text));
+                problems.extend(diagnostic::problems(&error, &source.text, &known));
             }
         }
     }
-    (files, problems)
+    let raw = sources.iter().filter_map(|source| {
+        let name = source.descriptor.name().to_owned();
+        Some((name, source.raw.clone()?))
+    });
+    let descriptors = Descriptors::new(pool, &files, raw.collect());
+    Linked { files, problems, descriptors }
 }
 
 /// What each file passes on to those that import it, over any number of public imports.

@@ -1,31 +1,76 @@
 //! What is left behind: files, written only if they change, and lines for Cargo.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::compile::Compiled;
 use crate::error::{Error, Problem};
-use crate::generate::Modules;
-use crate::read::Source;
+use crate::read::{shown, unreadable};
 use crate::tree;
 
 /// Writes all modules and the file that brings them in.
-pub(crate) fn write(dir: &Path, modules: &Modules) -> Result<(), Problem> {
-    let cannot = |path: &Path, error: io::Error| {
-        Problem::new(format!("{} cannot be written: {error}", path.display()))
-    };
-    fs::create_dir_all(dir).map_err(|error| cannot(dir, error))?;
-    let write = |name: &str, text: &str| {
-        let path = dir.join(name);
-        write_if_changed(&path, text).map_err(|error| cannot(&path, error))
-    };
-    let names: Vec<String> = modules.keys().map(file_name).collect();
-    for (name, text) in names.iter().zip(modules.values()) {
-        write(name, &format!("{}\n\n{text}", tree::HEADER))?;
+pub(crate) fn write(dir: &Path, compiled: &Compiled) -> Result<(), Problem> {
+    fs::create_dir_all(dir).map_err(|error| cannot_write(dir, &error))?;
+    for (name, contents) in files(compiled) {
+        write_file(&dir.join(name), &contents)?;
     }
+    Ok(())
+}
+
+/// Compares what would be written with what is there.
+pub(crate) fn check(dir: &Path, compiled: &Compiled) -> Result<(), Error> {
+    let files = files(compiled);
+    let mut problems = Vec::new();
+    for (name, contents) in &files {
+        let path = dir.join(name);
+        let what = match fs::read(&path) {
+            Ok(found) if found == *contents => continue,
+            Ok(_) => "is not what the .proto files give",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "is missing",
+            Err(error) => return Err(unreadable(&path, &error).into()),
+        };
+        problems.push(Problem::new(format!("{} {what}", shown(&path))).help("generate it again"));
+    }
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours =
+            || fs::read(entry.path()).is_ok_and(|found| found.starts_with(tree::HEADER.as_bytes()));
+        if !files.contains_key(&name) && is_ours() {
+            let message = format!("{} is left over from other .proto files", shown(&entry.path()));
+            problems.push(Problem::new(message).help("delete it"));
+        }
+    }
+    Error::unless_empty(problems)
+}
+
+/// Writes a file unless it has the right contents: its date is what others go by.
+pub(crate) fn write_file(path: &Path, contents: &[u8]) -> Result<(), Problem> {
+    if fs::read(path).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    fs::write(path, contents).map_err(|error| cannot_write(path, &error))
+}
+
+/// The contents of all files, by their names.
+fn files(compiled: &Compiled) -> BTreeMap<String, Vec<u8>> {
+    let modules = &compiled.modules;
+    let mut files = BTreeMap::new();
+    for (module, text) in modules {
+        files.insert(file_name(module), format!("{}\n\n{text}", tree::HEADER).into_bytes());
+    }
+    let names: Vec<String> = modules.keys().map(file_name).collect();
     let names = names.iter().map(String::as_str);
-    write("mod.rs", &tree::mod_rs(modules.keys().zip(names)))
+    let mod_rs = tree::mod_rs(modules.keys().zip(names), &compiled.runtime);
+    files.insert("mod.rs".to_owned(), mod_rs.into_bytes());
+    files.insert(tree::DESCRIPTORS_FILE.to_owned(), compiled.embedded.clone());
+    files
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(format!("{} cannot be written: {error}", shown(path)))
 }
 
 /// Where to write if the build script has not said it: a directory for ourselves in `OUT_DIR`,
@@ -53,12 +98,12 @@ pub(crate) fn default_dir() -> Result<PathBuf, Problem> {
 /// Tells Cargo which files the result depends on, or why there is none.
 ///
 /// Outside of a build script nobody listens, and nothing is said.
-pub(crate) fn tell_cargo(sources: &[Source], result: &Result<(), Error>) {
+pub(crate) fn tell_cargo(used: &[PathBuf], result: &Result<(), Error>) {
     if std::env::var_os("OUT_DIR").is_none() {
         return;
     }
     let lines = match result {
-        Ok(()) => rerun_lines(sources),
+        Ok(()) => rerun_lines(used),
         // Cargo runs the script again anyway.
         Err(error) => error.lines().map(|line| format!("cargo::error={line}")).collect(),
     };
@@ -69,10 +114,8 @@ pub(crate) fn tell_cargo(sources: &[Source], result: &Result<(), Error>) {
 
 /// A line for each file that was read, and for no other: the script need not run again before one
 /// of them changes.
-fn rerun_lines(sources: &[Source]) -> Vec<String> {
-    let mut paths: Vec<&Path> =
-        sources.iter().filter_map(|source| source.path.as_deref()).collect();
-    paths.sort();
+fn rerun_lines(used: &[PathBuf]) -> Vec<String> {
+    let paths: BTreeSet<&PathBuf> = used.iter().collect();
     let paths = paths.into_iter();
     paths.map(|path| format!("cargo::rerun-if-changed={}", path.display())).collect()
 }
@@ -81,14 +124,6 @@ fn rerun_lines(sources: &[Source]) -> Vec<String> {
 /// `mod` is written `r#mod`.
 fn file_name(module: &prost_build::Module) -> String {
     module.to_file_name_or("_")
-}
-
-/// Leaves a file alone that has the right contents: its date is what others go by.
-fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(());
-    }
-    fs::write(path, text)
 }
 
 /// Whether this process, which is one run of one build script, has asked for `OUT_DIR`.
@@ -116,6 +151,6 @@ mod tests {
         let sources = read::read(&paths, Includes::guessed(&paths));
         let expected = [deep, given, used];
         let expected = expected.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
-        assert_eq!(rerun_lines(&sources.files), expected);
+        assert_eq!(rerun_lines(&sources.used), expected);
     }
 }

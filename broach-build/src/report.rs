@@ -5,13 +5,13 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::error::{Mark, Problem};
 
 /// The report of all problems, which are in the order in which they are to be told.
-pub(crate) fn render(problems: &[Problem]) -> String {
+pub(crate) fn render(problems: &[Problem], renderer: &Renderer) -> String {
     let count = problems.len();
     let errors = if count == 1 { "error" } else { "errors" };
     let mut report = format!("the .proto files cannot be compiled: {count} {errors}\n");
     for problem in problems {
         report.push('\n');
-        report.push_str(&render_one(problem));
+        report.push_str(&render_one(problem, renderer));
         report.push('\n');
     }
     report
@@ -26,7 +26,7 @@ pub(crate) fn headline(problem: &Problem) -> String {
     format!("{}:{line}:{column}: {}", text.path, problem.message)
 }
 
-fn render_one(problem: &Problem) -> String {
+fn render_one(problem: &Problem, renderer: &Renderer) -> String {
     if problem.marks.is_empty() {
         let help = problem.help.iter().map(|help| format!("\n  = help: {help}"));
         return headline(problem) + &help.collect::<String>();
@@ -44,7 +44,7 @@ fn render_one(problem: &Problem) -> String {
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(help));
     }
-    RENDERER.render(&[group])
+    renderer.render(&[group])
 }
 
 /// The marked lines of one file. The first file's name is in the headline already.
@@ -63,5 +63,8 @@ fn snippet(marks: &[Mark], is_first_file: bool) -> Snippet<'_, annotate_snippets
     snippet.path(path).annotations(annotations)
 }
 
-/// Without colour: Cargo shows what a build script prints only after it has failed, and as it is.
-const RENDERER: Renderer = Renderer::plain();
+/// For logs, and for what Cargo shows.
+pub(crate) const PLAIN: Renderer = Renderer::plain();
+
+/// For terminals.
+pub(crate) const COLOURED: Renderer = Renderer::styled();

@@ -1,10 +1,12 @@
 //! What comes out for `.proto` files that are right: which files, with what in them, and when.
 
-use std::fs;
-use std::path::PathBuf;
+mod project;
 
-use broach_build::{Config, configure};
-use tempfile::TempDir;
+use std::fs;
+
+use broach_build::configure;
+
+use crate::project::Project;
 
 #[test]
 fn each_package_has_a_file_and_one_file_brings_them_in() {
@@ -35,7 +37,7 @@ fn the_same_input_gives_the_same_bytes_and_leaves_the_files_alone() {
     let all = ["a.proto", "b.proto"];
     project.compile(configure(), &all);
     let before: Vec<_> = project.files().iter().map(|name| project.read(name)).collect();
-    let written = |name: &str| fs::metadata(project.out.path().join(name)).unwrap().modified();
+    let written = |name: &str| fs::metadata(project.out().join(name)).unwrap().modified();
     let dates: Vec<_> = project.files().iter().map(|name| written(name).unwrap()).collect();
 
     // Another order of the same files is the same input too.
@@ -236,55 +238,4 @@ fn a_file_with_nothing_in_it_gives_no_module() {
     let project = Project::new(&[("a.proto", "package a; option java_package = \"x\";")]);
     project.compile(configure(), &["a.proto"]);
     assert_eq!(project.files(), ["mod.rs"]);
-}
-
-/// A directory with `.proto` files and one to write to.
-struct Project {
-    protos: TempDir,
-    out: TempDir,
-}
-
-impl Project {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let project =
-            Self { protos: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
-        for (name, source) in files {
-            project.write(name, source);
-        }
-        project
-    }
-
-    fn write(&self, name: &str, source: &str) {
-        self.write_as_is(name, &format!("syntax = \"proto3\";\n{source}\n"));
-    }
-
-    fn write_as_is(&self, name: &str, source: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, source).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.protos.path().join(name)
-    }
-
-    fn compile(&self, config: Config, files: &[&str]) {
-        let paths: Vec<PathBuf> = files.iter().map(|file| self.path(file)).collect();
-        if let Err(error) = config.out_dir(self.out.path()).compile(&paths) {
-            panic!("{error}");
-        }
-    }
-
-    /// The names of the files that came out.
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.out.path()).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.collect();
-        names.sort();
-        names
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.out.path().join(name)).unwrap()
-    }
 }

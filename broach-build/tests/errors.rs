@@ -120,6 +120,22 @@ fn settings_that_prost_build_refuses() {
     check("prost", config, &["nested/common.proto"]);
 }
 
+/// Files with a mistake or a few of one kind, in `tests/errors/broken/`, each compiled alone.
+#[test]
+fn every_kind_of_mistake() {
+    let mut names: Vec<String> = fs::read_dir(dir("broken"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".proto").map(str::to_owned))
+        .collect();
+    names.sort();
+    assert!(20 <= names.len(), "{names:?}");
+    for name in names {
+        let name = format!("broken/{name}");
+        check(&name, configure(), &[&format!("{name}.proto")]);
+    }
+}
+
 #[test]
 fn a_file_that_is_not_utf8() {
     let dir = tempfile::tempdir().unwrap();

@@ -78,8 +78,8 @@ pub use options::{Options, Sides};
 /// Generates what belongs to one service: its description, and the trait, server and client that
 /// the options ask for.
 ///
-/// The text belongs into the module of the service's package, beside its messages. It is legal
-/// Rust, but not formatted.
+/// The text belongs into the module of the service's package, beside its messages. It is formatted
+/// Rust.
 pub fn generate(service: &prost_build::Service, names: &Names, options: &Options) -> String {
     emit::service(&model::Service::new(service, names), options)
 }

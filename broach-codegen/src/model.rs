@@ -1,7 +1,7 @@
 //! [`Service`] and [`Method`]: what is to be generated, with every name and type settled, so that
 //! writing it down is all that is left.
 
-use prost_build::Comments;
+use prost_build::{Comments, Module};
 use prost_types::method_options::IdempotencyLevel;
 
 use crate::docs;
@@ -14,6 +14,8 @@ pub(crate) struct Service {
     pub(crate) names: ServiceNames,
     /// `greeter.v1.Greeter`, or `Greeter` without a package.
     pub(crate) full_name: String,
+    /// How many modules lie around its code.
+    pub(crate) depth: usize,
     /// The comment, as lines of a doc comment.
     pub(crate) docs: Vec<String>,
     pub(crate) deprecated: bool,
@@ -63,6 +65,7 @@ impl Service {
         let methods = service.methods.iter();
         Self {
             names: names.service(service),
+            depth: Module::from_protobuf_package_name(&service.package).len().max(1),
             docs: doc_lines(&service.comments),
             deprecated: service.options.deprecated(),
             methods: methods.map(|method| Method::new(&full_name, method)).collect(),
@@ -100,17 +103,8 @@ impl Shape {
         }
     }
 
-    /// The runtime's name of the variant.
-    pub(crate) const fn variant(self) -> &'static str {
-        match self {
-            Self::Unary => "Unary",
-            Self::ServerStreaming => "ServerStreaming",
-            Self::ClientStreaming => "ClientStreaming",
-            Self::Bidirectional => "Bidirectional",
-        }
-    }
-
-    /// The runtime's functions for it, on the channel and on the inbound call.
+    /// The runtime's functions for it: that of the module `codegen`, of the channel, and of the
+    /// inbound call.
     pub(crate) const fn function(self) -> &'static str {
         match self {
             Self::Unary => "unary",
@@ -148,12 +142,12 @@ impl Idempotency {
         }
     }
 
-    /// The runtime's name of the variant.
-    pub(crate) const fn variant(self) -> &'static str {
+    /// The runtime's function that says it of a method.
+    pub(crate) const fn modifier(self) -> &'static str {
         match self {
-            Self::None => "None",
-            Self::Idempotent => "Idempotent",
-            Self::NoSideEffects => "NoSideEffects",
+            Self::None => "",
+            Self::Idempotent => ".idempotent()",
+            Self::NoSideEffects => ".no_side_effects()",
         }
     }
 

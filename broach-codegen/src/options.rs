@@ -1,5 +1,7 @@
 //! [`Options`]: what to generate, and for which runtime.
 
+use std::collections::BTreeMap;
+
 /// What to generate for each service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -9,6 +11,17 @@ pub struct Options {
     /// The path of the runtime in the generated code; `::broach_core` by default. A crate that
     /// depends on it under another name, or re-exports it, sets it.
     pub runtime: String,
+    /// The path of the runtime for single services, by their full names.
+    pub runtime_of: BTreeMap<String, String>,
+    /// The static that holds the descriptors of all files, in the module around those of the
+    /// packages; none by default, and then a server has none to show.
+    pub file_descriptor_set: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn runtime_of(&self, service: &str) -> &str {
+        self.runtime_of.get(service).unwrap_or(&self.runtime)
+    }
 }
 
 /// The halves of a service.
@@ -35,6 +48,11 @@ impl Sides {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sides: Sides::Both, runtime: "::broach_core".to_owned() }
+        Self {
+            sides: Sides::Both,
+            runtime: "::broach_core".to_owned(),
+            runtime_of: BTreeMap::new(),
+            file_descriptor_set: None,
+        }
     }
 }

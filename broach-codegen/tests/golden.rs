@@ -74,6 +74,7 @@ fn every_golden_file_belongs_to_a_test() {
 fn check(proto: &str, expected: &str, sides: Sides) {
     let mut options = Options::default();
     options.sides = sides;
+    options.file_descriptor_set = Some("FILE_DESCRIPTOR_SET".to_owned());
     let actual = generate(&format!("{proto}.proto"), options);
     let path = golden(&format!("{expected}.rs"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -108,21 +109,12 @@ fn generate(proto: &str, options: Options) -> String {
     prost.service_generator(Box::new(Collect(sender)));
     prost.generate(requests).unwrap();
     drop(prost);
-    let services = services.into_iter();
-    let text: String =
-        services.map(|service| broach_codegen::generate(&service, &names, &options)).collect();
-    // One by one, as prettyplease puts no lines between items.
-    let items = syn::parse_file(&text).unwrap().items.into_iter();
-    let items: Vec<String> = items
-        .map(|item| {
-            prettyplease::unparse(&syn::File {
-                shebang: None,
-                attrs: Vec::new(),
-                items: vec![item],
-            })
-        })
-        .collect();
-    items.join("\n")
+    let texts = services.into_iter().map(|service| {
+        let text = broach_codegen::generate(&service, &names, &options);
+        syn::parse_file(&text).expect("the text is Rust");
+        text
+    });
+    texts.collect::<Vec<_>>().join("\n")
 }
 
 /// Hands the services that prost-build finds to this test.

@@ -64,6 +64,18 @@ impl MethodSpec {
         Self { full_name: Cow::Borrowed(full_name), id: MethodId(id), shape, idempotency }
     }
 
+    /// The same method, but calling it twice is the same as calling it once.
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotency = Idempotency::Idempotent;
+        self
+    }
+
+    /// The same method, but it changes nothing.
+    pub const fn no_side_effects(mut self) -> Self {
+        self.idempotency = Idempotency::NoSideEffects;
+        self
+    }
+
     /// A unary method known by its name only.
     ///
     /// # Errors

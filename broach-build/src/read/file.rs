@@ -11,6 +11,7 @@ use protox::file::File;
 
 use crate::diagnostic;
 use crate::error::{Problem, Text};
+use crate::hints::Known;
 
 /// Reads and parses a file that is imported as `name`.
 pub(super) fn parse(
@@ -19,15 +20,50 @@ pub(super) fn parse(
 ) -> Result<(Arc<Text>, FileDescriptorProto), Vec<Problem>> {
     let text = Arc::new(read(path).map_err(|problem| vec![problem])?);
     if let Some(range) = edition(&text.source) {
-        let problem = Problem::new("editions are not supported yet")
+        let problem = Problem::new(EDITIONS)
             .at(&text, range, "found here")
             .help("write `syntax = \"proto3\";` (or \"proto2\") in place of this line");
         return Err(vec![problem]);
     }
-    match File::from_source(name, &text.source) {
+    let error = match File::from_source(name, &text.source) {
+        Ok(file) => return Ok((text, file.into())),
+        Err(error) => error,
+    };
+    let Some(ranges) = with_ranges(&text.source) else {
+        return Err(diagnostic::problems(&error, &text, &Known::default()));
+    };
+    match File::from_source(name, &ranges) {
         Ok(file) => Ok((text, file.into())),
-        Err(error) => Err(diagnostic::problems(&error, &text)),
+        Err(error) => {
+            let text = Arc::new(Text { path: text.path.clone(), source: ranges });
+            Err(diagnostic::problems(&error, &text, &Known::default()))
+        }
     }
+}
+
+/// The same with `extensions 4 to 4 [..]` for `extensions 4 [..]`, which the parser does not take;
+/// `None` if there is no such thing.
+fn with_ranges(source: &str) -> Option<String> {
+    let mut edited = String::with_capacity(source.len());
+    let mut rest = source;
+    let mut found = false;
+    while let Some(at) = rest.find("extensions ") {
+        let (before, after) = rest.split_at(at + "extensions ".len());
+        edited.push_str(before);
+        rest = after;
+        let is_number = |c: char| c.is_ascii_alphanumeric() || c == ',' || c.is_whitespace();
+        let end = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
+        let mut words = rest[..end].split([' ', ',', '\n']).rev().filter(|word| !word.is_empty());
+        let (last, range) = (words.next().unwrap_or_default(), words.next() == Some("to"));
+        if rest[end..].starts_with('[') && !range && last.parse::<u32>().is_ok() {
+            edited.push_str(rest[..end].trim_end());
+            edited.push_str(&format!(" to {last} "));
+            rest = &rest[end..];
+            found = true;
+        }
+    }
+    edited.push_str(rest);
+    found.then_some(edited)
 }
 
 /// The stretch of a file that imports its `index`th dependency.
@@ -44,7 +80,7 @@ pub(super) fn import_range(
 }
 
 /// How a path is shown: relative to where the build script runs, if it is below.
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(path);
     let path = path.strip_prefix(".").unwrap_or(path);
@@ -82,7 +118,7 @@ fn read(path: &Path) -> Result<Text, Problem> {
 }
 
 /// What to say of a file that cannot be read.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let shown = shown(path);
     if path.is_dir() {
         return Problem::new(format!("{shown} is a directory"))
@@ -133,12 +169,28 @@ fn edition(source: &str) -> Option<Range<usize>> {
     Some(start..end)
 }
 
+/// What is said of a file that does not use proto2 or proto3.
+pub(super) const EDITIONS: &str = "editions are not supported yet";
+
 /// How many names of files are offered in place of one that does not exist.
 const NAMES_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_single_number_with_options_is_written_as_a_range() {
+        let ranges = |source| with_ranges(source).unwrap_or_default();
+        assert_eq!(ranges("extensions 4 [x = 1];"), "extensions 4 to 4 [x = 1];");
+        assert_eq!(ranges("extensions 1 to 2, 4[x];"), "extensions 1 to 2, 4 to 4 [x];");
+        for other in ["extensions 4;", "extensions 4 to 5 [x];", "extensions 4 to max [x];", ""] {
+            assert_eq!(with_ranges(other), None, "{other}");
+        }
+        let source = "syntax = \"proto2\"; message M { extensions 4 [verification = UNVERIFIED]; }";
+        assert!(File::from_source("a.proto", source).is_err(), "else it is not needed any more");
+        File::from_source("a.proto", &ranges(source)).unwrap();
+    }
 
     #[test]
     fn an_edition_is_found_behind_comments() {

@@ -6,6 +6,7 @@
 
 mod dirs;
 mod file;
+mod set;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use protox::file::{FileResolver, GoogleFileResolver};
 use crate::error::{Problem, Text};
 use crate::read::dirs::Found;
 pub(crate) use crate::read::dirs::Includes;
+pub(crate) use crate::read::file::{shown, unreadable};
+pub(crate) use crate::read::set::{descriptor_file, descriptors};
 
 /// All files that were read, each after those that it imports.
 #[derive(Debug, Default)]
@@ -25,16 +28,19 @@ pub(crate) struct Sources {
     pub(crate) files: Vec<Source>,
     /// What is wrong with the others.
     pub(crate) problems: Vec<Problem>,
+    /// What the result depends on: where all the files are, the faulty ones too.
+    pub(crate) used: Vec<PathBuf>,
 }
 
 /// A file that has been read and parsed, but not yet checked against its imports.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Where it is; `None` for one of those that come with Protobuf.
-    pub(crate) path: Option<PathBuf>,
+    /// Empty if there is none: of a file that comes with Protobuf or as a descriptor.
     pub(crate) text: Arc<Text>,
     /// Its name in there, and the names of its imports, are those that it is known by here.
     pub(crate) descriptor: FileDescriptorProto,
+    /// The descriptor as it came, if it came encoded, with what our own type does not know of.
+    pub(crate) raw: Option<Vec<u8>>,
 }
 
 /// Reads the files and all they import.
@@ -105,10 +111,11 @@ impl Reader {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
+        self.sources.used.push(found.path.clone());
         match file::parse(&found.path, &found.name) {
             Ok((text, descriptor)) => {
                 self.includes.learn(&found.path, descriptor.package());
-                self.imports(key, Some(found.path), text, descriptor)
+                self.imports(key, text, descriptor)
             }
             Err(problems) => {
                 self.sources.problems.extend(problems);
@@ -119,26 +126,30 @@ impl Reader {
 
     /// Reads one of the files that come with Protobuf.
     ///
-    /// These are always our own: a copy among the user's files may be newer than the parser, and
-    /// what it declares comes from prost anyway.
+    /// These are our own: a copy among the user's files may be newer than the parser, and what it
+    /// declares comes from prost anyway. Only the file that declares options is read from the
+    /// user's if we can, as others may use options that ours does not have yet.
     fn google(&mut self, name: &str) -> Option<Known> {
         let key = Key::Google(name.to_owned());
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
         }
+        if name == OPTIONS && self.has_readable(name) {
+            return None;
+        }
         let file = self.google.open_file(name).ok()?;
         let text = Arc::new(Text { path: name.to_owned(), source: String::new() });
-        Some(self.imports(key, None, text, file.into()))
+        Some(self.imports(key, text, file.into()))
+    }
+
+    /// Whether the user has such a file, and the parser understands it.
+    fn has_readable(&self, name: &str) -> bool {
+        let found = self.includes.find(name).ok().flatten();
+        found.is_some_and(|found| file::parse(&found.path, name).is_ok())
     }
 
     /// Reads what a file imports, and then adds the file.
-    fn imports(
-        &mut self,
-        key: Key,
-        path: Option<PathBuf>,
-        text: Arc<Text>,
-        mut descriptor: FileDescriptorProto,
-    ) -> Known {
+    fn imports(&mut self, key: Key, text: Arc<Text>, mut descriptor: FileDescriptorProto) -> Known {
         let name = descriptor.name().to_owned();
         self.settle(key.clone(), name.clone(), State::Open);
         self.open.push(name.clone());
@@ -169,7 +180,7 @@ impl Reader {
         }
         self.open.pop();
         if state == State::Read {
-            self.sources.files.push(Source { path, text, descriptor });
+            self.sources.files.push(Source { text, descriptor, raw: None });
         }
         self.settle(key, name, state)
     }
@@ -202,3 +213,6 @@ impl Reader {
         known
     }
 }
+
+/// The file that declares all options.
+const OPTIONS: &str = "google/protobuf/descriptor.proto";

@@ -1,7 +1,6 @@
 //! The client: from a method call to a call through a channel.
 
-use std::fmt::Write;
-
+use crate::emit::text::{indented, listed};
 use crate::emit::{Paths, allow_deprecated, deprecated, doc, method_doc, renamed};
 use crate::model::{Method, Service};
 
@@ -12,22 +11,23 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     let about = format!("Calls `{}` through a channel.", service.full_name);
     let mut text = doc(&[&service.docs, &[about], &renamed(service)]);
     text.push_str(deprecated(service.deprecated));
-    let _ = writeln!(
-        text,
+    text.push_str(&format!(
         "#[derive(Clone, Debug)]
-        pub struct {client} {{
-            channel: {codegen}::Channel,
-        }}
+pub struct {client} {{
+    channel: {codegen}::Channel,
+}}
 
-        {allow}impl {client} {{
-            /// Calls through this channel.
-            pub fn new(channel: {codegen}::Channel) -> Self {{
-                Self {{ channel }}
-            }}\n"
-    );
+{allow}impl {client} {{
+    /// Calls through this channel.
+    pub fn new(channel: {codegen}::Channel) -> Self {{
+        Self {{ channel }}
+    }}
+"
+    ));
     for (index, method) in service.methods.iter().enumerate() {
-        text.push_str(&method_doc(method));
-        text.push_str(deprecated(method.deprecated));
+        text.push('\n');
+        text.push_str(&indented(&method_doc(method), 4));
+        text.push_str(&indented(deprecated(method.deprecated), 4));
         text.push_str(&call(service, index, method, codegen));
     }
     text.push_str("}\n");
@@ -49,11 +49,13 @@ fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> Stri
     } else {
         reply.clone()
     };
-    format!(
-        "pub fn {name}(&self, {argument}: {taken}) -> {codegen}::Call<{sent}, {received}> {{
-            self.channel.{}(&{}.methods[{index}], {argument})
-        }}\n",
+    let parameters = ["&self".to_owned(), format!("{argument}: {taken}")];
+    let tail = format!(") -> {codegen}::Call<{sent}, {received}> {{");
+    let mut text = listed(4, &format!("pub fn {name}("), &parameters, &tail);
+    text.push_str(&format!(
+        "        self.channel.{}(&{}.methods[{index}], {argument})\n    }}\n",
         shape.function(),
         service.names.spec,
-    )
+    ));
+    text
 }

@@ -1,12 +1,13 @@
 //! From the model to text: one module for each block of what is generated for a service.
 //!
-//! The text need not be pretty, it is formatted afterwards; it must only say everything by its
-//! absolute path, because any name may be a message's.
+//! Everything is said by its absolute path, because any name may be a message's. The text is
+//! formatted as it is written.
 
 mod client;
 mod server;
 mod service_trait;
 mod spec;
+mod text;
 
 use crate::model::{Method, Service};
 use crate::names::ServiceNames;
@@ -14,16 +15,16 @@ use crate::options::Options;
 
 /// Everything for one service.
 pub(crate) fn service(service: &Service, options: &Options) -> String {
-    let paths = Paths::new(options);
-    let mut text = spec::emit(service, &paths);
+    let paths = Paths::new(options.runtime_of(&service.full_name));
+    let mut items = vec![spec::emit(service, &paths)];
     if options.sides.has_server() {
-        text.push_str(&service_trait::emit(service, options, &paths));
-        text.push_str(&server::emit(service, &paths));
+        items.push(service_trait::emit(service, options, &paths));
+        items.push(server::emit(service, options, &paths));
     }
     if options.sides.has_client() {
-        text.push_str(&client::emit(service, &paths));
+        items.push(client::emit(service, &paths));
     }
-    text
+    items.join("\n")
 }
 
 /// Where the generated code finds what it uses.
@@ -33,8 +34,8 @@ struct Paths {
 }
 
 impl Paths {
-    fn new(options: &Options) -> Self {
-        let codegen = format!("{}::codegen", options.runtime);
+    fn new(runtime: &str) -> Self {
+        let codegen = format!("{runtime}::codegen");
         Self { codegen }
     }
 

@@ -1,7 +1,6 @@
 //! The trait that a user implements.
 
-use std::fmt::Write;
-
+use crate::emit::text::{indented, listed};
 use crate::emit::{Paths, deprecated, doc, method_doc, renamed};
 use crate::model::{Method, Service};
 use crate::options::{Options, Sides};
@@ -21,35 +20,40 @@ pub(super) fn emit(service: &Service, options: &Options, paths: &Paths) -> Strin
     let mut text = doc(&[&service.docs, &about, &left_out, &renamed(service)]);
     text.push_str(deprecated(service.deprecated));
     if !names.box_is_hidden {
-        let _ = writeln!(text, "#[{}::async_trait]", paths.codegen);
+        text.push_str(&format!("#[{}::async_trait]\n", paths.codegen));
     }
-    let _ = writeln!(
-        text,
-        "pub trait {}: ::core::marker::Send + ::core::marker::Sync + 'static {{",
-        names.service
-    );
+    let name = &names.service;
+    let bounds = "::core::marker::Send + ::core::marker::Sync + 'static";
+    if service.methods.is_empty() {
+        text.push_str(&format!("pub trait {name}: {bounds} {{}}\n"));
+        return text;
+    }
+    text.push_str(&format!("pub trait {name}: {bounds} {{\n"));
     for (index, method) in service.methods.iter().enumerate() {
-        text.push_str(&method_doc(method));
-        text.push_str(deprecated(method.deprecated));
-        let default = Default::new(service, index, method, paths);
+        if index != 0 {
+            text.push('\n');
+        }
+        text.push_str(&indented(&method_doc(method), 4));
+        text.push_str(&indented(deprecated(method.deprecated), 4));
+        let parts = Parts::new(service, index, method, paths);
         text.push_str(&if names.box_is_hidden {
-            desugared(method, &default)
+            desugared(method, &parts)
         } else {
-            sugared(method, &default)
+            sugared(method, &parts)
         });
     }
     text.push_str("}\n");
     text
 }
 
-/// The parts of a method with a default body.
-struct Default {
-    parameters: String,
+/// The parts of a method, and the one statement of its default body.
+struct Parts {
+    parameters: Vec<String>,
     result: String,
     body: String,
 }
 
-impl Default {
+impl Parts {
     fn new(service: &Service, index: usize, method: &Method, paths: &Paths) -> Self {
         let Paths { codegen } = paths;
         let Method { request, reply, shape, .. } = method;
@@ -65,46 +69,35 @@ impl Default {
         let ok = if shape.streams_replies() { "()" } else { reply };
         let unused: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
         let body = format!(
-            "let _ = ({});
-            ::core::result::Result::Err({codegen}::unimplemented(&{}.methods[{index}]))",
-            unused.join(", "),
+            "{codegen}::left_out(&{}.methods[{index}], ({}))",
             service.names.spec,
+            unused.join(", "),
         );
         let typed = parameters.iter().map(|(name, kind)| format!("{name}: {kind}"));
-        Self { parameters: typed.collect::<Vec<_>>().join(", "), result: paths.result(ok), body }
+        Self { parameters: typed.collect(), result: paths.result(ok), body }
     }
 }
 
-fn sugared(method: &Method, default: &Default) -> String {
-    let Default { parameters, result, body } = default;
-    format!(
-        "async fn {}(&self, {parameters}) -> {result} {{
-            {body}
-        }}\n",
-        method.name
-    )
+fn sugared(method: &Method, parts: &Parts) -> String {
+    let Parts { parameters, result, body } = parts;
+    let parameters = [&["&self".to_owned()], &parameters[..]].concat();
+    let head = format!("async fn {}(", method.name);
+    let signature = listed(4, &head, &parameters, &format!(") -> {result} {{"));
+    format!("{signature}        {body}\n    }}\n")
 }
 
 /// What `async_trait` makes of the method, spelt out.
 ///
 /// It says `Box` where we would say `::std::boxed::Box`, and in a package with a message of that
 /// name this would be the message. Implementations elsewhere use `async_trait` as always.
-fn desugared(method: &Method, default: &Default) -> String {
-    let Default { parameters, result, body } = default;
+fn desugared(method: &Method, parts: &Parts) -> String {
+    let Parts { parameters, result, body } = parts;
+    let parameters = [&["&'life0 self".to_owned()], &parameters[..]].concat();
+    let head = format!("fn {}<'life0, 'async_trait>(", method.name);
     let future = format!("dyn ::core::future::Future<Output = {result}>");
-    format!(
-        "fn {}<'life0, 'async_trait>(
-            &'life0 self,
-            {parameters}
-        ) -> ::core::pin::Pin<::std::boxed::Box<{future} + ::core::marker::Send + 'async_trait>>
-        where
-            'life0: 'async_trait,
-            Self: 'async_trait,
-        {{
-            ::std::boxed::Box::pin(async move {{
-                {body}
-            }})
-        }}\n",
-        method.name
-    )
+    let boxed = format!("::std::boxed::Box<{future} + ::core::marker::Send + 'async_trait>");
+    let mut text = listed(4, &head, &parameters, &format!(") -> ::core::pin::Pin<{boxed}>"));
+    text.push_str("    where\n        'life0: 'async_trait,\n        Self: 'async_trait,\n    {\n");
+    text.push_str(&format!("        ::std::boxed::Box::pin(async move {{ {body} }})\n    }}\n"));
+    text
 }

@@ -1,9 +1,8 @@
 //! The static that describes a service to the runtime.
 
-use std::fmt::Write;
-
+use crate::emit::text::{WIDTH_MAX, listed};
 use crate::emit::{Paths, doc};
-use crate::model::Service;
+use crate::model::{Method, Service};
 
 pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     let Paths { codegen } = paths;
@@ -11,29 +10,38 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     let mut text = doc(&[&[format!(
         "The name and the methods of `{full_name}`, in the order of its `.proto`."
     )]]);
-    let _ = writeln!(
-        text,
-        "pub static {spec}: {codegen}::ServiceSpec = {codegen}::ServiceSpec {{
-            name: \"{full_name}\",
-            methods: &["
-    );
-    for method in &service.methods {
-        let _ = writeln!(
-            text,
-            "{codegen}::MethodSpec::new(
-                \"{}\",
-                {},
-                {codegen}::Shape::{},
-                {codegen}::Idempotency::{},
-            ),",
-            method.full_name,
-            grouped(method.id),
-            method.shape.variant(),
-            method.idempotency.variant(),
-        );
+    let declared = format!("pub static {spec}: {codegen}::ServiceSpec =");
+    let value = format!("{codegen}::ServiceSpec {{");
+    let one_line = format!("{declared} {value}");
+    if one_line.chars().count() <= WIDTH_MAX {
+        text.push_str(&format!("{one_line}\n"));
+    } else {
+        text.push_str(&format!("{declared}\n    {value}\n"));
     }
-    text.push_str("],\n};\n");
+    text.push_str(&format!("    name: \"{full_name}\",\n"));
+    if service.methods.is_empty() {
+        text.push_str("    methods: &[],\n");
+    } else {
+        let methods = service.methods.iter().map(|method| entry(method, codegen));
+        text.push_str(&format!("    methods: &[\n{}    ],\n", methods.collect::<String>()));
+    }
+    text.push_str("};\n");
     text
+}
+
+fn entry(method: &Method, codegen: &str) -> String {
+    let arguments = [format!("\"{}\"", method.full_name), grouped(method.id)];
+    let head = format!("{codegen}::{}(", method.shape.function());
+    let modifier = method.idempotency.modifier();
+    let line = listed(8, &head, &arguments, &format!("){modifier},"));
+    if modifier.is_empty() || line.lines().count() == 1 {
+        return line;
+    }
+    let call = listed(8, &head, &arguments, ")");
+    match call.lines().count() {
+        1 => format!("{call}            {modifier},\n"),
+        _ => line,
+    }
 }
 
 /// A number as one can compare it: `0x392b_74ef_3119_fd7a`.

@@ -2,12 +2,7 @@
 pub static BARE: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "Bare",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "Bare/Do",
-            0x723c_6705_b719_758f,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("Bare/Do", 0x723c_6705_b719_758f),
     ],
 };
 
@@ -23,10 +18,7 @@ pub trait Bare: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: Request,
     ) -> ::core::result::Result<Request, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&BARE.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&BARE.methods[0], (cx, request))
     }
 }
 
@@ -43,51 +35,42 @@ impl<T: Bare + ?::core::marker::Sized> BareServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Bare + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for BareServer<T> {
+    for BareServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Bare + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for BareServer<T> {
+impl<T: Bare + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for BareServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BARE
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::r#do(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::r#do(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -104,11 +87,9 @@ impl BareClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `Bare/Do`: unary.
-    pub fn r#do(
-        &self,
-        request: Request,
-    ) -> ::broach_core::codegen::Call<Request, Request> {
+    pub fn r#do(&self, request: Request) -> ::broach_core::codegen::Call<Request, Request> {
         self.channel.unary(&BARE.methods[0], request)
     }
 }
@@ -143,44 +124,39 @@ impl<T: Nothing + ?::core::marker::Sized> NothingServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Nothing + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for NothingServer<T> {
+    for NothingServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Nothing + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for NothingServer<T> {
+impl<T: Nothing + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for NothingServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &NOTHING
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         call.unimplemented()
     }
 }

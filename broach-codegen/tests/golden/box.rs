@@ -2,18 +2,8 @@
 pub static BOXES: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.boxes.Boxes",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.boxes.Boxes/One",
-            0xb306_015b_c99b_23b5,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.boxes.Boxes/Many",
-            0x0398_bf55_6f22_86cd,
-            ::broach_core::codegen::Shape::Bidirectional,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.boxes.Boxes/One", 0xb306_015b_c99b_23b5),
+        ::broach_core::codegen::bidirectional("awkward.boxes.Boxes/Many", 0x0398_bf55_6f22_86cd),
     ],
 };
 
@@ -31,47 +21,26 @@ pub trait Boxes: ::core::marker::Send + ::core::marker::Sync + 'static {
         &'life0 self,
         cx: ::broach_core::codegen::Context,
         request: Box,
-    ) -> ::core::pin::Pin<
-        ::std::boxed::Box<
-            dyn ::core::future::Future<
-                Output = ::core::result::Result<Box, ::broach_core::codegen::Status>,
-            > + ::core::marker::Send + 'async_trait,
-        >,
-    >
+    ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<Box, ::broach_core::codegen::Status>> + ::core::marker::Send + 'async_trait>>
     where
         'life0: 'async_trait,
         Self: 'async_trait,
     {
-        ::std::boxed::Box::pin(async move {
-            let _ = (cx, request);
-            ::core::result::Result::Err(
-                ::broach_core::codegen::unimplemented(&BOXES.methods[0]),
-            )
-        })
+        ::std::boxed::Box::pin(async move { ::broach_core::codegen::left_out(&BOXES.methods[0], (cx, request)) })
     }
+
     /// RPC `awkward.boxes.Boxes/Many`: bidirectional streaming.
     fn many<'life0, 'async_trait>(
         &'life0 self,
         cx: ::broach_core::codegen::Context,
         requests: ::broach_core::codegen::Receiver<Box>,
         replies: ::broach_core::codegen::Sender<Box>,
-    ) -> ::core::pin::Pin<
-        ::std::boxed::Box<
-            dyn ::core::future::Future<
-                Output = ::core::result::Result<(), ::broach_core::codegen::Status>,
-            > + ::core::marker::Send + 'async_trait,
-        >,
-    >
+    ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<(), ::broach_core::codegen::Status>> + ::core::marker::Send + 'async_trait>>
     where
         'life0: 'async_trait,
         Self: 'async_trait,
     {
-        ::std::boxed::Box::pin(async move {
-            let _ = (cx, requests, replies);
-            ::core::result::Result::Err(
-                ::broach_core::codegen::unimplemented(&BOXES.methods[1]),
-            )
-        })
+        ::std::boxed::Box::pin(async move { ::broach_core::codegen::left_out(&BOXES.methods[1], (cx, requests, replies)) })
     }
 }
 
@@ -90,56 +59,45 @@ impl<T: Boxes + ?::core::marker::Sized> BoxesServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Boxes + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for BoxesServer<T> {
+    for BoxesServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Boxes + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for BoxesServer<T> {
+impl<T: Boxes + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for BoxesServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &BOXES
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::one(&service, cx, request).await
-                })
-            }
-            1 => {
-                call.bidirectional(|cx, requests, replies| async move {
-                    T::many(&service, cx, requests, replies).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::one(&service, cx, request).await),
+            1 => call.bidirectional(async move |cx, requests, replies| {
+                T::many(&service, cx, requests, replies).await
+            }),
             _ => call.unimplemented(),
         }
     }
@@ -158,22 +116,19 @@ impl BoxesClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// Moves one box.
     ///
     /// RPC `awkward.boxes.Boxes/One`: unary.
     pub fn one(&self, request: Box) -> ::broach_core::codegen::Call<Box, Box> {
         self.channel.unary(&BOXES.methods[0], request)
     }
+
     /// RPC `awkward.boxes.Boxes/Many`: bidirectional streaming.
     pub fn many(
         &self,
-        requests: impl ::broach_core::codegen::Stream<
-            Item = Box,
-        > + ::core::marker::Send + 'static,
-    ) -> ::broach_core::codegen::Call<
-        ::broach_core::codegen::RequestStream<Box>,
-        ::broach_core::codegen::Receiver<Box>,
-    > {
+        requests: impl ::broach_core::codegen::Stream<Item = Box> + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<Box>, ::broach_core::codegen::Receiver<Box>> {
         self.channel.bidirectional(&BOXES.methods[1], requests)
     }
 }

@@ -2,12 +2,7 @@
 pub static LAMP_SERVICE: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.clashes.Lamp",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.clashes.Lamp/Light",
-            0x57c2_36be_dbd9_7a93,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.clashes.Lamp/Light", 0x57c2_36be_dbd9_7a93),
     ],
 };
 
@@ -25,10 +20,7 @@ pub trait LampService: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: LampClient,
     ) -> ::core::result::Result<LampClient, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&LAMP_SERVICE.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&LAMP_SERVICE.methods[0], (cx, request))
     }
 }
 
@@ -47,51 +39,44 @@ impl<T: LampService + ?::core::marker::Sized> LampServiceServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: LampService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for LampServiceServer<T> {
+    for LampServiceServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
 impl<T: LampService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for LampServiceServer<T> {
+    for LampServiceServer<T>
+{
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &LAMP_SERVICE
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::light(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::light(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -110,6 +95,7 @@ impl LampServiceClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.clashes.Lamp/Light`: unary.
     pub fn light(
         &self,
@@ -123,12 +109,7 @@ impl LampServiceClient {
 pub static TPU_SERVICE: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.clashes.Tpu",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.clashes.Tpu/Run",
-            0x32a4_0e3a_214a_567f,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.clashes.Tpu/Run", 0x32a4_0e3a_214a_567f),
     ],
 };
 
@@ -146,10 +127,7 @@ pub trait TpuService: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: Tpu,
     ) -> ::core::result::Result<Tpu, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&TPU_SERVICE.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&TPU_SERVICE.methods[0], (cx, request))
     }
 }
 
@@ -168,51 +146,44 @@ impl<T: TpuService + ?::core::marker::Sized> TpuServiceServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: TpuService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for TpuServiceServer<T> {
+    for TpuServiceServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
 impl<T: TpuService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for TpuServiceServer<T> {
+    for TpuServiceServer<T>
+{
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &TPU_SERVICE
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::run(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::run(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -231,6 +202,7 @@ impl TpuServiceClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.clashes.Tpu/Run`: unary.
     pub fn run(&self, request: Tpu) -> ::broach_core::codegen::Call<Tpu, Tpu> {
         self.channel.unary(&TPU_SERVICE.methods[0], request)
@@ -241,12 +213,7 @@ impl TpuServiceClient {
 pub static DOOR: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.clashes.Door",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.clashes.Door/Open",
-            0x37b1_41f1_5f8a_8241,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.clashes.Door/Open", 0x37b1_41f1_5f8a_8241),
     ],
 };
 
@@ -262,10 +229,7 @@ pub trait Door: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: Tpu,
     ) -> ::core::result::Result<Tpu, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&DOOR.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&DOOR.methods[0], (cx, request))
     }
 }
 
@@ -282,51 +246,42 @@ impl<T: Door + ?::core::marker::Sized> DoorServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Door + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for DoorServer<T> {
+    for DoorServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Door + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for DoorServer<T> {
+impl<T: Door + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for DoorServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::open(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::open(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -343,6 +298,7 @@ impl DoorClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.clashes.Door/Open`: unary.
     pub fn open(&self, request: Tpu) -> ::broach_core::codegen::Call<Tpu, Tpu> {
         self.channel.unary(&DOOR.methods[0], request)
@@ -350,15 +306,11 @@ impl DoorClient {
 }
 
 /// The name and the methods of `awkward.clashes.DoorServer`, in the order of its `.proto`.
-pub static DOOR_SERVER_SERVICE: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
+pub static DOOR_SERVER_SERVICE: ::broach_core::codegen::ServiceSpec =
+    ::broach_core::codegen::ServiceSpec {
     name: "awkward.clashes.DoorServer",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.clashes.DoorServer/Close",
-            0xd304_a21f_a62e_cade,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.clashes.DoorServer/Close", 0xd304_a21f_a62e_cade),
     ],
 };
 
@@ -378,10 +330,7 @@ pub trait DoorServerService: ::core::marker::Send + ::core::marker::Sync + 'stat
         cx: ::broach_core::codegen::Context,
         request: Tpu,
     ) -> ::core::result::Result<Tpu, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&DOOR_SERVER_SERVICE.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&DOOR_SERVER_SERVICE.methods[0], (cx, request))
     }
 }
 
@@ -402,52 +351,44 @@ impl<T: DoorServerService + ?::core::marker::Sized> DoorServerServiceServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
-impl<
-    T: DoorServerService + ?::core::marker::Sized,
-> ::core::convert::From<::std::sync::Arc<T>> for DoorServerServiceServer<T> {
+impl<T: DoorServerService + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
+    for DoorServerServiceServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
 impl<T: DoorServerService + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for DoorServerServiceServer<T> {
+    for DoorServerServiceServer<T>
+{
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &DOOR_SERVER_SERVICE
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::close(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::close(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -468,6 +409,7 @@ impl DoorServerServiceClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.clashes.DoorServer/Close`: unary.
     pub fn close(&self, request: Tpu) -> ::broach_core::codegen::Call<Tpu, Tpu> {
         self.channel.unary(&DOOR_SERVER_SERVICE.methods[0], request)

@@ -2,30 +2,10 @@
 pub static COMMENTS: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.comments.Comments",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.comments.Comments/Leading",
-            0x9124_92cc_1d19_3c13,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.comments.Comments/Trailing",
-            0xfe85_0539_0226_a89f,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.comments.Comments/Both",
-            0xbf2c_3389_a849_8965,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.comments.Comments/Open",
-            0x979e_b2fa_79f4_3021,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.comments.Comments/Leading", 0x9124_92cc_1d19_3c13),
+        ::broach_core::codegen::unary("awkward.comments.Comments/Trailing", 0xfe85_0539_0226_a89f),
+        ::broach_core::codegen::unary("awkward.comments.Comments/Both", 0xbf2c_3389_a849_8965),
+        ::broach_core::codegen::unary("awkward.comments.Comments/Open", 0x979e_b2fa_79f4_3021),
     ],
 };
 
@@ -57,11 +37,9 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&COMMENTS.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&COMMENTS.methods[0], (cx, request))
     }
+
     /// Stands behind.
     ///
     /// RPC `awkward.comments.Comments/Trailing`: unary.
@@ -70,11 +48,9 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&COMMENTS.methods[1]),
-        )
+        ::broach_core::codegen::left_out(&COMMENTS.methods[1], (cx, request))
     }
+
     /// Before.
     ///
     /// And behind: [0, 1).
@@ -85,11 +61,9 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&COMMENTS.methods[2]),
-        )
+        ::broach_core::codegen::left_out(&COMMENTS.methods[2], (cx, request))
     }
+
     /// ```text
     /// { "never": "closed" }
     /// ```
@@ -100,10 +74,7 @@ pub trait Comments: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&COMMENTS.methods[3]),
-        )
+        ::broach_core::codegen::left_out(&COMMENTS.methods[3], (cx, request))
     }
 }
 
@@ -130,66 +101,45 @@ impl<T: Comments + ?::core::marker::Sized> CommentsServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Comments + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for CommentsServer<T> {
+    for CommentsServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Comments + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for CommentsServer<T> {
+impl<T: Comments + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for CommentsServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &COMMENTS
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::leading(&service, cx, request).await
-                })
-            }
-            1 => {
-                call.unary(|cx, request| async move {
-                    T::trailing(&service, cx, request).await
-                })
-            }
-            2 => {
-                call.unary(|cx, request| async move {
-                    T::both(&service, cx, request).await
-                })
-            }
-            3 => {
-                call.unary(|cx, request| async move {
-                    T::open(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::leading(&service, cx, request).await),
+            1 => call.unary(async move |cx, request| T::trailing(&service, cx, request).await),
+            2 => call.unary(async move |cx, request| T::both(&service, cx, request).await),
+            3 => call.unary(async move |cx, request| T::open(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -216,6 +166,7 @@ impl CommentsClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// See <https://example.com/a_b> (or \[the manual]\[manual]).
     /// Takes a Map<Key, Value>.
     ///
@@ -226,12 +177,14 @@ impl CommentsClient {
     pub fn leading(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&COMMENTS.methods[0], request)
     }
+
     /// Stands behind.
     ///
     /// RPC `awkward.comments.Comments/Trailing`: unary.
     pub fn trailing(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&COMMENTS.methods[1], request)
     }
+
     /// Before.
     ///
     /// And behind: [0, 1).
@@ -240,6 +193,7 @@ impl CommentsClient {
     pub fn both(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&COMMENTS.methods[2], request)
     }
+
     /// ```text
     /// { "never": "closed" }
     /// ```

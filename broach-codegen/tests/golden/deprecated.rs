@@ -2,18 +2,8 @@
 pub static PARTLY: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.old.Partly",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.old.Partly/Current",
-            0xb9b1_0a35_0f6c_7f60,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.old.Partly/Old",
-            0x2c5a_5b63_c0c3_f0b6,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::unary("awkward.old.Partly/Current", 0xb9b1_0a35_0f6c_7f60),
+        ::broach_core::codegen::unary("awkward.old.Partly/Old", 0x2c5a_5b63_c0c3_f0b6),
     ],
 };
 
@@ -29,11 +19,9 @@ pub trait Partly: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&PARTLY.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&PARTLY.methods[0], (cx, request))
     }
+
     /// RPC `awkward.old.Partly/Old`: unary.
     #[deprecated]
     async fn old(
@@ -41,10 +29,7 @@ pub trait Partly: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: M,
     ) -> ::core::result::Result<M, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&PARTLY.methods[1]),
-        )
+        ::broach_core::codegen::left_out(&PARTLY.methods[1], (cx, request))
     }
 }
 
@@ -61,57 +46,44 @@ impl<T: Partly + ?::core::marker::Sized> PartlyServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Partly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for PartlyServer<T> {
+    for PartlyServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
 #[allow(deprecated)]
-impl<T: Partly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for PartlyServer<T> {
+impl<T: Partly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for PartlyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &PARTLY
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::current(&service, cx, request).await
-                })
-            }
-            1 => {
-                call.unary(|cx, request| async move {
-                    T::old(&service, cx, request).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::current(&service, cx, request).await),
+            1 => call.unary(async move |cx, request| T::old(&service, cx, request).await),
             _ => call.unimplemented(),
         }
     }
@@ -128,10 +100,12 @@ impl PartlyClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.old.Partly/Current`: unary.
     pub fn current(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
         self.channel.unary(&PARTLY.methods[0], request)
     }
+
     /// RPC `awkward.old.Partly/Old`: unary.
     #[deprecated]
     pub fn old(&self, request: M) -> ::broach_core::codegen::Call<M, M> {
@@ -143,12 +117,7 @@ impl PartlyClient {
 pub static WHOLLY: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "awkward.old.Wholly",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "awkward.old.Wholly/Old",
-            0x9705_9dfa_8b63_c7c5,
-            ::broach_core::codegen::Shape::Bidirectional,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::bidirectional("awkward.old.Wholly/Old", 0x9705_9dfa_8b63_c7c5),
     ],
 };
 
@@ -166,10 +135,7 @@ pub trait Wholly: ::core::marker::Send + ::core::marker::Sync + 'static {
         requests: ::broach_core::codegen::Receiver<M>,
         replies: ::broach_core::codegen::Sender<M>,
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
-        let _ = (cx, requests, replies);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&WHOLLY.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&WHOLLY.methods[0], (cx, requests, replies))
     }
 }
 
@@ -188,17 +154,12 @@ impl<T: Wholly + ?::core::marker::Sized> WhollyServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
@@ -206,35 +167,33 @@ impl<T: Wholly + ?::core::marker::Sized> WhollyServer<T> {
 
 #[allow(deprecated)]
 impl<T: Wholly + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for WhollyServer<T> {
+    for WhollyServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
 #[allow(deprecated)]
-impl<T: Wholly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for WhollyServer<T> {
+impl<T: Wholly + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for WhollyServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &WHOLLY
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.bidirectional(|cx, requests, replies| async move {
-                    T::old(&service, cx, requests, replies).await
-                })
-            }
+            0 => call.bidirectional(async move |cx, requests, replies| {
+                T::old(&service, cx, requests, replies).await
+            }),
             _ => call.unimplemented(),
         }
     }
@@ -253,16 +212,12 @@ impl WhollyClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// RPC `awkward.old.Wholly/Old`: bidirectional streaming.
     pub fn old(
         &self,
-        requests: impl ::broach_core::codegen::Stream<
-            Item = M,
-        > + ::core::marker::Send + 'static,
-    ) -> ::broach_core::codegen::Call<
-        ::broach_core::codegen::RequestStream<M>,
-        ::broach_core::codegen::Receiver<M>,
-    > {
+        requests: impl ::broach_core::codegen::Stream<Item = M> + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<M>, ::broach_core::codegen::Receiver<M>> {
         self.channel.bidirectional(&WHOLLY.methods[0], requests)
     }
 }

@@ -2,30 +2,17 @@
 pub static GREETER: ::broach_core::codegen::ServiceSpec = ::broach_core::codegen::ServiceSpec {
     name: "greeter.v1.Greeter",
     methods: &[
-        ::broach_core::codegen::MethodSpec::new(
-            "greeter.v1.Greeter/SayHello",
-            0x392b_74ef_3119_fd7a,
-            ::broach_core::codegen::Shape::Unary,
-            ::broach_core::codegen::Idempotency::NoSideEffects,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
+        ::broach_core::codegen::unary("greeter.v1.Greeter/SayHello", 0x392b_74ef_3119_fd7a)
+            .no_side_effects(),
+        ::broach_core::codegen::server_streaming(
             "greeter.v1.Greeter/Languages",
             0x7b62_ee73_c411_070f,
-            ::broach_core::codegen::Shape::ServerStreaming,
-            ::broach_core::codegen::Idempotency::Idempotent,
-        ),
-        ::broach_core::codegen::MethodSpec::new(
+        ).idempotent(),
+        ::broach_core::codegen::client_streaming(
             "greeter.v1.Greeter/Everyone",
             0xfefd_ec72_834b_c31f,
-            ::broach_core::codegen::Shape::ClientStreaming,
-            ::broach_core::codegen::Idempotency::None,
         ),
-        ::broach_core::codegen::MethodSpec::new(
-            "greeter.v1.Greeter/Door",
-            0x1cc6_7b42_75fa_b44c,
-            ::broach_core::codegen::Shape::Bidirectional,
-            ::broach_core::codegen::Idempotency::None,
-        ),
+        ::broach_core::codegen::bidirectional("greeter.v1.Greeter/Door", 0x1cc6_7b42_75fa_b44c),
     ],
 };
 
@@ -45,11 +32,9 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         request: HelloRequest,
     ) -> ::core::result::Result<HelloReply, ::broach_core::codegen::Status> {
-        let _ = (cx, request);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&GREETER.methods[0]),
-        )
+        ::broach_core::codegen::left_out(&GREETER.methods[0], (cx, request))
     }
+
     /// Greets one person in several languages.
     ///
     /// RPC `greeter.v1.Greeter/Languages`: server streaming, idempotent.
@@ -59,11 +44,9 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
         request: HelloRequest,
         replies: ::broach_core::codegen::Sender<HelloReply>,
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
-        let _ = (cx, request, replies);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&GREETER.methods[1]),
-        )
+        ::broach_core::codegen::left_out(&GREETER.methods[1], (cx, request, replies))
     }
+
     /// Greets everyone on the list at once.
     ///
     /// RPC `greeter.v1.Greeter/Everyone`: client streaming.
@@ -72,11 +55,9 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
         cx: ::broach_core::codegen::Context,
         requests: ::broach_core::codegen::Receiver<HelloRequest>,
     ) -> ::core::result::Result<HelloReply, ::broach_core::codegen::Status> {
-        let _ = (cx, requests);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&GREETER.methods[2]),
-        )
+        ::broach_core::codegen::left_out(&GREETER.methods[2], (cx, requests))
     }
+
     /// Greets people as they arrive.
     ///
     /// RPC `greeter.v1.Greeter/Door`: bidirectional streaming.
@@ -86,10 +67,7 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
         requests: ::broach_core::codegen::Receiver<HelloRequest>,
         replies: ::broach_core::codegen::Sender<HelloReply>,
     ) -> ::core::result::Result<(), ::broach_core::codegen::Status> {
-        let _ = (cx, requests, replies);
-        ::core::result::Result::Err(
-            ::broach_core::codegen::unimplemented(&GREETER.methods[3]),
-        )
+        ::broach_core::codegen::left_out(&GREETER.methods[3], (cx, requests, replies))
     }
 }
 
@@ -108,66 +86,51 @@ impl<T: Greeter + ?::core::marker::Sized> GreeterServer<T> {
     where
         T: ::core::marker::Sized,
     {
-        Self {
-            service: ::std::sync::Arc::new(service),
-            version: ::std::string::String::new(),
-        }
+        Self { service: ::std::sync::Arc::new(service), version: ::std::string::String::new() }
     }
+
     /// Says which version of the service this is, such as `1.4.0`, for other nodes to see.
     /// A node does not start with one that Semantic Versioning does not know.
-    pub fn version(
-        mut self,
-        version: impl ::core::convert::Into<::std::string::String>,
-    ) -> Self {
+    pub fn version(mut self, version: impl ::core::convert::Into<::std::string::String>) -> Self {
         self.version = version.into();
         self
     }
 }
 
 impl<T: Greeter + ?::core::marker::Sized> ::core::convert::From<::std::sync::Arc<T>>
-for GreeterServer<T> {
+    for GreeterServer<T>
+{
     fn from(service: ::std::sync::Arc<T>) -> Self {
-        Self {
-            service,
-            version: ::std::string::String::new(),
-        }
+        Self { service, version: ::std::string::String::new() }
     }
 }
 
-impl<T: Greeter + ?::core::marker::Sized> ::broach_core::codegen::Dispatch
-for GreeterServer<T> {
+impl<T: Greeter + ?::core::marker::Sized> ::broach_core::codegen::Dispatch for GreeterServer<T> {
     fn spec(&self) -> &'static ::broach_core::codegen::ServiceSpec {
         &GREETER
     }
+
     fn version(&self) -> &str {
         &self.version
     }
-    fn dispatch(
-        &self,
-        call: ::broach_core::codegen::Inbound,
-    ) -> ::broach_core::codegen::Handling {
+
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        super::super::FILE_DESCRIPTOR_SET
+    }
+
+    fn dispatch(&self, call: ::broach_core::codegen::Inbound) -> ::broach_core::codegen::Handling {
         let service = ::std::sync::Arc::clone(&self.service);
         match call.method() {
-            0 => {
-                call.unary(|cx, request| async move {
-                    T::say_hello(&service, cx, request).await
-                })
-            }
-            1 => {
-                call.server_streaming(|cx, request, replies| async move {
-                    T::languages(&service, cx, request, replies).await
-                })
-            }
-            2 => {
-                call.client_streaming(|cx, requests| async move {
-                    T::everyone(&service, cx, requests).await
-                })
-            }
-            3 => {
-                call.bidirectional(|cx, requests, replies| async move {
-                    T::door(&service, cx, requests, replies).await
-                })
-            }
+            0 => call.unary(async move |cx, request| T::say_hello(&service, cx, request).await),
+            1 => call.server_streaming(async move |cx, request, replies| {
+                T::languages(&service, cx, request, replies).await
+            }),
+            2 => call.client_streaming(async move |cx, requests| {
+                T::everyone(&service, cx, requests).await
+            }),
+            3 => call.bidirectional(async move |cx, requests, replies| {
+                T::door(&service, cx, requests, replies).await
+            }),
             _ => call.unimplemented(),
         }
     }
@@ -186,6 +149,7 @@ impl GreeterClient {
     pub fn new(channel: ::broach_core::codegen::Channel) -> Self {
         Self { channel }
     }
+
     /// Greets one person.
     ///
     /// RPC `greeter.v1.Greeter/SayHello`: unary, no side effects.
@@ -195,44 +159,34 @@ impl GreeterClient {
     ) -> ::broach_core::codegen::Call<HelloRequest, HelloReply> {
         self.channel.unary(&GREETER.methods[0], request)
     }
+
     /// Greets one person in several languages.
     ///
     /// RPC `greeter.v1.Greeter/Languages`: server streaming, idempotent.
     pub fn languages(
         &self,
         request: HelloRequest,
-    ) -> ::broach_core::codegen::Call<
-        HelloRequest,
-        ::broach_core::codegen::Receiver<HelloReply>,
-    > {
+    ) -> ::broach_core::codegen::Call<HelloRequest, ::broach_core::codegen::Receiver<HelloReply>> {
         self.channel.server_streaming(&GREETER.methods[1], request)
     }
+
     /// Greets everyone on the list at once.
     ///
     /// RPC `greeter.v1.Greeter/Everyone`: client streaming.
     pub fn everyone(
         &self,
-        requests: impl ::broach_core::codegen::Stream<
-            Item = HelloRequest,
-        > + ::core::marker::Send + 'static,
-    ) -> ::broach_core::codegen::Call<
-        ::broach_core::codegen::RequestStream<HelloRequest>,
-        HelloReply,
-    > {
+        requests: impl ::broach_core::codegen::Stream<Item = HelloRequest> + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<HelloRequest>, HelloReply> {
         self.channel.client_streaming(&GREETER.methods[2], requests)
     }
+
     /// Greets people as they arrive.
     ///
     /// RPC `greeter.v1.Greeter/Door`: bidirectional streaming.
     pub fn door(
         &self,
-        requests: impl ::broach_core::codegen::Stream<
-            Item = HelloRequest,
-        > + ::core::marker::Send + 'static,
-    ) -> ::broach_core::codegen::Call<
-        ::broach_core::codegen::RequestStream<HelloRequest>,
-        ::broach_core::codegen::Receiver<HelloReply>,
-    > {
+        requests: impl ::broach_core::codegen::Stream<Item = HelloRequest> + ::core::marker::Send + 'static,
+    ) -> ::broach_core::codegen::Call<::broach_core::codegen::RequestStream<HelloRequest>, ::broach_core::codegen::Receiver<HelloReply>> {
         self.channel.bidirectional(&GREETER.methods[3], requests)
     }
 }

@@ -35,6 +35,12 @@ pub trait Dispatch: Send + Sync + 'static {
         ""
     }
 
+    /// The `.proto` files behind the service, as an encoded `google.protobuf.FileDescriptorSet`
+    /// with all that they import; empty without the feature `descriptors`.
+    fn file_descriptor_set(&self) -> &'static [u8] {
+        &[]
+    }
+
     /// Calls the method that `call` names.
     fn dispatch(&self, call: Inbound) -> Handling;
 }
@@ -132,7 +138,7 @@ impl Inbound {
 }
 
 /// What a method answers that its service's implementation leaves out.
-pub fn unimplemented(method: &MethodSpec) -> Status {
+pub(crate) fn unimplemented(method: &MethodSpec) -> Status {
     Status::unimplemented(format!("{} is not implemented here", method.full_name()))
         .with_outcome(Outcome::NotExecuted)
 }

@@ -3,6 +3,7 @@
 //! * [`calls`]: what happens to a call, what a failed one says, and what can be relied upon.
 //! * [`cluster`]: how to run a cluster: seeds, addresses, choosing nodes, ending one.
 //! * [`balancing`]: which node a call goes to: pickers, keys, wishes for versions, zones, groups.
+//! * [`protos`]: from `.proto` files to Rust: what is taken, what comes out, what is refused.
 //! * [`layers`]: putting something around all calls, with an example.
 //! * [`observing`]: counters, events, spans.
 //! * [`testing`]: how to test one's own services, also on a bad network, and how Broach is tested.
@@ -30,6 +31,7 @@ pub mod layers;
 pub mod layout;
 pub mod membership;
 pub mod observing;
+pub mod protos;
 pub mod testing;
 pub mod wire;
 pub mod wire_gossip;

@@ -1,5 +1,6 @@
 //! Serves a lamp and calls it in the same process, in all four ways, with nothing in Cargo.toml
-//! but Broach and a runtime.
+//! but Broach and a runtime; with the feature `descriptors`, so that the program carries its
+//! `.proto` files along, once.
 
 #![deny(warnings)]
 
@@ -7,6 +8,9 @@ broach_core::include_protos!();
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use broach_core::codegen::Dispatch;
+use broach_core::codegen::prost::Message;
+use broach_core::codegen::prost_types::FileDescriptorSet;
 use broach_core::stream;
 use broach_core::{Channel, Context, Receiver, Sender, Status};
 use lamp::v1::{BlinkRequest, Lamp, LampClient, LampServer, State};
@@ -95,6 +99,24 @@ async fn main() -> Result<(), Status> {
         shown(played),
         shown(first),
     );
+    carries_its_descriptors_once()
+}
+
+/// Looks for the descriptors in the program's own file.
+fn carries_its_descriptors_once() -> Result<(), Status> {
+    let shown = LampServer::new(Bulb::default()).file_descriptor_set();
+    assert!(std::ptr::eq(shown, FILE_DESCRIPTOR_SET), "each service has those of all");
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)
+        .map_err(|error| Status::internal(error.to_string()))?;
+    let names: Vec<&str> = set.file.iter().map(|file| file.name()).collect();
+    assert_eq!(
+        names,
+        ["google/protobuf/duration.proto", "google/protobuf/empty.proto", "lamp.proto"]
+    );
+    let program = std::env::current_exe().and_then(std::fs::read);
+    let program = program.map_err(|error| Status::internal(error.to_string()))?;
+    let copies = program.windows(FILE_DESCRIPTOR_SET.len());
+    assert_eq!(copies.filter(|bytes| *bytes == FILE_DESCRIPTOR_SET).count(), 1);
     Ok(())
 }
 
