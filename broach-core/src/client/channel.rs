@@ -35,13 +35,13 @@ use crate::status::Status;
 /// A channel is also a [`tower::Service`] of [`Request`]s, so any [`tower::Layer`] can be put
 /// around it with [`layer`](Self::layer); the result is a channel again.
 #[derive(Clone)]
-pub struct Channel(Arc<Inner>);
+pub struct Channel(pub(super) Arc<Inner>);
 
 #[derive(Clone, Debug)]
 pub(super) struct Inner {
     transport: Arc<dyn Transport>,
     /// In place of the transport's own.
-    picker: Option<Arc<dyn Picker>>,
+    pub(super) picker: Option<Arc<dyn Picker>>,
     /// What calls wish of their nodes that do not wish otherwise.
     pub(super) selection: Selection,
     config: config::Client,
@@ -242,23 +242,6 @@ impl Channel {
         let (service, inside) = (BoxCloneSyncService::new(service), self.clone());
         let transport = Arc::new(Layered { service, inside });
         Self::new(transport, config.clone(), observe.clone(), target.clone())
-    }
-
-    /// The same channel with another way of choosing among several nodes: it shares everything else
-    /// with this one, layers included. A picker that is given later takes the place of this one.
-    ///
-    /// A layer that answers itself, or calls elsewhere, chooses nobody and so needs no picker; nor
-    /// does a channel to one node or to a service in the process.
-    #[must_use = "the channel itself stays as it is"]
-    pub fn picker(&self, picker: impl Picker) -> Self {
-        self.with(|inner| inner.picker = Some(Arc::new(picker)))
-    }
-
-    /// The same channel but for what is changed.
-    pub(super) fn with(&self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = (*self.0).clone();
-        change(&mut inner);
-        Self(Arc::new(inner))
     }
 
     /// How often everything has happened so far at the socket that the channel uses: its own, or

@@ -1,8 +1,11 @@
-//! What calls and channels wish of the nodes that are called: the methods of [`Selection`], where
-//! they are used.
+//! How calls and channels choose among nodes: pickers, and the methods of [`Selection`] where they
+//! are used.
 
+use std::sync::Arc;
+
+use crate::client::channel::Inner;
 use crate::client::{Call, Channel, ChannelBuilder};
-use crate::routing::{NodeId, Selection};
+use crate::routing::{NodeId, Picker, Selection};
 
 impl<Req, Rep> Call<Req, Rep> {
     /// Calls with the same key go to the same node, such as those of one user: by
@@ -65,6 +68,16 @@ impl<Req, Rep> Call<Req, Rep> {
 }
 
 impl Channel {
+    /// The same channel with another way of choosing among several nodes: it shares everything else
+    /// with this one, layers included. A picker that is given later takes the place of this one.
+    ///
+    /// A layer that answers itself, or calls elsewhere, chooses nobody and so needs no picker; nor
+    /// does a channel to one node or to a service in the process.
+    #[must_use = "the channel itself stays as it is"]
+    pub fn picker(&self, picker: impl Picker) -> Self {
+        self.with(|inner| inner.picker = Some(Arc::new(picker)))
+    }
+
     /// The same channel with wishes for the nodes that are called; it shares everything else with
     /// this one, layers included. What a call wishes itself goes before; tags and exceptions of
     /// both count, and so do the wishes that this channel had.
@@ -73,6 +86,13 @@ impl Channel {
     #[must_use = "the channel itself stays as it is"]
     pub fn select(&self, selection: Selection) -> Self {
         self.with(|inner| inner.selection = selection.or(&inner.selection))
+    }
+
+    /// The same channel but for what is changed.
+    fn with(&self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = (*self.0).clone();
+        change(&mut inner);
+        Self(Arc::new(inner))
     }
 }
 

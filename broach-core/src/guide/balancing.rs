@@ -9,8 +9,8 @@
 //!   the node
 //! ```
 //!
-//! A program that asks for nothing gets [`PowerOfTwoChoices`] over all nodes that are well, which is
-//! right for most. The rest of this page is for when it is not.
+//! A program that asks for nothing gets [`PowerOfTwoChoices`] over all nodes that are well, which
+//! is right for most. The rest of this page is for when it is not.
 //!
 //! # Which picker
 //!
@@ -80,8 +80,8 @@
 //! Where a key goes can be computed by anybody, and stays the same in all releases:
 //!
 //! * the key is *k* = SipHash-2-4, with a key of 16 zero bytes, of its bytes;
-//! * a node is *n* = the same of 18 bytes: its address as IPv6, with IPv4 mapped (`::ffff:a.b.c.d`),
-//!   and its port, both big-endian;
+//! * a node is *n* = the same of 18 bytes: its address as IPv6, with IPv4 mapped
+//!   (`::ffff:a.b.c.d`), and its port, both big-endian;
 //! * a node's merit is the output function of SplitMix64 of *k* xor *n*. The highest wins;
 //! * if the nodes that offer the service have different weights *w*, it is instead the highest
 //!   *w* / -ln((⌊merit / 2^11⌋ + ½) / 2^53).
@@ -127,7 +127,7 @@
 //! second: 9 %, 26 %, 46 %, 69 %, 88 %, 100 %.
 //!
 //! What choosing costs, for each attempt and all included, in nanoseconds on a shared virtual
-//! machine (`cargo test --release -p broach-core --lib costs -- --ignored --nocapture`):
+//! machine (`BROACH_PICKS=200000 cargo test --release -p broach-core --lib costs -- --nocapture`):
 //!
 //! | nodes | 5 | 20 | 100 | 1000 |
 //! |---|---|---|---|---|

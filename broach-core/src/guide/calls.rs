@@ -142,9 +142,9 @@
 //! silent or suspected to be dead; and if there are none, among those that are about to leave.
 //! Among equals, nodes of weight 0 come last. One round of attempts goes to no node twice.
 //!
-//! If nobody is known who offers the service and is what is wished, the call waits until its deadline for somebody to
-//! turn up, and then fails with `UNAVAILABLE`, as `NotExecuted`, and tells what is known of the
-//! members. At most `client.calls_waiting_max` calls of a channel wait so.
+//! If nobody is known who offers the service and is what is wished, the call waits until its
+//! deadline for somebody to turn up, and then fails with `UNAVAILABLE`, as `NotExecuted`, and tells
+//! what is known of the members. At most `client.calls_waiting_max` calls of a channel wait so.
 //!
 //! What a node serves itself it calls without the socket, but with everything else: layers, limits,
 //! spans, counters, deadline and cancellation are the same as over the network.

@@ -79,7 +79,7 @@
 //!
 //! **Refused**, as if nothing had been answered: bytes of another hash than the one asked for; more
 //! than 262144 of them; what is no `Advert`; services or tags that are not sorted, or with a name
-//! twice; an empty name; more than 4096 services or 1024 tags; names and versions of more than 512
-//! bytes, a group of more than 512, values of more than 4096; a place that there is not. A service whose name begins with `broach.cluster.` is not
-//! offered: every member has it. A version is one of Semantic Versioning 2.0.0; who reads one that
-//! is not takes it for none.
+//! twice; an empty name; more than 4096 services or 1024 tags; names, versions and groups of more
+//! than 512 bytes, values of more than 4096; a place that there is not. A service whose name begins
+//! with `broach.cluster.` is not offered: every member has it. A version is one of Semantic
+//! Versioning 2.0.0; who reads one that is not takes it for none.

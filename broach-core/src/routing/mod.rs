@@ -28,7 +28,7 @@ mod slow_start;
 mod standing;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiters;
 mod wishes;
 

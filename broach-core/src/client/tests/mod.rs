@@ -1,9 +1,11 @@
 //! Channels over a directory that the test fills by hand.
 
 mod cluster;
+mod costs;
 mod local;
 mod names;
 mod pickers;
+mod threads;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};

@@ -1,6 +1,6 @@
-//! What every [`Picker`] has to do, asked of each of them.
+//! What every [`Picker`] has to do, asked of each of them. That it can be asked on many threads is
+//! in `client/tests/threads.rs`.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{Caller, SEED, at, cluster, member, tally};
@@ -37,7 +37,6 @@ mod every_picker {
             one_that_is_tried_is_left_to_others
             it_leaves_out_who_is_not_to_be_called
             it_bears_numbers_at_their_limits
-            it_can_be_asked_on_many_threads_while_nodes_come_and_go
             the_same_seed_gives_the_same_choices
         } of
         power_of_two_choices: PowerOfTwoChoices::new();
@@ -162,37 +161,6 @@ fn it_bears_numbers_at_their_limits<P: Picker>(picker: fn() -> P) {
             chosen.target.live.rtt.set(took);
         }
     }
-}
-
-fn it_can_be_asked_on_many_threads_while_nodes_come_and_go<P: Picker>(picker: fn() -> P) {
-    let directory = cluster(4);
-    let caller = Caller::new(&directory, picker());
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    for turn in 0..5_000 {
-                        let chosen = caller.choose(at(turn), &[]).unwrap().unwrap();
-                        chosen.target.on_reply(at(turn), Duration::from_millis(1));
-                    }
-                })
-            })
-            .collect();
-        let changes = scope.spawn(|| {
-            let mut count = 4;
-            while !over.load(Relaxed) {
-                count = 2 + (count + 3) % 7;
-                let members = (1..=count).map(|port| member(port, &["a.B"]));
-                directory.update(Time::ZERO, members.collect());
-                std::thread::yield_now();
-            }
-        });
-        let ends: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
-        over.store(true, Relaxed);
-        changes.join().unwrap();
-        assert!(ends.iter().all(Result::is_ok), "one has panicked");
-    });
 }
 
 fn the_same_seed_gives_the_same_choices<P: Picker>(picker: fn() -> P) {

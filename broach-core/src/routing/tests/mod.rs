@@ -2,7 +2,6 @@
 
 mod choosing;
 mod contract;
-mod costs;
 mod hashing;
 mod places;
 mod selecting;
@@ -27,16 +26,16 @@ use crate::status::Status;
 /// Of all that is random here.
 const SEED: u64 = 7;
 
-fn addr(port: u16) -> SocketAddr {
+pub(crate) fn addr(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
 }
 
-fn at(ms: u64) -> Time {
+pub(crate) fn at(ms: u64) -> Time {
     Time::from_nanos(ms * 1_000_000)
 }
 
 /// A member in its first life that offers these services.
-fn member(port: u16, services: &[&str]) -> Member {
+pub(crate) fn member(port: u16, services: &[&str]) -> Member {
     let offered = |name: &&str| OfferedService::new((*name).into(), String::new());
     let advert = Advert { services: services.iter().map(offered).collect(), ..Advert::default() };
     let (instance, offers) = (Some(Instance(1)), Offers::Only(Arc::new(advert)));
@@ -44,29 +43,33 @@ fn member(port: u16, services: &[&str]) -> Member {
 }
 
 /// A cluster of so many members that all offer `a.B`.
-fn cluster(count: u16) -> Arc<Directory> {
+pub(crate) fn cluster(count: u16) -> Arc<Directory> {
     let directory = Directory::new(Source::Cluster);
     directory.update(Time::ZERO, (1..=count).map(|port| member(port, &["a.B"])).collect());
     directory
 }
 
 /// Calls that are made by a picker.
-struct Caller<P> {
+pub(crate) struct Caller<P> {
     directory: Arc<Directory>,
     picker: P,
     dice: Dice,
     method: MethodSpec,
-    selection: Selection,
+    pub(crate) selection: Selection,
 }
 
 impl<P: Picker> Caller<P> {
-    fn new(directory: &Arc<Directory>, picker: P) -> Self {
+    pub(crate) fn new(directory: &Arc<Directory>, picker: P) -> Self {
         let dice = Dice::new(&mut Rng::from_seed(SEED));
         let method = MethodSpec::named("a.B/C").unwrap();
         Self { directory: Arc::clone(directory), picker, dice, method, selection: Selection::new() }
     }
 
-    fn choose(&self, now: Time, tried: &[Arc<Target>]) -> Result<Option<Chosen>, Status> {
+    pub(crate) fn choose(
+        &self,
+        now: Time,
+        tried: &[Arc<Target>],
+    ) -> Result<Option<Chosen>, Status> {
         let picking =
             Picking::new(&self.method, 1 + tried.len(), self.dice.throw(), &self.selection);
         let choice = self.directory.choose(now, &self.picker, &picking, tried)?;
@@ -77,7 +80,7 @@ impl<P: Picker> Caller<P> {
     }
 
     /// The ports of those that are chosen for so many calls, which end at once.
-    fn picks(&self, now: Time, count: usize) -> Vec<u16> {
+    pub(crate) fn picks(&self, now: Time, count: usize) -> Vec<u16> {
         let pick = |_| self.choose(now, &[]).unwrap().unwrap().target.member.addr.port();
         (0..count).map(pick).collect()
     }
