@@ -11,6 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::client::Channel;
+use crate::client::fan_out::NodeCalls;
 use crate::client::reply::{Envelope, Open, TimeLimit};
 use crate::code::Outcome;
 use crate::deadline::Deadline;
@@ -195,7 +196,7 @@ impl<Req, Rep> Call<Req, Rep> {
     /// # Errors
     ///
     /// If there is no such node, or the call cannot be made more than once.
-    pub(super) fn for_each_node(self) -> Result<Vec<(NodeId, Call<Bytes, Rep>)>, Status> {
+    pub(super) fn for_each_node(self) -> Result<NodeCalls<Rep>, Status> {
         let idle = match self.state {
             State::Idle(idle) => idle,
             State::Failed(status) => return Err(status),

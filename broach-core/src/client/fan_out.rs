@@ -74,6 +74,9 @@ pub struct FanOutError<Rep> {
     pub answers: Answers<Rep>,
 }
 
+/// A call for each of many nodes.
+pub(super) type NodeCalls<Rep> = Vec<(NodeId, Call<Bytes, Rep>)>;
+
 /// When no more answers are needed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Until {

@@ -84,8 +84,9 @@ pub struct Transport {
     /// Default: 256 MiB.
     pub reassembly_bytes_max: usize,
     /// Bytes of replies that are held, for all sessions together, until they have arrived. Above
-    /// this, with 4 KiB for each call that has not been answered yet, new calls are refused.
-    /// Default: 256 MiB.
+    /// this, with 4 KiB for each call that has not been answered yet, new calls are refused. The
+    /// same again for streams of replies that have not been read: then new calls that stream their
+    /// replies are refused. Default: 256 MiB.
     pub reply_bytes_max: usize,
     /// Bytes of a stream that the sending side holds until they have arrived; whoever sends more
     /// waits. Default: 256 KiB.

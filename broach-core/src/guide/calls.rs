@@ -136,12 +136,13 @@
 //!
 //! # Which node is called
 //!
-//! Of the nodes that offer the service, a [`Picker`](crate::picker::Picker) chooses among those
+//! Of the nodes that offer the service and are what the call wishes
+//! ([`balancing`](super::balancing)), a [`Picker`](crate::picker::Picker) chooses among those
 //! that are alive, answer, and are not about to leave; if there are none, among those that are
 //! silent or suspected to be dead; and if there are none, among those that are about to leave.
 //! Among equals, nodes of weight 0 come last. One round of attempts goes to no node twice.
 //!
-//! If nobody is known who offers the service, the call waits until its deadline for somebody to
+//! If nobody is known who offers the service and is what is wished, the call waits until its deadline for somebody to
 //! turn up, and then fails with `UNAVAILABLE`, as `NotExecuted`, and tells what is known of the
 //! members. At most `client.calls_waiting_max` calls of a channel wait so.
 //!
@@ -189,6 +190,16 @@
 //! other side is told, and its handler is dropped at the point where it waits. `select!`,
 //! `timeout` and the end of a task do the right thing thereby.
 //!
+//! # Calls at many nodes at once
+//!
+//! [`Call::fan_out`] makes a call at every node that offers the service and is what the call wishes,
+//! and is not about to leave. `each` waits for every answer and is content with any (a poll); `all`
+//! needs every node to succeed (a broadcast, such as clearing caches); `first` takes the first
+//! success and cancels the rest (the quickest of equals); `quorum(n)` does so once `n` have
+//! succeeded, or gives up once they cannot. Each of them gives what came of the call at each node.
+//! Every node has the whole timeout, and where a call is tried again it is at the same node. One
+//! that has died and is still known as a member fails on its own, at the deadline at the latest.
+//!
 //! # Calls whose reply nobody waits for
 //!
 //! [`Call::one_way`] ends as soon as a handler has begun, so within a round trip as a rule. Until
@@ -204,6 +215,7 @@
 //! [`stream_send_bytes`]: crate::config::Transport::stream_send_bytes
 //! [`stream_window_bytes`]: crate::config::Transport::stream_window_bytes
 //! [`Call`]: crate::Call
+//! [`Call::fan_out`]: crate::Call::fan_out
 //! [`Call::idempotent`]: crate::Call::idempotent
 //! [`Call::inherit`]: crate::Call::inherit
 //! [`Call::one_way`]: crate::Call::one_way

@@ -55,13 +55,16 @@
 //!
 //! Among those that are left a [picker](crate::picker) chooses. Unless told otherwise two are
 //! drawn, and the one whose answers come faster, in view of how many calls are under way to it, is
-//! called. [`Channel::picker`](crate::Channel::picker) takes another one, or the program's own:
+//! called; a call with a [key](crate::Call::key) goes where that belongs.
+//! [`Channel::picker`](crate::Channel::picker) takes another one, or the program's own, and a call
+//! may ask for a version, a zone, a group or a tag ([`balancing`](super::balancing)):
 //!
 //! ```no_run
 //! # fn example(node: broach_core::Node) {
 //! use broach_core::picker::RoundRobin;
 //!
 //! let in_turn = node.channel().picker(RoundRobin::new());
+//! let gpus = node.channel().call("render.v1.Render/Frame", "").tag("gpu", "yes").version("^1.4");
 //! # }
 //! ```
 //!
@@ -79,12 +82,14 @@
 //! |---|---|---|
 //! | services and their versions | `serve(GreeterServer::new(Hello).version("1.4.0"))` | channels |
 //! | its share of the calls | [`weight`](crate::NodeBuilder::weight), [`set_weight`](crate::Node::set_weight) | pickers |
-//! | where it is | [`zone`](crate::NodeBuilder::zone), [`set_zone`](crate::Node::set_zone) | pickers of one's own |
-//! | anything else | [`tag`](crate::NodeBuilder::tag), [`set_tag`](crate::Node::set_tag) | pickers of one's own |
+//! | where it is | [`zone`](crate::NodeBuilder::zone), [`set_zone`](crate::Node::set_zone) | calls, pickers |
+//! | where on the globe that is | [`location`](crate::NodeBuilder::location) | pickers |
+//! | to whom it belongs | [`group`](crate::NodeBuilder::group), [`set_group`](crate::Node::set_group) | calls |
+//! | anything else | [`tag`](crate::NodeBuilder::tag), [`set_tag`](crate::Node::set_tag) | calls, pickers of one's own |
 //! | that it should get no calls | [`set_draining`](crate::Node::set_draining) | channels |
 //!
 //! Weight, zone and draining are in what nodes tell each other all the time, and are known to all
-//! within moments. Services and tags are fetched once, by an ordinary call, which counters and
+//! within moments. The rest is fetched once, by an ordinary call, which counters and
 //! spans show as one of `broach.cluster.v1.Directory`. Layers that a program puts around its
 //! services are not around that one.
 //!

@@ -44,6 +44,7 @@
 //! | a window | to be doubled | it stays as it is |
 //! | bytes sent unasked | because others were faster | their call fails in the same way |
 //! | a new call | for its reply: [`reply_bytes_max`] (256 MiB), 4 KiB for each that is not known yet | it fails with `RESOURCE_EXHAUSTED`, as `NotExecuted` |
+//! | a new call that streams its replies | because streams that nobody reads hold as much again | the same; other calls go on |
 //!
 //! **One peer** cannot take more than its sessions' memory, at the node that it calls and at the
 //! one that it is called by. If it claims large messages and sends nothing of them, that memory is

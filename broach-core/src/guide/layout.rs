@@ -44,6 +44,7 @@
 //! | how does a node find the others | `gossip/join.rs`, `sync.rs` |
 //! | how does a node learn what another one offers | `advert/fetcher.rs` |
 //! | which node does a call go to | `routing/choose.rs`, `routing/pickers` |
+//! | which nodes may a call go to | `routing/selection.rs`, `wishes.rs` |
 //! | when is a call tried again | `client/trial.rs` |
 //! | how does a handler get called | `net/handlers.rs`, `server/serve.rs` |
 //! | what can be counted | `observe/counters.rs` |

@@ -2,6 +2,7 @@
 //!
 //! * [`calls`]: what happens to a call, what a failed one says, and what can be relied upon.
 //! * [`cluster`]: how to run a cluster: seeds, addresses, choosing nodes, ending one.
+//! * [`balancing`]: which node a call goes to: pickers, keys, wishes for versions, zones, groups.
 //! * [`protos`]: from `.proto` files to Rust: what is taken, what comes out, what is refused.
 //! * [`layers`]: putting something around all calls, with an example.
 //! * [`observing`]: counters, events, spans.

@@ -272,7 +272,8 @@
 //! before, if there is room among the windows of streams.
 //!
 //! What is sent goes out in this order: acknowledgements, cancellations, Credit; then what fits
-//! into one datagram; then the calls with the least left, and every sixteenth time the oldest.
+//! into one datagram; then, in turns, large messages and streams: of messages those with the least
+//! left, and every sixteenth time the one that has waited longest; of streams each in its turn.
 //!
 //! ## Limits
 //!

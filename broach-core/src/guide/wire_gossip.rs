@@ -48,10 +48,11 @@
 //!
 //! # 11. Adverts
 //!
-//! What a member offers, its services and its tags, is in its **advert**: an `Advert` of
+//! What a member offers and says of itself, its services, tags, group and place, is in its
+//! **advert**: an `Advert` of
 //! `proto/broach/cluster/v1/directory.proto`, of at most 262144 bytes. Gossip carries the advert's
 //! **hash** only: the first 8 bytes (big-endian) of the SHA-256 of its bytes, or 0 for an advert
-//! without services and tags. That one is empty and is never sent.
+//! in which there is nothing. That one is empty and is never sent.
 //!
 //! Members that offer the same must have the same hash. So an advert is encoded with its fields in
 //! the order of their numbers, without those that are empty, and with services and tags sorted by
@@ -64,6 +65,13 @@
 //! 12 09 0a 03 67 70 75 12 02 6e 6f
 //! ```
 //!
+//! A group `blue`, and a place 52.52 degrees north and 13.405 degrees west, come after that as:
+//!
+//! ```text
+//! 1a 04 62 6c 75 65
+//! 22 0b 08 80 aa ef f4 03 10 9f c3 eb 7f
+//! ```
+//!
 //! An advert is asked for by an ordinary call of `broach.cluster.v1.Directory/GetAdvert`. Every
 //! member serves it, and answers with its own adverts, the last few before them included, and with
 //! those of others that it has: **byte for byte** as it got them. It answers NOT_FOUND to a hash
@@ -72,6 +80,6 @@
 //! **Refused**, as if nothing had been answered: bytes of another hash than the one asked for; more
 //! than 262144 of them; what is no `Advert`; services or tags that are not sorted, or with a name
 //! twice; an empty name; more than 4096 services or 1024 tags; names and versions of more than 512
-//! bytes, values of more than 4096. A service whose name begins with `broach.cluster.` is not
+//! bytes, a group of more than 512, values of more than 4096; a place that there is not. A service whose name begins with `broach.cluster.` is not
 //! offered: every member has it. A version is one of Semantic Versioning 2.0.0; who reads one that
 //! is not takes it for none.

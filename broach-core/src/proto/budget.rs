@@ -14,7 +14,8 @@ pub(crate) struct Budget {
     pub(crate) grants: Grants,
     /// Streams in which a record comes that needs more than the window, until it is reported.
     pub(crate) large: Vec<(SessionId, CallId)>,
-    replies: usize,
+    /// Of replies, and of streams of them.
+    replies: [usize; 2],
     replies_max: usize,
     /// How many calls are served that have not begun to reply.
     running: usize,
@@ -40,7 +41,7 @@ impl Budget {
             pool: Pool::new(config.reassembly_bytes_max, call_bytes_max(config), usize::MAX),
             grants: Grants::new(incoming_max(config.receive_buffer_bytes)),
             large: Vec::new(),
-            replies: 0,
+            replies: [0; 2],
             replies_max: config.reply_bytes_max,
             running: 0,
             sessions: 0,
@@ -78,24 +79,27 @@ impl Budget {
         self.running -= 1;
     }
 
-    /// Counts a reply. Its handler has run, so it is held even beyond the limit; it is new calls
-    /// that are refused then.
-    pub(crate) const fn take_replies(&mut self, bytes: usize) {
-        self.replies += bytes;
+    /// Counts a reply, or some of a stream of them. Its handler has run, so it is held even beyond
+    /// the limit; it is new calls that are refused then.
+    pub(crate) const fn take_replies(&mut self, bytes: usize, is_stream: bool) {
+        self.replies[is_stream as usize] += bytes;
     }
 
-    pub(crate) const fn release_replies(&mut self, bytes: usize) {
-        self.replies -= bytes;
+    pub(crate) const fn release_replies(&mut self, bytes: usize, is_stream: bool) {
+        self.replies[is_stream as usize] -= bytes;
     }
 
-    /// Whether there is no room for the reply to one more call.
-    pub(crate) const fn replies_are_full(&self) -> bool {
-        self.replies_max <= self.replies + self.running * REPLY_BYTES
+    /// Whether there is no room for the reply to one more call, or for one more stream of replies.
+    /// These are counted apart, so that whoever does not read streams is in nobody's way who makes
+    /// other calls.
+    pub(crate) const fn replies_are_full(&self, is_stream: bool) -> bool {
+        let running = if is_stream { 0 } else { self.running * REPLY_BYTES };
+        self.replies_max <= self.replies[is_stream as usize] + running
     }
 
     /// Bytes of replies that have not arrived.
     pub(crate) const fn replies(&self) -> usize {
-        self.replies
+        self.replies[0] + self.replies[1]
     }
 }
 

@@ -31,7 +31,7 @@ use crate::proto::incoming::{Incoming, Misfit};
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
 use crate::proto::pool::{Full, Pool};
-use crate::proto::queue::Queue;
+use crate::proto::queue::{Load, Queue};
 use crate::proto::seen::{Seen, TooFarAhead};
 use crate::proto::served::{Served, State};
 use crate::proto::share::Purse;
@@ -107,7 +107,8 @@ impl Callee {
         match self.seen.insert(id) {
             Err(_) => return Step::NotTaken,
             Ok(true) => {
-                let overload = limits.overload(self.calls.len(), intake.budget);
+                let streams = Streams::of_flags(request.open.map_or(0, |open| open.flags));
+                let overload = limits.overload(self.calls.len(), streams, intake.budget);
                 let refusal = intake.refusal.cloned().or(overload);
                 intake.budget.admit();
                 if let Some(open) = request.open
@@ -209,13 +210,13 @@ impl Callee {
         };
         served.release_request(&mut Purse { pool: &mut self.pool, budget });
         budget.on_reply();
-        budget.take_replies(bytes.len());
+        budget.take_replies(bytes.len(), false);
         let part = self.unasked.of_message(bytes.len() as u64);
         let out = Outgoing::new(bytes, self.unasked.allowance());
-        let left = out.left();
+        let load = out.load();
         (served.state, served.queued) = (State::Replying(out), true);
         match part {
-            0 => self.queue.push(id, left),
+            0 => self.queue.push(id, load),
             _ => self.begin_when_possible(id, part),
         }
     }
@@ -235,7 +236,7 @@ impl Callee {
                 }
                 self.unasked.take(part);
                 served.unasked = part;
-                self.queue.push(id, served.reply().map_or(0, Outgoing::left));
+                self.queue.push(id, served.reply().map_or(Load::REPEATED, Outgoing::load));
             }
             self.waiting.pop_front();
         }
@@ -268,8 +269,8 @@ impl Callee {
             served.queued = false;
             if !served.write(id, writer, link, &mut wrote) {
                 served.queued = true;
-                let left = served.reply().map_or(0, Outgoing::left);
-                self.queue.put_back(id, left);
+                let load = served.reply().map_or(Load::REPEATED, Outgoing::load);
+                self.queue.put_back(id, load);
                 return wrote;
             }
         }
@@ -287,7 +288,7 @@ impl Callee {
         let Some(out) = served.reply_mut() else { return false };
         let before = out.held();
         let all = out.on_arrived(bytes);
-        budget.release_replies(before - out.held());
+        budget.release_replies(before - out.held(), out.is_stream());
         if all {
             self.remove(call, budget);
             return false;
@@ -302,7 +303,7 @@ impl Callee {
         out.on_lost(bytes);
         if out.wants_to_send() && !served.queued {
             served.queued = true;
-            self.queue.push(call, 0);
+            self.queue.push(call, Load::REPEATED);
         }
     }
 
@@ -354,7 +355,7 @@ impl Callee {
         };
         served.release_request(&mut Purse { pool: &mut self.pool, budget });
         match served.reply() {
-            Some(out) => budget.release_replies(out.held()),
+            Some(out) => budget.release_replies(out.held(), out.is_stream()),
             None => budget.on_reply(),
         }
         self.streams -= usize::from(served.streams().any());

@@ -142,7 +142,7 @@ impl Callee {
         budget: &mut Budget,
     ) {
         let Some(served) = self.calls.get_mut(&id) else { return };
-        budget.take_replies(bytes.len());
+        budget.take_replies(bytes.len(), true);
         let begins = served.reply().is_none();
         let allowance = self.unasked.allowance();
         if begins {
@@ -163,7 +163,7 @@ impl Callee {
         if last {
             out.end();
         }
-        let (wants_to_send, left) = (out.wants_to_send(), out.left());
+        let (wants_to_send, load) = (out.wants_to_send(), out.load());
         if last && let State::Streaming(streaming) = &mut served.state {
             // What else comes of the requests is of no use.
             streaming.requests.release(&mut Purse { pool: &mut self.pool, budget });
@@ -176,7 +176,7 @@ impl Callee {
             self.begin_when_possible(id, allowance);
         } else if wants_to_send && !served.queued {
             served.queued = true;
-            self.queue.push(id, left);
+            self.queue.push(id, load);
         }
     }
 
@@ -230,10 +230,10 @@ impl Callee {
         let Some(served) = self.calls.get_mut(&id) else { return };
         let Some(out) = served.reply_mut() else { return };
         out.on_credit(limit);
-        let (wants_to_send, left, is_stream) = (out.wants_to_send(), out.left(), out.is_stream());
+        let (wants_to_send, load, is_stream) = (out.wants_to_send(), out.load(), out.is_stream());
         if wants_to_send && !served.queued {
             served.queued = true;
-            self.queue.push(id, left);
+            self.queue.push(id, load);
         }
         if is_stream {
             let part = std::mem::take(&mut served.unasked);

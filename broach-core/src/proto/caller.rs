@@ -30,7 +30,7 @@ use crate::proto::incoming_stream::RecordLimits;
 use crate::proto::link::Link;
 use crate::proto::outgoing::Outgoing;
 use crate::proto::pool::{Full, Pool};
-use crate::proto::queue::Queue;
+use crate::proto::queue::{Load, Queue};
 use crate::proto::seen::Seen;
 use crate::proto::sent::SentFrame;
 use crate::proto::share::Purse;
@@ -174,7 +174,7 @@ impl Caller {
             let done = active.write(now, id, writer, link, freshness, &mut wrote);
             if !done {
                 active.queued = true;
-                self.queue.put_back(id, active.out.left());
+                self.queue.put_back(id, active.out.load());
                 return wrote;
             }
         }
@@ -198,7 +198,7 @@ impl Caller {
                     Active::new(call.call, out, Reply::Nothing, part)
                 }
             };
-            self.queue.push(id, active.out.left());
+            self.queue.push(id, active.out.load());
             self.active.insert(id, active);
             if let Some(id) = self.queue.pop_small() {
                 return Some(id);
@@ -315,8 +315,7 @@ impl Caller {
         active.out.on_lost(bytes);
         if active.out.wants_to_send() && !active.queued {
             active.queued = true;
-            // What is repeated is usually little, even of a large call.
-            self.queue.push(call, 0);
+            self.queue.push(call, Load::REPEATED);
         }
     }
 

@@ -35,7 +35,10 @@ impl Caller {
                     format!("waited {took:.3?} for a place among the calls to {peer}")
                 }
                 Progress::Sent(_) => format!("{peer} did not answer within {took:.3?}{trouble}"),
-                Progress::Arrived(_) => {
+                Progress::Arrived(None) => {
+                    format!("{peer} took no more than a part of the request within {took:.3?}")
+                }
+                Progress::Arrived(Some(_)) => {
                     format!("{peer} has taken the request but did not reply within {took:.3?}")
                 }
             };

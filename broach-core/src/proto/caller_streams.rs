@@ -233,7 +233,7 @@ impl Caller {
             && !active.queued
         {
             active.queued = true;
-            self.queue.push(id, active.out.left());
+            self.queue.push(id, active.out.load());
         }
     }
 

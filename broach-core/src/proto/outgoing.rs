@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::proto::call_bytes::CallBytes;
 use crate::proto::chunks::Chunks;
+use crate::proto::queue::Load;
 use crate::proto::ranges::Ranges;
 
 /// The bytes on their way out. There is always at least one: the end of a stream counts as a byte
@@ -159,6 +160,11 @@ impl Outgoing {
     /// How many bytes have to go out, sooner or later.
     pub(crate) fn left(&self) -> u64 {
         self.len() - self.sent + self.lost.count()
+    }
+
+    /// What there is to send, for the order in which calls do.
+    pub(crate) fn load(&self) -> Load {
+        Load { left: self.left(), is_stream: self.is_stream() }
     }
 
     /// What the next piece has to say of how many bytes there are, if it has room for so many: it

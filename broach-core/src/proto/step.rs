@@ -8,6 +8,7 @@ use crate::ids::{CallId, MethodId};
 use crate::proto::budget::Budget;
 use crate::proto::incoming_stream::{Broken, RecordLimits};
 use crate::proto::share::Owner;
+use crate::proto::streams::Streams;
 use crate::status::Status;
 
 /// A call whose handler can be started.
@@ -82,7 +83,12 @@ pub(crate) struct Came {
 
 impl Limits {
     /// Why one more call is too many, if it is.
-    pub(super) fn overload(self, running: usize, budget: &Budget) -> Option<Status> {
+    pub(super) fn overload(
+        self,
+        running: usize,
+        streams: Streams,
+        budget: &Budget,
+    ) -> Option<Status> {
         let Self { calls, .. } = self;
         if calls <= running {
             return Some(Status::resource_exhausted(format!(
@@ -90,11 +96,12 @@ impl Limits {
                  (transport.calls_per_session_max)"
             )));
         }
-        budget.replies_are_full().then(|| {
-            Status::resource_exhausted(
-                "too many replies of the serving node have not arrived yet \
-                 (transport.reply_bytes_max)",
-            )
+        let what = if streams.replies { "streams of replies" } else { "replies" };
+        budget.replies_are_full(streams.replies).then(|| {
+            Status::resource_exhausted(format!(
+                "too many {what} of the serving node have not arrived yet \
+                 (transport.reply_bytes_max)"
+            ))
         })
     }
 

@@ -1,9 +1,12 @@
 //! [`Picker`]: the rule by which one of several nodes is chosen for a call.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use crate::deadline::Time;
 use crate::method::MethodSpec;
@@ -274,6 +277,17 @@ impl<'a> Picking<'a> {
     /// What the call wishes of its node.
     pub(super) const fn selection(&self) -> &'a Selection {
         self.selection
+    }
+
+    /// A number that calls have in common which have the same nodes to choose from: those of the
+    /// same service and with the same wishes.
+    pub(super) fn kind(&self) -> u64 {
+        let mut hasher = SipHasher13::new();
+        hasher.write(self.method.service().as_bytes());
+        if let Some(wishes) = self.selection.wishes() {
+            wishes.hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// A random number from 0 to below 1, as fine as such numbers are.

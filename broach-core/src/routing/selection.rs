@@ -45,7 +45,7 @@ pub struct Key(pub(super) u64);
 ///
 /// An address stands for whichever life is there, an [`Instance`] for that life wherever it is, a
 /// [`Peer`] for that life at that address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct NodeId {
     pub(super) addr: Option<SocketAddr>,
     pub(super) instance: Option<Instance>,

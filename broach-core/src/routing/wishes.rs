@@ -8,7 +8,7 @@ use semver::VersionReq;
 use crate::routing::{Member, NodeId};
 
 /// What a node has to be like.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Wishes {
     version: Option<VersionReq>,
     pub(super) tags: BTreeMap<String, String>,

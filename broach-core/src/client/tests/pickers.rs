@@ -3,7 +3,7 @@
 use super::{World, addr, member_of};
 use crate::code::{Code, Outcome};
 use crate::exchange::Request;
-use crate::routing::{Candidates, Picker, Picking};
+use crate::routing::{Candidates, Picker, Picking, Selection};
 
 /// Always the node of this number.
 #[derive(Debug)]
@@ -81,4 +81,41 @@ async fn a_picker_that_panics_or_takes_none_fails_the_call_alone() {
     assert!(status.message().contains("the picker takes none of them"), "{status}");
     world.echo().await.unwrap();
     assert_eq!(test.started(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_may_wish_for_a_node_and_what_a_call_wishes_goes_first() {
+    let world = World::new();
+    let mut nodes = Vec::new();
+    for number in 1..=3 {
+        nodes.push(world.node(number).await.0);
+    }
+    world.update((1..).zip(&nodes).map(|(number, node)| member_of(number, node)));
+    let echo = |channel: &crate::Channel| {
+        channel.unary::<_, String>(super::method("Echo"), "hello".to_owned())
+    };
+    let called =
+        async |call: crate::Call<String, String>| call.response().await.unwrap().peer.unwrap().addr;
+    let layered = world.channel.layer(tower::layer::layer_fn(|channel| {
+        tower::util::MapRequest::new(channel, |mut request: Request| {
+            request.selection = request.selection.node(addr(2));
+            request
+        })
+    }));
+    let first = world.channel.select(Selection::new().node(addr(1)));
+    for _ in 0..5 {
+        assert_eq!(called(echo(&layered)).await, addr(2));
+        assert_eq!(called(echo(&first)).await, addr(1));
+        assert_eq!(called(echo(&first).node(addr(3))).await, addr(3));
+        let inside = first.layer(tower::layer::util::Identity::new());
+        assert_eq!(called(echo(&inside)).await, addr(1));
+        assert_eq!(called(echo(&inside.select(Selection::new().node(addr(2))))).await, addr(2));
+    }
+    let none = echo(&first.select(Selection::new().except(addr(1)))).timeout(super::ms(100));
+    let status = none.await.unwrap_err();
+    assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::NotExecuted));
+    assert!(status.message().contains("none other than 10.0.0.1:7400"), "{status}");
+    // Whoever has no nodes to choose from takes no notice.
+    let service = crate::Channel::in_process(super::Test::new()).select(Selection::new().zone("x"));
+    assert_eq!(echo(&service).version("1").await.unwrap(), "hello");
 }

@@ -183,7 +183,7 @@ fn a_session_is_tied_to_its_address() {
     let call = pair.call(10);
     let now = pair.now;
     let sent = pair.client.transmit(now);
-    let home = std::mem::replace(&mut pair.client.addr, elsewhere);
+    pair.client.addr = elsewhere;
     let started = pair.server.started;
     pair.server.receive(now, elsewhere, sent[0].bytes.clone());
     pair.drive();

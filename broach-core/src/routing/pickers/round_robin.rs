@@ -1,22 +1,20 @@
 //! [`RoundRobin`]: one after the other.
 
-use std::hash::Hasher;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use rustc_hash::FxHasher;
 
 use crate::routing::{Candidates, Picker, Picking};
 
 /// Takes candidates in turn, whatever their weights and however long they take: the default of a
 /// channel to a [list](crate::Channel::list) of nodes.
 ///
-/// Each service has turns of its own. A candidate that cannot be called gives its turn to whoever's
+/// Each service has turns of its own, and so have calls with other
+/// [wishes](crate::picker::Selection). A candidate that cannot be called gives its turn to whoever's
 /// turn comes next after it, so that what it is spared is shared out evenly. One that is
 /// [new](crate::config::Client::slow_start) gives away some turns at first.
 #[derive(Debug)]
 pub struct RoundRobin {
-    /// By the service's name, so that a program which calls two services alternately does not call
-    /// every other node only.
+    /// By the service and the wishes, so that a program which calls two services alternately does
+    /// not call every other node only.
     turns: Turns,
 }
 
@@ -33,12 +31,6 @@ impl RoundRobin {
     pub const fn new() -> Self {
         Self { turns: [const { AtomicUsize::new(0) }; TURNS] }
     }
-
-    fn turns(&self, service: &str) -> &AtomicUsize {
-        let mut hasher = FxHasher::default();
-        hasher.write(service.as_bytes());
-        &self.turns[hasher.finish() as usize % TURNS]
-    }
 }
 
 impl Picker for RoundRobin {
@@ -47,7 +39,7 @@ impl Picker for RoundRobin {
         if count == 0 {
             return None;
         }
-        let turns = self.turns(picking.method().service());
+        let turns = &self.turns[picking.kind() as usize % TURNS];
         let take_turn = || turns.fetch_add(1, Relaxed) % places;
         // Whoever passes a node over takes another turn. If the next in the list took it on, that
         // one would be called twice as often as the others.

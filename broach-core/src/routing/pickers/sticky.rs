@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 use crate::routing::{Candidates, Key, Picker, Picking, PowerOfTwoChoices};
 
 /// Stays with the node that it has once chosen, as long as that is well: one for each service, or
-/// for each [key](crate::Call::key) if calls have them.
+/// for each [key](crate::Call::key) if calls have them. Calls with other
+/// [wishes](crate::picker::Selection) have nodes of their own.
 ///
 /// Unlike with [`ConsistentHash`](crate::picker::ConsistentHash) nothing moves when a node joins,
 /// but every channel chooses for itself and another process chooses otherwise. Clones of a channel
@@ -18,19 +19,20 @@ use crate::routing::{Candidates, Key, Picker, Picking, PowerOfTwoChoices};
 ///
 /// When the node is silent, suspected, about to leave, gone, or another life has begun there,
 /// another one is chosen for good. If it only cannot be called by this one call, because that has
-/// failed there or wishes otherwise, the call goes elsewhere and the next one comes back.
+/// failed there, the call goes elsewhere and the next one comes back.
 ///
-/// Keys share 4096 places for each service. Two that share one are called at the same node, and it
-/// takes no more memory (32 KiB for a service) however many there are.
+/// Keys share 4096 places for each of these. Two that share one are called at the same node, and it
+/// takes no more memory (32 KiB) however many there are.
 ///
 /// Another picker chooses in the first place: [`PowerOfTwoChoices`] unless there is
 /// [another](Self::with).
 pub struct Sticky<P = PowerOfTwoChoices> {
-    services: ArcSwap<FxHashMap<Box<str>, Arc<Places>>>,
+    /// By the [kind](Picking::kind) of calls.
+    kinds: ArcSwap<FxHashMap<u64, Arc<Places>>>,
     picker: P,
 }
 
-/// Where the calls of a service go: the names of nodes, 0 for none yet.
+/// Where the calls of a kind go: the names of nodes, 0 for none yet.
 #[derive(Default)]
 struct Places {
     /// Those without a key.
@@ -49,7 +51,7 @@ impl Places {
 impl Sticky {
     /// A picker that has not chosen yet.
     pub fn new() -> Self {
-        Self { services: ArcSwap::default(), picker: PowerOfTwoChoices::new() }
+        Self { kinds: ArcSwap::default(), picker: PowerOfTwoChoices::new() }
     }
 }
 
@@ -62,30 +64,30 @@ impl Default for Sticky {
 impl<P> Sticky<P> {
     /// Chooses with this picker whenever there is a choice.
     pub fn with<Q: Picker>(self, picker: Q) -> Sticky<Q> {
-        Sticky { services: self.services, picker }
+        Sticky { kinds: self.kinds, picker }
     }
 
-    fn places(&self, service: &str) -> Arc<Places> {
-        if let Some(places) = self.services.load().get(service) {
+    fn places(&self, kind: u64) -> Arc<Places> {
+        if let Some(places) = self.kinds.load().get(&kind) {
             return Arc::clone(places);
         }
         let places = Arc::<Places>::default();
-        self.services.rcu(|services| {
-            let mut services = (**services).clone();
-            if SERVICES_MAX <= services.len() {
-                services.clear();
+        self.kinds.rcu(|kinds| {
+            let mut kinds = (**kinds).clone();
+            if KINDS_MAX <= kinds.len() {
+                kinds.clear();
             }
-            services.entry(service.into()).or_insert_with(|| Arc::clone(&places));
-            services
+            kinds.entry(kind).or_insert_with(|| Arc::clone(&places));
+            kinds
         });
         // Somebody else may have been quicker.
-        self.services.load().get(service).map_or(places, Arc::clone)
+        self.kinds.load().get(&kind).map_or(places, Arc::clone)
     }
 }
 
 impl<P: Picker> Picker for Sticky<P> {
     fn pick(&self, candidates: &Candidates<'_>, picking: &Picking<'_>) -> Option<usize> {
-        let places = self.places(picking.method().service());
+        let places = self.places(picking.kind());
         let place = places.of(picking.key());
         let index_of = |name: u64| {
             let is =
@@ -118,5 +120,5 @@ impl<P: fmt::Debug> fmt::Debug for Sticky<P> {
 /// Places for keys.
 const KEYS: usize = 4096;
 
-/// Services that are kept apart, for a program that makes up names; then all begin anew.
-const SERVICES_MAX: usize = 256;
+/// Kinds of calls that are kept apart, for a program that makes them up; then all begin anew.
+const KINDS_MAX: usize = 256;

@@ -15,12 +15,14 @@ use crate::routing::{Candidates, Picker, Picking};
 /// weights of all. What each is owed stays when others come and go, so after any change, and for
 /// any number of callers at once, no node is ahead or behind by more than a few calls.
 ///
-/// Each service has turns of its own. A lock is held while one is taken, and all candidates are
+/// Each service has turns of its own, and so have calls with other
+/// [wishes](crate::picker::Selection). A lock is held while one is taken, and all candidates are
 /// looked at; where that costs too much, [`Random`](crate::picker::Random) and
 /// [`RoundRobin`](crate::picker::RoundRobin) need neither.
 #[derive(Debug, Default)]
 pub struct WeightedRoundRobin {
-    services: Mutex<FxHashMap<Box<str>, Vec<Turn>>>,
+    /// By the [kind](Picking::kind) of calls.
+    kinds: Mutex<FxHashMap<u64, Vec<Turn>>>,
 }
 
 /// What a node is owed. They are in the order of all nodes that offer the service.
@@ -40,17 +42,12 @@ impl WeightedRoundRobin {
 
 impl Picker for WeightedRoundRobin {
     fn pick(&self, candidates: &Candidates<'_>, picking: &Picking<'_>) -> Option<usize> {
-        let service = picking.method().service();
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        let turns = match services.get_mut(service) {
-            Some(turns) => turns,
-            None => {
-                if SERVICES_MAX <= services.len() {
-                    services.clear();
-                }
-                services.entry(service.into()).or_default()
-            }
-        };
+        let kind = picking.kind();
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        if KINDS_MAX <= kinds.len() && !kinds.contains_key(&kind) {
+            kinds.clear();
+        }
+        let turns = kinds.entry(kind).or_default();
         bring_up_to_date(turns, candidates);
         let mut total = 0;
         let mut most: Option<(usize, usize, i64)> = None;
@@ -90,5 +87,5 @@ fn bring_up_to_date(turns: &mut Vec<Turn>, candidates: &Candidates<'_>) {
 /// Into how many parts the usual weight is divided, for weights that are a tenth of it.
 const PARTS: f64 = 1_600.0;
 
-/// Services whose turns are kept, for a program that makes up names; then all begin anew.
-const SERVICES_MAX: usize = 1024;
+/// Kinds of calls whose turns are kept, for a program that makes them up; then all begin anew.
+const KINDS_MAX: usize = 1024;

@@ -227,7 +227,10 @@ fn equal_ones_are_called_equally_and_again_after_a_join<P: Picker>(picker: fn() 
     assert!(shares.iter().all(|share| (18_000..=22_000).contains(share)), "{shares:?}");
     join(at(60_000), 6);
     // When its slow start is over.
+    let before = shares;
     let shares = tally::<6>(&caller.picks(at(65_000), 100_000));
+    let name = std::any::type_name::<P>().rsplit("::").next().unwrap_or_default();
+    println!("{name}: {before:?}, and with one more {shares:?}");
     assert!(shares.iter().all(|share| (15_000..=18_333).contains(share)), "{shares:?}");
 }
 

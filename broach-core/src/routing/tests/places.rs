@@ -182,6 +182,31 @@ fn each_key_stays_with_a_node_of_its_own_and_keys_are_spread() {
 }
 
 #[test]
+fn calls_with_other_wishes_have_nodes_and_turns_of_their_own() {
+    let nodes = (1..=4).map(|port| zoned(port, if port <= 2 { "a" } else { "b" }));
+    let directory = directory(nodes);
+    let mut sticky = Caller::new(&directory, Sticky::new());
+    let mut in_turn = Caller::new(&directory, RoundRobin::new());
+    let mut weighted = Caller::new(&directory, WeightedRoundRobin::new());
+    let stuck = sticky.picks(at(0), 1)[0];
+    let mut turns = [Vec::new(), Vec::new()];
+    for zone in ["a", "b"].into_iter().cycle().take(200) {
+        let selection = Selection::new().zone(zone);
+        sticky.selection = selection.clone();
+        sticky.picks(at(0), 1);
+        in_turn.selection = selection.clone();
+        turns[0].extend(in_turn.picks(at(0), 1));
+        weighted.selection = selection;
+        turns[1].extend(weighted.picks(at(0), 1));
+    }
+    sticky.selection = Selection::new();
+    assert_eq!(sticky.picks(at(0), 1), [stuck]);
+    for turns in turns {
+        assert_eq!(tally::<4>(&turns), [50; 4]);
+    }
+}
+
+#[test]
 fn one_service_does_not_stick_to_the_node_of_another() {
     let directory = directory([member(1, &["a.B"]), member(2, &["c.D"])]);
     let mut caller = Caller::new(&directory, Sticky::new());

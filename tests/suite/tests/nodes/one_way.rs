@@ -1,9 +1,7 @@
 //! One-way calls: the caller waits until a handler has begun, and the handler goes on by itself.
 
 use broach_core::{Channel, Code, Outcome};
-use broach_tests::broach::testing::v1::{
-    DialogClient, FailRequest, Item, ProbeClient, ScriptClient,
-};
+use broach_tests::broach::testing::v1::{DialogClient, Item, ProbeClient, ScriptClient};
 use broach_tests::requests::{act, echo, fail, good_call, sleep, wait};
 use broach_tests::{Probe, World, faults, for_seeds, millis, secs, transport};
 use futures::future::join_all;

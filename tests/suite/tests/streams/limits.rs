@@ -2,7 +2,7 @@
 
 use broach_core::{Code, Outcome, Status};
 use broach_tests::broach::testing::v1::DialogClient;
-use broach_tests::{Dialog, World, client, transport};
+use broach_tests::{Dialog, World, client, eventually, transport};
 use futures::StreamExt;
 
 use crate::stage::{Way, all, echo, item, large};
@@ -161,4 +161,33 @@ async fn a_stream_for_which_there_is_nobody_waits_for_its_place() {
     let status = waiting.await.unwrap().unwrap_err();
     assert_eq!((status.code(), status.outcome()), (Code::Unavailable, Outcome::NotExecuted));
     world.end((node, client)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_nobody_reads_keep_new_streams_out_and_no_other_calls() {
+    let world = World::new(1);
+    let dialog = Dialog::new()
+        .tell(|_, item, mut replies| async move {
+            loop {
+                replies.send(large(item.number, 100_000)).await?;
+            }
+        })
+        .ask(|_, mut requests| async move { Ok(requests.message().await?.unwrap_or_default()) });
+    let config = transport(|config| config.reply_bytes_max = 200_000);
+    let node = world.node(1).transport(config).serve(dialog.server()).start().await.unwrap();
+    let [lazy, other] = [world.channel(2, 1).await, world.channel(3, 1).await];
+    let unread = DialogClient::new(lazy.clone()).tell(item(1)).await.unwrap();
+    // By then all has gone that may.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(200_000 < node.held().reply_bytes, "{:?}", node.held());
+    let client = DialogClient::new(other.clone());
+    let asked = client.ask(futures::stream::iter([item(5)])).await.unwrap();
+    assert_eq!(asked.number, 5);
+    let status = client.tell(item(2)).await.unwrap_err();
+    says(&status, "too many streams of replies of the serving node have not arrived yet");
+    assert_eq!(status.outcome(), Outcome::NotExecuted);
+    drop(unread);
+    eventually(|| node.held().reply_bytes == 0).await;
+    drop(client.tell(item(3)).await.unwrap());
+    world.end((node, lazy, other, client)).await;
 }
