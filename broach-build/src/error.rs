@@ -73,8 +73,8 @@ impl Error {
         Err(Self { problems })
     }
 
-    /// The report in colours, for a terminal. `Display` and `Debug` give it plain: Cargo shows what a
-    /// build script prints as it is, be it to a terminal or to a log.
+    /// The report in colours, for a terminal. `Display` and `Debug` give it plain: Cargo shows what
+    /// a build script prints as it is, be it to a terminal or to a log.
     pub fn coloured(&self) -> String {
         report::render(&self.problems, &report::COLOURED)
     }

@@ -87,7 +87,8 @@
 //! # Without a build script
 //!
 //! The program `broach-gen` does the same from the command line, for those who keep generated code
-//! with their own; [`Config::check`] and `broach-gen --check` say whether it is what the files give.
+//! with their own; [`Config::check`] and `broach-gen --check` say whether it is what the files
+//! give.
 //!
 //! `proto2` and `proto3` are understood; editions are not yet.
 

@@ -8,9 +8,9 @@
 //! # What is taken
 //!
 //! proto2 and proto3, with everything that is in them: groups, extensions (read over), defaults,
-//! required fields, optional fields of proto3, maps, oneofs, weak and public imports, packages named
-//! like keywords, files without a package or without a `syntax`. Editions are not supported yet, and
-//! the error says so at the line; this holds for descriptor sets too.
+//! required fields, optional fields of proto3, maps, oneofs, weak and public imports, packages
+//! named like keywords, files without a package or without a `syntax`. Editions are not supported
+//! yet, and the error says so at the line; this holds for descriptor sets too.
 //!
 //! | in the `.proto` | in Rust |
 //! |---|---|
@@ -19,7 +19,7 @@
 //! | any other method (`Clone`, `Connect`, `Drop`) | just that: clients have no other methods |
 //! | a service named like a message beside it | all names of the service get `Service` |
 //! | two methods, fields or types of one name in Rust | refused, with both places |
-//! | `google.protobuf.Empty`, `StringValue`, `Timestamp` | `()`, `String`, prost's `Timestamp`, as requests and replies too |
+//! | `google.protobuf.Empty`, `StringValue` as requests, replies, fields | `()`, `String` |
 //! | a package that another crate has compiled | `.extern_path(".money.v1", "::money::v1")` |
 //! | code, HTML, brackets and addresses in comments | shown as they are; nothing is run as a test |
 //! | `deprecated` | `#[deprecated]`, without a warning in the generated code itself |
@@ -82,14 +82,18 @@
 //! | temporalio 1.35.0 (PyPI) | 97 | 97 | |
 //! | etcd3 1.1.2 (npm) | 3 | 2 | 1 imports `./kv.proto`, as protoc refuses too |
 //! | gogo/protobuf 1.3.2 (Debian) | 178 | 176 | 2 that protoc refuses too |
-//! | golang/protobuf 1.28.1 (Debian) | 69 | 67 | 1 with two names of one spelling in Rust, 1 with an extension number beyond 2^29 in a message set |
+//! | golang/protobuf 1.28.1 (Debian) | 69 | 67 | 1 with clashing names, 1 message set |
 //! | grpc-go 1.33.3 (Debian) | 20 | 20 | |
 //! | grpc-gateway 1.6.4 (Debian) | 19 | 19 | |
 //! | containerd 1.6.20 (Debian) | 29 | 29 | |
 //! | etcd 3.4.23 (Debian) | 12 | 12 | |
 //!
-//! Nothing panicked. What was generated for all of these but google-proto-files (560 files, 13,078
+//! The clashing names are one in Rust too; the message set has an extension with a number beyond
+//! 2^29, which the parser does not take. Nothing panicked. What was generated for all of these but google-proto-files (560 files, 13,078
 //! messages), for 200 files of that, and for the 60 files of `tests/corpora/nasty.txt` compiles
-//! with `#![deny(warnings)]`. The descriptors are those that protoc of grpcio-tools gives. 10,000
+//! with `#![deny(warnings)]`. Of 8,630 descriptors, 4,680 are those that protoc of grpcio-tools
+//! gives; the others differ in how options that files declare themselves are packed (3,877), in
+//! options that are there and empty (52), in the digits of a default (5), and in the version of
+//! Protobuf's own files (16), none of which changes generated code. 10,000
 //! random messages of each of the 146 types in the first two packages from PyPI came back from Rust
 //! as Python's protobuf had sent them, except for what is said above.

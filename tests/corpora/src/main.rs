@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tests/corpora/fetch DIR             fetch what CI compiles; --all for the rest
-//! broach-corpora generate DIR         generate code for each file; counts, and why files are refused
+//! broach-corpora generate DIR         generate code for each; counts, and why files are refused
 //! broach-corpora package DIR --out P  write a package of generated code, for rustc to check
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! A package with the generated code of many files, each in a module of its own with all that it
-//! imports: rustc and clippy check it without a warning allowed, and its program decodes and encodes
-//! messages for another implementation to compare.
+//! imports: rustc and clippy check it without a warning allowed, and its program decodes and
+//! encodes messages for another implementation to compare.
 
 use std::collections::BTreeSet;
 use std::fs;
