@@ -251,11 +251,8 @@ where
                 this.sink.flush(cx)?;
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(())) if !this.sink.has_begun() => {
-                this.sink.begin(this.cx.take_reply_metadata())?;
-            }
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(status)) if this.sink.has_begun() => {
+            Poll::Ready(Ok(())) => this.sink.begin(this.cx)?,
+            Poll::Ready(Err(status)) if this.sink.close() => {
                 return Poll::Ready(Err(status.of_handler()));
             }
             Poll::Ready(Err(status)) => return Poll::Ready(Err(returned(this.cx, status))),

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) out: BytesMut,
     /// How many bytes both are.
     pub(super) queued: usize,
+    /// What comes before the first message is there, or has been.
+    pub(super) begun: bool,
     /// Nothing comes after them.
     pub(super) last: bool,
     /// Why nothing goes out any more.
@@ -95,6 +97,7 @@ impl Flow {
             chunks: Vec::new(),
             out: BytesMut::new(),
             queued: 0,
+            begun: false,
             last: false,
             over: None,
             room: config.stream_send_bytes,
@@ -231,8 +234,17 @@ impl State {
         std::mem::take(&mut self.chunks)
     }
 
+    /// Adds whole records.
+    pub(super) fn put(&mut self, records: Bytes) {
+        if !records.is_empty() {
+            self.cut();
+            self.queued += records.len();
+            self.chunks.push(records);
+        }
+    }
+
     /// What comes from now on comes after what is there.
-    pub(super) fn cut(&mut self) {
+    fn cut(&mut self) {
         if !self.out.is_empty() {
             self.chunks.push(self.out.split().freeze());
         }

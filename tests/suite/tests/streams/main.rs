@@ -15,6 +15,7 @@ mod lost;
 mod model;
 mod observing;
 mod retries;
+mod senders;
 mod shapes;
 mod shutdown;
 mod stage;
