@@ -11,6 +11,7 @@
 mod body;
 mod context;
 mod dispatch;
+mod gate;
 mod local;
 mod parts;
 mod passage;
@@ -26,6 +27,7 @@ pub(crate) use body::decode_reply;
 pub use body::{Body, Messages};
 pub use context::Context;
 pub use dispatch::{Dispatch, Handling, Inbound, unimplemented};
+pub(crate) use gate::SharedGate;
 pub(crate) use local::Local;
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};
