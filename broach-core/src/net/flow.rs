@@ -194,6 +194,14 @@ impl Flow {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// If the call has ended before it was made, the driver need not know of it. Tells whether that
+    /// is so.
+    pub(super) fn withdraw_if_over(&self) -> bool {
+        let mut state = self.lock();
+        state.forgotten |= state.closed;
+        state.forgotten
+    }
+
     /// The user has no more to do with the call. Tells whether the driver has.
     pub(super) fn abandon(&self) -> bool {
         let (mut wakers, mut state) = (Vec::new(), self.lock());
