@@ -17,7 +17,8 @@ use crate::code::Outcome;
 use crate::config;
 use crate::deadline::{Clock, Deadline};
 use crate::exchange::{
-    Body, Dispatch, Inbound, Messages, Pump, Reply, Request, code_of, passage, unimplemented,
+    Body, Dispatch, Inbound, Messages, Pump, Reply, Request, SharedGate, code_of, passage,
+    streams_of, unimplemented,
 };
 use crate::net::Task;
 use crate::routing::{NodeId, Selection};
@@ -46,7 +47,8 @@ impl Transport for InProcess {
         request.trace = attempt.as_ref().map_or(request.trace, |&(_, trace)| trace);
         let service = Arc::clone(&self.service);
         let (clock, deadline) = (Arc::clone(&request.clock), request.deadline);
-        let one_way = request.one_way;
+        request.gate = streams_of(request.method.shape()).replies.then(SharedGate::default);
+        let (one_way, gate) = (request.one_way, request.gate.clone());
         let handling = async move {
             match index {
                 Some(index) => service.dispatch(Inbound::new(index, request)).await,
@@ -65,7 +67,7 @@ impl Transport for InProcess {
             let attempt = attempt.map(|(attempt, _)| attempt);
             if let Ok(Reply { body: Body::Stream(messages), metadata, .. }) = result {
                 let elapsed = clock.now().since(now);
-                let messages = go_on(messages, &clock, deadline, span);
+                let messages = go_on(messages, gate, &clock, deadline, span);
                 let under_way = attempt.map(UnderWay::in_process);
                 let attempted = Attempted { messages, under_way, deadline, clock };
                 let body = Body::Stream(Box::pin(attempted));
@@ -114,13 +116,14 @@ async fn begin(
 /// Lets a handler that has begun to reply go on in a task of its own, as it would at another node.
 fn go_on(
     mut messages: Messages,
+    gate: Option<SharedGate>,
     clock: &Arc<dyn Clock>,
     deadline: Option<Deadline>,
     span: Span,
 ) -> Messages {
     let (mut entrance, exit) = passage(config::Transport::default().stream_window_bytes);
     let mut sleep = deadline.map(|deadline| clock.sleep_until(deadline.time()));
-    let mut pump = Pump::default();
+    let mut pump = Pump::new(gate);
     let work = async move {
         let end = poll_fn(|cx| {
             if let Poll::Ready(result) = pump.poll(cx, &mut messages, &mut entrance) {

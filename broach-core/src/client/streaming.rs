@@ -44,12 +44,12 @@ impl Inner {
         let mut sending = trial.requests.as_ref().map(|requests| {
             writer.put_records(metadata_record(&trial.metadata, trace).into());
             let method = trial.scope.method().clone();
-            Sending { requests: requests.begin_attempt(), writer, method }
+            Sending { requests: requests.begin_attempt(), writer, method, open: false }
         });
         sending.take_if(|sending| sending.poll_unpin(cx).is_ready());
         let stream = self.handle.open(now, outbound, reader);
         if let Some(sending) = sending {
-            self.handle.spawn(sending);
+            self.handle.spawn(Sending { open: true, ..sending });
         }
         let clock = Arc::clone(&self.handle.shared().clock);
         Box::new(Streaming::new(stream, target, clock, limits, many))
@@ -176,9 +176,16 @@ pub(super) struct Sending {
     requests: Again,
     writer: Writer,
     method: Method,
+    /// The call has been made, and so its handler may have begun.
+    open: bool,
 }
 
 impl Sending {
+    /// What is known of the call if its requests fail now.
+    const fn outcome(&self) -> Outcome {
+        if self.open { Outcome::Unknown } else { Outcome::NotExecuted }
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         for _ in 0..FILLS_MAX {
             let room = ready!(self.writer.poll_room(cx))?;
@@ -188,6 +195,7 @@ impl Sending {
                 Filled::Full | Filled::TooLarge(_) => {}
                 Filled::Ended => return Poll::Ready(Ok(())),
                 Filled::Failed(status) => {
+                    let status = status.with_outcome(self.outcome());
                     self.writer.fail(status.clone());
                     return Poll::Ready(Err(status));
                 }
@@ -212,7 +220,7 @@ impl Future for Sending {
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_send(cx)));
         let result = polled.unwrap_or_else(|_| {
             let text = format!("the requests of {} panicked", self.method.full_name());
-            self.writer.fail(Status::internal(text).with_outcome(Outcome::Unknown));
+            self.writer.fail(Status::internal(text).with_outcome(self.outcome()));
             Poll::Ready(Ok(()))
         });
         if let Ok(()) = ready!(result) {

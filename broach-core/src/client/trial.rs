@@ -168,7 +168,7 @@ impl Inner {
     /// Whether and where a call is tried again.
     pub(super) fn next(&self, now: Time, trial: &Trial, failed: &mut Failed) -> Option<Next> {
         let next = self.would_be_next(now, trial, failed)?;
-        if let Some(bound) = trial.requests.as_ref().and_then(Requests::bound) {
+        if let Some(Err(bound)) = trial.requests.as_ref().map(Requests::try_again) {
             if bound == Bound::TooMuch {
                 failed.status = too_much(failed.status.clone());
             }

@@ -14,10 +14,9 @@ use prost::Message;
 
 use crate::code::Outcome;
 use crate::exchange::body::decode_request;
-use crate::exchange::pump::Held;
 use crate::exchange::queue::Queue;
 use crate::exchange::stream::{replies, replies_to};
-use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender, SharedSink};
+use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender, SharedGate, SharedSink};
 use crate::method::{MethodSpec, ServiceSpec};
 use crate::status::Status;
 
@@ -94,13 +93,13 @@ impl Inbound {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let mut request = self.request;
-        let sink = request.sink.take();
+        let way = (request.sink.take(), request.gate.take());
         let (cx, body) = Context::of(request);
         let request = match one(cx.method(), body) {
             Ok(request) => request,
             Err(status) => return Box::pin(std::future::ready(Err(status))),
         };
-        reply_stream(sink, cx, |cx, sender| handler(cx, request, sender))
+        reply_stream(way, cx, |cx, sender| handler(cx, request, sender))
     }
 
     /// Hands the call to a handler of any number of requests and one reply.
@@ -125,10 +124,10 @@ impl Inbound {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let mut request = self.request;
-        let sink = request.sink.take();
+        let way = (request.sink.take(), request.gate.take());
         let (cx, body) = Context::of(request);
         let requests = many(&cx, body);
-        reply_stream(sink, cx, |cx, sender| handler(cx, requests, sender))
+        reply_stream(way, cx, |cx, sender| handler(cx, requests, sender))
     }
 
     /// Answers that the service has no such method.
@@ -207,9 +206,10 @@ fn returned(cx: &Context, status: Status) -> Status {
     status.with_metadata(metadata)
 }
 
-/// Has a handler begin with a sender for its replies: to the network, or to whoever reads them.
+/// Has a handler begin with a sender for its replies: to the network, or to whoever reads them, as
+/// long as this gate is open.
 fn reply_stream<M, F>(
-    sink: Option<SharedSink>,
+    (sink, gate): (Option<SharedSink>, Option<SharedGate>),
     cx: Context,
     begin: impl FnOnce(Context, Sender<M>) -> F,
 ) -> Handling
@@ -225,7 +225,7 @@ where
         None => {
             let (sender, queue) = replies();
             let handler = begin(cx.clone(), sender);
-            Box::pin(stream_out(cx, handler, queue))
+            Box::pin(stream_out(cx, handler, queue, gate))
         }
     }
 }
@@ -257,11 +257,8 @@ where
                 this.sink.flush(cx)?;
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(())) if !this.sink.has_begun() => {
-                this.sink.begin(this.cx.take_reply_metadata())?;
-            }
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(status)) if this.sink.has_begun() => {
+            Poll::Ready(Ok(())) => this.sink.begin(this.cx)?,
+            Poll::Ready(Err(status)) if this.sink.close() => {
                 return Poll::Ready(Err(status.of_handler()));
             }
             Poll::Ready(Err(status)) => return Poll::Ready(Err(returned(this.cx, status))),
@@ -272,12 +269,17 @@ where
 
 /// Runs a handler until its first reply, so that its metadata and an early error are known, and
 /// then as its replies are read.
-async fn stream_out<F>(cx: Context, handler: F, queue: Arc<Queue<Bytes>>) -> Result<Reply, Status>
+async fn stream_out<F>(
+    cx: Context,
+    handler: F,
+    queue: Arc<Queue<Bytes>>,
+    gate: Option<SharedGate>,
+) -> Result<Reply, Status>
 where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let handler = Some(Box::pin(handler));
-    let mut replies = Replies { cx: cx.clone(), handler, queue, first: None, end: None };
+    let mut replies = Replies { cx: cx.clone(), handler, queue, gate, first: None, end: None };
     let first = match replies.next().await {
         Some(Err(status)) => return Err(returned(&cx, status)),
         first => first,
@@ -294,6 +296,7 @@ struct Replies<H> {
     /// `None` once the handler has returned.
     handler: Option<H>,
     queue: Arc<Queue<Bytes>>,
+    gate: Option<SharedGate>,
     /// What had to be known before there was a reply: its first message, or that it has none.
     first: Option<Option<Result<Bytes, Status>>>,
     end: Option<End>,
@@ -317,14 +320,13 @@ where
         cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let asked = Held::take();
-        if !asked.held
-            && let Some(first) = this.first.take()
-        {
+        // What is polled may go on with its work, though no message is wanted.
+        let shut = this.gate.as_ref().is_some_and(|gate| gate.is_shut(cx));
+        if !shut && let Some(first) = this.first.take() {
             return Poll::Ready(first);
         }
         // What is there goes first: the handler is polled once for many messages.
-        if !asked.held
+        if !shut
             && !this.queue.is_empty()
             && let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx)
         {
@@ -345,7 +347,7 @@ where
                 this.handler = None;
             }
         }
-        if asked.held {
+        if shut {
             return Poll::Pending;
         }
         if let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx) {

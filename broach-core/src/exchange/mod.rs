@@ -11,6 +11,7 @@
 mod body;
 mod context;
 mod dispatch;
+mod gate;
 mod local;
 mod parts;
 mod passage;
@@ -27,6 +28,7 @@ pub use body::{Body, Messages};
 pub use context::Context;
 pub(crate) use dispatch::unimplemented;
 pub use dispatch::{Dispatch, Handling, Inbound};
+pub(crate) use gate::SharedGate;
 pub(crate) use local::Local;
 pub(crate) use parts::{Origin, code_of};
 pub use parts::{Reply, Request};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::deadline::{Clock, Deadline};
-use crate::exchange::{Body, SharedSink, SharedSource};
+use crate::exchange::{Body, SharedGate, SharedSink, SharedSource};
 use crate::ids::CallKey;
 use crate::metadata::Metadata;
 use crate::method::{Idempotency, Method};
@@ -48,6 +48,8 @@ pub struct Request {
     pub(crate) source: Option<SharedSource>,
     /// Where the replies of the handler go, if nobody is to see them before.
     pub(crate) sink: Option<SharedSink>,
+    /// Otherwise: whether any are wanted.
+    pub(crate) gate: Option<SharedGate>,
     /// Chooses the node in place of the channel's own picker.
     pub(crate) picker: Option<Arc<dyn Picker>>,
 }
@@ -79,6 +81,7 @@ impl Request {
             scope: None,
             source: None,
             sink: None,
+            gate: None,
             picker: None,
         }
     }
@@ -136,6 +139,7 @@ impl Request {
             scope: self.scope.clone(),
             source: None,
             sink: None,
+            gate: self.gate.clone(),
             picker: self.picker.clone(),
         })
     }

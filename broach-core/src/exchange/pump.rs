@@ -1,12 +1,12 @@
 //! [`Pump`]: moves the messages of a stream to where they go, as fast as that takes them.
 
-use std::cell::Cell;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::exchange::Messages;
+use crate::exchange::gate::SharedGate;
 use crate::status::Status;
 
 /// Where messages go.
@@ -41,9 +41,33 @@ pub(crate) trait Outlet {
 pub(crate) struct Pump {
     /// A message that the outlet has to take first.
     hand: Option<Bytes>,
+    /// Between this and the handler, if there is one.
+    gate: Option<SharedGate>,
+    /// The gate is shut.
+    shut: bool,
 }
 
 impl Pump {
+    /// A pump for the replies of a handler that knows this gate.
+    pub(crate) const fn new(gate: Option<SharedGate>) -> Self {
+        Self { hand: None, gate, shut: false }
+    }
+
+    fn shut(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.shut();
+            self.shut = true;
+        }
+    }
+
+    fn open(&mut self, now: Option<&Waker>) {
+        if std::mem::take(&mut self.shut)
+            && let Some(gate) = &self.gate
+        {
+            gate.open(now);
+        }
+    }
+
     /// Moves messages until there is nothing to do for now, or they have ended.
     ///
     /// # Errors
@@ -62,8 +86,14 @@ impl Pump {
                 continue;
             }
             let next = match (has_room, &self.hand) {
-                (true, _) => messages.poll_next_unpin(cx),
-                (false, None) => held(|| messages.poll_next_unpin(cx)),
+                (true, _) => {
+                    self.open(Some(cx.waker()));
+                    messages.poll_next_unpin(cx)
+                }
+                (false, None) => {
+                    self.shut();
+                    messages.poll_next_unpin(cx)
+                }
                 (false, Some(_)) => Poll::Pending,
             };
             match next {
@@ -86,43 +116,19 @@ impl Pump {
 /// So many steps are made in a row.
 const AT_ONCE_MAX: usize = 256;
 
-thread_local! {
-    /// Whoever polls a stream of messages wants none of them for now.
-    static HELD: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Polls a stream that need not give anything, but may go on with its work.
-fn held<T>(poll: impl FnOnce() -> T) -> T {
-    let _before = Held::replace(true);
-    poll()
-}
-
-/// Whether no message is wanted for now. As long as this lives, that is forgotten: it is not meant
-/// for other streams that are polled meanwhile.
-pub(super) struct Held {
-    pub(super) held: bool,
-}
-
-impl Held {
-    pub(super) fn take() -> Self {
-        Self::replace(false)
-    }
-
-    fn replace(held: bool) -> Self {
-        Self { held: HELD.replace(held) }
-    }
-}
-
-impl Drop for Held {
+impl Drop for Pump {
+    /// Whoever goes on without it is not to wait.
     fn drop(&mut self) {
-        HELD.set(self.held);
+        self.open(None);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+    use futures::FutureExt;
     use futures::stream::poll_fn;
 
     use super::*;
@@ -155,27 +161,50 @@ mod tests {
         messages.iter().map(|message| message[0]).collect()
     }
 
+    /// A handler behind a gate: counts how often it is polled, and gives the count.
+    fn behind(gate: &SharedGate) -> (Messages, Arc<AtomicUsize>) {
+        let (gate, polls) = (Arc::clone(gate), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&polls);
+        let messages = poll_fn(move |cx| {
+            let count = counted.fetch_add(1, Relaxed) as u8;
+            if gate.is_shut(cx) {
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Bytes::from(vec![count]))))
+        });
+        (messages.boxed(), polls)
+    }
+
     #[test]
     fn whoever_makes_the_messages_goes_on_while_nobody_takes_them() {
         let cx = &mut Context::from_waker(Waker::noop());
-        let (polls, counted) = (Cell::new(0), Cell::new(0));
-        let count = std::rc::Rc::new((polls, counted));
-        let seen = std::rc::Rc::clone(&count);
-        let mut stream = poll_fn(move |_| {
-            let asked = Held::take();
-            seen.0.set(seen.0.get() + 1);
-            assert!(!Held::take().held, "it is said once");
-            if asked.held {
-                return Poll::Pending;
-            }
-            seen.1.set(seen.1.get() + 1);
-            Poll::Ready(Some(Ok::<_, Status>(Bytes::from(vec![seen.1.get()]))))
-        });
-        // A pump wants streams that can go to other threads; this one is polled by itself.
-        assert!(held(|| stream.poll_next_unpin(cx)).is_pending());
-        assert_eq!((count.0.get(), count.1.get()), (1, 0));
-        assert!(stream.poll_next_unpin(cx).is_ready());
-        assert_eq!((count.0.get(), count.1.get()), (2, 1));
+        let gate = SharedGate::default();
+        let (mut messages, polls) = behind(&gate);
+        let (mut pump, mut taken) = (Pump::new(Some(gate)), Taken::default());
+        for _ in 0..3 {
+            assert!(pump.poll(cx, &mut messages, &mut taken).is_pending());
+        }
+        assert_eq!((polls.load(Relaxed), taken.messages.len()), (3, 0));
+        taken.room = 2;
+        assert!(pump.poll(cx, &mut messages, &mut taken).is_pending());
+        assert_eq!(numbered(&taken.messages), [3, 4]);
+    }
+
+    #[test]
+    fn a_layer_that_polls_by_wakers_of_its_own_is_woken_for_what_was_held_back() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let gate = SharedGate::default();
+        let (messages, _) = behind(&gate);
+        let mut messages: Messages = futures::stream::select_all([messages]).boxed();
+        let (mut pump, mut taken) = (Pump::new(Some(gate)), Taken::default());
+        for room in 0..4 {
+            taken.room = room;
+            assert!(pump.poll(cx, &mut messages, &mut taken).is_pending());
+            assert_eq!(taken.messages.len(), room);
+        }
+        // And if nobody moves them any more.
+        drop(pump);
+        assert!(messages.next().now_or_never().is_some());
     }
 
     #[test]

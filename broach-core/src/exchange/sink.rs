@@ -5,20 +5,22 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 
-use crate::metadata::Metadata;
+use crate::exchange;
 use crate::status::Status;
 
 /// Takes the replies of a handler one by one, as it sends them: no layer is to see them.
 pub(crate) trait Sink: Send + Sync {
-    /// Sends what comes before the first reply.
+    /// Sends what comes before the first reply, unless somebody has done so: the metadata that the
+    /// handler has set.
     ///
     /// # Errors
     ///
-    /// If it must not be sent; the call has failed then.
-    fn begin(&self, metadata: Metadata) -> Result<(), Status>;
+    /// If it must not be sent, and then the call has failed; or if the call has ended.
+    fn begin(&self, cx: &exchange::Context) -> Result<(), Status>;
 
-    /// Whether that is done.
-    fn has_begun(&self) -> bool;
+    /// Takes nothing more, whoever has the sender now. Tells whether the replies have begun; if
+    /// not, they never do.
+    fn close(&self) -> bool;
 
     /// Takes a message of `len` bytes, which `encode` appends, once there is room.
     ///

@@ -86,8 +86,9 @@ impl<T> Sender<T> {
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         match &mut self.0 {
             To::Sink { sink, before, len, encode } => {
-                if let Some(before) = before.take() {
-                    sink.begin(before.take_reply_metadata())?;
+                if let Some(context) = before {
+                    sink.begin(context)?;
+                    *before = None;
                 }
                 let len = len(&message);
                 let mut encode = |out: &mut BytesMut| encode(&message, out);

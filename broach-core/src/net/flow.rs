@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) out: BytesMut,
     /// How many bytes both are.
     pub(super) queued: usize,
+    /// What comes before the first message is there, or has been.
+    pub(super) begun: bool,
     /// Nothing comes after them.
     pub(super) last: bool,
     /// Why nothing goes out any more.
@@ -95,6 +97,7 @@ impl Flow {
             chunks: Vec::new(),
             out: BytesMut::new(),
             queued: 0,
+            begun: false,
             last: false,
             over: None,
             room: config.stream_send_bytes,
@@ -191,6 +194,14 @@ impl Flow {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// If the call has ended before it was made, the driver need not know of it. Tells whether that
+    /// is so.
+    pub(super) fn withdraw_if_over(&self) -> bool {
+        let mut state = self.lock();
+        state.forgotten |= state.closed;
+        state.forgotten
+    }
+
     /// The user has no more to do with the call. Tells whether the driver has.
     pub(super) fn abandon(&self) -> bool {
         let (mut wakers, mut state) = (Vec::new(), self.lock());
@@ -231,8 +242,17 @@ impl State {
         std::mem::take(&mut self.chunks)
     }
 
+    /// Adds whole records.
+    pub(super) fn put(&mut self, records: Bytes) {
+        if !records.is_empty() {
+            self.cut();
+            self.queued += records.len();
+            self.chunks.push(records);
+        }
+    }
+
     /// What comes from now on comes after what is there.
-    pub(super) fn cut(&mut self) {
+    fn cut(&mut self) {
         if !self.out.is_empty() {
             self.chunks.push(self.out.split().freeze());
         }

@@ -100,11 +100,13 @@ impl Handle {
 
     /// Makes a call that streams, whose replies come to this reader. It runs until all has been
     /// read, or [`Stream`] is dropped, which cancels it. The first requests may be in the flow
-    /// already.
+    /// already; or they have failed, and then it is not made.
     pub(crate) fn open(&self, now: Time, outbound: Outbound, reader: Reader) -> Stream {
         let (to, call) = self.new_call(now, outbound);
         let (ticket, flow) = (call.call.ticket, Arc::clone(&reader.flow));
-        if let Err(refused) = self.push(Command::OpenStream { to, call, flow }) {
+        if !flow.withdraw_if_over()
+            && let Err(refused) = self.push(Command::OpenStream { to, call, flow })
+        {
             reader.flow.end(Ended::without_reply(refused));
         }
         Stream { reader, ticket, handle: self.clone() }

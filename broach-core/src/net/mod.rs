@@ -59,4 +59,4 @@ pub(crate) use sightings::{Sighting, Sightings};
 pub use socket::{Datagram, DatagramSocket, Datagrams};
 pub(crate) use task::Task;
 pub(crate) use work::{Begun, Handler, StreamWork, Work};
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Closed, Writer};

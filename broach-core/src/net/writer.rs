@@ -50,10 +50,38 @@ impl Writer {
         let before = state.out.len();
         put_message_record(&mut state.out, len, encode);
         state.queued += state.out.len() - before;
-        if TELL_BYTES <= state.queued {
+        // The task that makes the messages says itself when no more come for now. Another knows
+        // nothing of that, and the one that does waits for something else.
+        let elsewhere = |idle: &Waker| !idle.will_wake(cx.waker());
+        if TELL_BYTES <= state.queued || state.idle_writer.as_ref().is_some_and(elsewhere) {
             self.flow.tell(state);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Puts first what `head` gives, unless somebody has done so.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such thing, or the call has ended.
+    pub(crate) fn begin(
+        &self,
+        head: impl FnOnce() -> Result<Vec<u8>, Status>,
+    ) -> Result<(), Status> {
+        let mut state = self.flow.lock();
+        if let Some(status) = &state.over {
+            return Err(status.clone());
+        }
+        if !state.begun {
+            state.put(head()?.into());
+            state.begun = true;
+        }
+        Ok(())
+    }
+
+    /// Whether that is done.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.flow.lock().begun
     }
 
     /// Adds a message, whatever room there is; without effect if the call has ended.
@@ -73,12 +101,10 @@ impl Writer {
     /// Adds whole records, whatever room there is; without effect if the call has ended.
     pub(crate) fn put_records(&self, records: Bytes) {
         let mut state = self.flow.lock();
-        if state.over.is_some() || records.is_empty() {
+        if state.over.is_some() {
             return;
         }
-        state.cut();
-        state.queued += records.len();
-        state.chunks.push(records);
+        state.put(records);
         if TELL_BYTES <= state.queued {
             self.flow.tell(state);
         }
@@ -128,6 +154,36 @@ impl Writer {
         }
     }
 
+    /// Takes nothing more from anybody, so that what has not begun never does. What is there stays
+    /// there until [`end`](Self::end).
+    pub(crate) fn close(&self) -> Closed {
+        let mut state = self.flow.lock();
+        if state.forgotten {
+            return Closed::Before;
+        }
+        state.over.get_or_insert_with(|| Status::cancelled("the stream has ended"));
+        if state.begun { Closed::Begun } else { Closed::NotBegun }
+    }
+
+    /// After [`close`](Self::close): these records come after what is there, and nothing after
+    /// them.
+    pub(crate) fn end(&self, records: Bytes) {
+        let mut state = self.flow.lock();
+        if !state.forgotten {
+            state.put(records);
+            state.last = true;
+            self.flow.tell(state);
+        }
+    }
+
+    /// Wakes the task that waits for something to write.
+    pub(crate) fn wake(&self) {
+        let waker = self.flow.lock().idle_writer.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// Ends a call that was made here, with this.
     pub(crate) fn fail(&self, status: Status) {
         let (mut wakers, mut state) = (Vec::new(), self.flow.lock());
@@ -135,6 +191,15 @@ impl Writer {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
+}
+
+/// How far what goes out had come when it was closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Closed {
+    NotBegun,
+    Begun,
+    /// The call had ended before, and whoever ended it knows why.
+    Before,
 }
 
 /// So many bytes go out at once; whoever makes more does it while the driver sends the first.

@@ -203,11 +203,13 @@ impl Callee {
         Step::Refused(status)
     }
 
-    /// Gives the reply to a call; ignored if the call has ended, or something has been sent.
+    /// Gives the reply to a call; ignored if the call has ended. Replies that have begun end with
+    /// it.
     pub(crate) fn reply(&mut self, id: CallId, bytes: CallBytes, budget: &mut Budget) {
-        let Some(served) = self.calls.get_mut(&id).filter(|served| served.reply().is_none()) else {
-            return;
-        };
+        let Some(served) = self.calls.get_mut(&id) else { return };
+        if served.reply().is_some() {
+            return self.end_with(id, bytes, budget);
+        }
         served.release_request(&mut Purse { pool: &mut self.pool, budget });
         budget.on_reply();
         budget.take_replies(bytes.len(), false);

@@ -20,7 +20,7 @@ use crate::proto::share::{Owner, Purse};
 use crate::proto::step::{Came, Intake, Step, no_memory};
 use crate::proto::streams::Sending;
 use crate::status::Status;
-use crate::wire::{Record, RecordKind, Writer, put_record, schema, status_to_wire};
+use crate::wire::{Record, Writer, schema};
 
 impl Callee {
     /// A piece of a stream of requests has come in.
@@ -94,19 +94,17 @@ impl Callee {
             return self.refuse(id, status, budget);
         }
         let status = status.with_outcome(Outcome::Unknown);
-        self.end_with(id, &status, budget);
+        self.reply(id, CallBytes::status(&status), budget);
         Step::Stopped(status)
     }
 
-    /// Ends what goes back with a status.
-    fn end_with(&mut self, id: CallId, status: &Status, budget: &mut Budget) {
-        let begun = self.calls.get(&id).is_some_and(|served| served.reply().is_some());
-        if !begun {
-            return self.reply(id, CallBytes::status(status), budget);
+    /// Ends replies that have begun, unless they have ended.
+    pub(super) fn end_with(&mut self, id: CallId, bytes: CallBytes, budget: &mut Budget) {
+        if self.calls.get(&id).is_some_and(Served::is_at_work) {
+            let (head, body) = bytes.into_parts();
+            self.append(id, head, false, 0, budget);
+            self.append(id, body, true, 0, budget);
         }
-        let mut record = Vec::new();
-        put_record(&mut record, RecordKind::Status, &status_to_wire(status));
-        self.append(id, record.into(), true, 0, budget);
     }
 
     /// The handler sends records; with the last ones it ends. Returns why it must be stopped, if it
@@ -125,7 +123,7 @@ impl Callee {
         }
         if let Some(text) = sending.exceeded([&records, &[]], "the reply") {
             let status = Status::resource_exhausted(text).with_outcome(Outcome::Executed);
-            self.end_with(id, &status, budget);
+            self.reply(id, CallBytes::status(&status), budget);
             return (!last).then_some(status);
         }
         self.append(id, records, last, sending.bytes_max, budget);

@@ -16,9 +16,9 @@ use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, SharedSink,
-    check_shape, code_of, message_bytes, read_request, read_request_metadata, status_bytes,
-    unimplemented,
+    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, SharedGate,
+    SharedSink, check_shape, code_of, message_bytes, read_request, read_request_metadata,
+    status_bytes, streams_of, unimplemented,
 };
 use crate::ids::MethodId;
 use crate::metadata::Metadata;
@@ -65,6 +65,8 @@ impl Serve {
 pub(super) struct Work {
     pub(super) inner: Arc<Inner>,
     pub(super) scope: HandlerScope,
+    /// Between the handler and what moves its replies.
+    gate: Option<SharedGate>,
     state: State,
 }
 
@@ -87,16 +89,19 @@ enum State {
 impl Work {
     /// Work that begins when it is first polled.
     pub(super) const fn new(inner: Arc<Inner>, scope: HandlerScope, request: Request) -> Self {
-        Self { inner, scope, state: State::Ready(Some(request)) }
+        Self { inner, scope, gate: None, state: State::Ready(Some(request)) }
     }
 
     /// Goes on with it. The scope is still open when there is a result.
     pub(super) fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
-        let Self { inner, scope, state } = self;
+        let Self { inner, scope, gate, state } = self;
         within(scope, || {
             if let State::Ready(request) = state
-                && let Some(request) = request.take()
+                && let Some(mut request) = request.take()
             {
+                if request.sink.is_none() && streams_of(request.method.shape()).replies {
+                    request.gate = Some(Arc::clone(gate.insert(SharedGate::default())));
+                }
                 *state = State::Handling(inner.dispatch(request));
             }
             match state {
@@ -116,7 +121,7 @@ impl Work {
 
     /// The handler's reply has begun: these are its messages.
     pub(super) fn go_on_with(&mut self, body: Body) {
-        self.state = State::Replying(body.into_messages(), Pump::default());
+        self.state = State::Replying(body.into_messages(), Pump::new(self.gate.take()));
     }
 
     /// Moves the messages of the reply to where they go, to the last. The scope is still open then.

@@ -1,7 +1,6 @@
 //! The work on a call that streams, and came over the network.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
@@ -9,10 +8,13 @@ use bytes::{Bytes, BytesMut};
 use futures::Stream;
 
 use crate::config::SizeLimits;
-use crate::exchange::{Body, Outlet, Sink, code_of, metadata_record, status_bytes, status_record};
+use crate::exchange::{
+    self, Body, Outlet, Sink, code_of, metadata_record, status_bytes, status_record,
+};
 use crate::metadata::Metadata;
 use crate::method::Method;
-use crate::net::{Reader, Writer};
+use crate::net::{Closed, Reader, Writer};
+use crate::observe::HandlerScope;
 use crate::proto::CallBytes;
 use crate::server::serve::{CALLER, SERVING, Work, check_reply, reply_bytes};
 use crate::status::Status;
@@ -33,12 +35,8 @@ pub(super) struct Replies {
     writer: Writer,
     method: Method,
     limits: [(SizeLimits, &'static str); 2],
-    /// What comes before the first has been sent.
-    begun: AtomicBool,
     /// Why the call has failed, if it was for what was to be sent.
     failed: OnceLock<Status>,
-    /// The call has ended without the handler.
-    gone: AtomicBool,
 }
 
 impl Replies {
@@ -52,34 +50,43 @@ impl Replies {
             writer,
             method,
             limits: [(serving, SERVING), (caller, CALLER)],
-            begun: AtomicBool::new(false),
             failed: OnceLock::new(),
-            gone: AtomicBool::new(false),
         }
     }
 
-    /// Ends the call in the flow.
-    fn finish(&self, result: Result<(), Status>) {
-        if let Err(status) = result {
-            self.writer.put_records(status_record(status, self.limits).into());
-        }
-        self.writer.finish();
-    }
-
-    /// Notes whether the call has ended.
-    fn watched<T>(&self, result: Result<T, Status>) -> Result<T, Status> {
-        if result.is_err() {
-            self.gone.store(true, Relaxed);
-        }
-        result
-    }
-
-    /// Notes why the call has failed, if it has.
-    fn checked(&self, result: Result<(), Status>) -> Result<(), Status> {
-        result.inspect_err(|status| {
-            // The first failure is what the caller is told.
-            let _ = self.failed.set(status.clone());
+    /// Puts what comes before the first reply, unless that is done.
+    fn begin_with(&self, metadata: impl FnOnce() -> Metadata) -> Result<(), Status> {
+        self.writer.begin(|| {
+            let metadata = metadata();
+            let checked = check_reply(0, &metadata, self.method.full_name(), &self.limits);
+            checked.inspect_err(|status| self.note(status))?;
+            Ok(metadata_record(&metadata, None))
         })
+    }
+
+    /// Ends the call: in the flow if the replies have begun, and otherwise with what it gives.
+    fn end(&self, scope: &mut HandlerScope, result: Result<(), Status>) -> Option<CallBytes> {
+        // Before anybody is told: the handler may have given its sender to another task, which must
+        // not begin to reply now.
+        let closed = self.writer.close();
+        if closed == Closed::Before {
+            // Whoever ended the call knows why; the handler is told by being dropped.
+            return None;
+        }
+        scope.end(code_of(&result));
+        let records = match (closed, result) {
+            (Closed::NotBegun, Err(status)) => return Some(status_bytes(status, self.limits)),
+            (Closed::NotBegun, Ok(())) => metadata_record(&Metadata::new(), None),
+            (_, Err(status)) => status_record(status, self.limits),
+            (_, Ok(())) => Vec::new(),
+        };
+        self.writer.end(records.into());
+        None
+    }
+
+    /// Notes why the call has failed. The first failure is what the caller is told.
+    fn note(&self, status: &Status) {
+        let _ = self.failed.set(status.clone());
     }
 }
 
@@ -93,48 +100,31 @@ impl Future for Streaming {
             if !*many {
                 return Poll::Ready(Some(reply_bytes(work, result, replies.limits)));
             }
-            if replies.gone.load(Relaxed) {
-                // Whoever ended the call knows why; the handler is told by being dropped.
-                return Poll::Ready(None);
-            }
-            if replies.has_begun() {
-                // The handler has sent its replies itself.
-                work.scope.end(code_of(&result));
-                replies.finish(result.map(drop));
-                return Poll::Ready(None);
-            }
-            let body = match result.and_then(|reply| {
-                replies.begin(reply.metadata)?;
-                Ok(reply.body)
-            }) {
-                Ok(body) => body,
-                Err(status) => {
-                    work.scope.end(status.code());
-                    return Poll::Ready(Some(status_bytes(status, replies.limits)));
+            let body = match result {
+                Ok(reply) if !replies.writer.has_begun() => {
+                    replies.begin_with(|| reply.metadata).map(|()| reply.body)
                 }
+                // The handler has sent its replies itself.
+                result => return Poll::Ready(replies.end(&mut work.scope, result.map(drop))),
             };
-            work.go_on_with(body);
+            match body {
+                Ok(body) => work.go_on_with(body),
+                Err(status) => return Poll::Ready(replies.end(&mut work.scope, Err(status))),
+            }
             *layered = true;
         }
         let result = ready!(work.poll_messages(cx, &mut &**replies));
-        if !replies.gone.load(Relaxed) {
-            work.scope.end(code_of(&result));
-            replies.finish(result);
-        }
-        Poll::Ready(None)
+        Poll::Ready(replies.end(&mut work.scope, result))
     }
 }
 
 impl Sink for Replies {
-    fn begin(&self, metadata: Metadata) -> Result<(), Status> {
-        self.checked(check_reply(0, &metadata, self.method.full_name(), &self.limits))?;
-        self.writer.put_records(metadata_record(&metadata, None).into());
-        self.begun.store(true, Relaxed);
-        Ok(())
+    fn begin(&self, cx: &exchange::Context) -> Result<(), Status> {
+        self.begin_with(|| cx.take_reply_metadata()).inspect_err(|_| self.writer.wake())
     }
 
-    fn has_begun(&self) -> bool {
-        self.begun.load(Relaxed)
+    fn close(&self) -> bool {
+        self.writer.close() == Closed::Begun
     }
 
     fn poll_put(
@@ -143,13 +133,17 @@ impl Sink for Replies {
         len: usize,
         encode: &mut dyn FnMut(&mut BytesMut),
     ) -> Poll<Result<(), Status>> {
-        self.checked(check_one_of_many(len, self.method.full_name(), &self.limits))?;
-        let put = ready!(self.writer.poll_put(cx, len, encode));
-        Poll::Ready(self.watched(put))
+        if let Err(status) = check_one_of_many(len, self.method.full_name(), &self.limits) {
+            self.note(&status);
+            // Whoever sends may be in another task than the handler.
+            self.writer.wake();
+            return Poll::Ready(Err(status));
+        }
+        self.writer.poll_put(cx, len, encode)
     }
 
     fn flush(&self, cx: &mut Context<'_>) -> Result<(), Status> {
-        self.watched(self.writer.flush(cx))
+        self.writer.flush(cx)
     }
 
     fn failed(&self) -> Option<Status> {
@@ -160,8 +154,7 @@ impl Sink for Replies {
 /// For messages that come out of a layer.
 impl Outlet for &Replies {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let room = ready!(self.writer.poll_room(cx));
-        Poll::Ready(self.watched(room).map(drop))
+        self.writer.poll_room(cx).map_ok(drop)
     }
 
     fn put(&mut self, message: Bytes) -> Result<(), Status> {
@@ -171,7 +164,7 @@ impl Outlet for &Replies {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        Sink::flush(*self, cx)
+        self.writer.flush(cx)
     }
 }
 

@@ -148,6 +148,30 @@ fn a_status_ends_replies_and_a_refusal_is_a_status_alone() {
 }
 
 #[test]
+fn a_reply_given_as_a_whole_ends_replies_that_have_begun() {
+    for streams in [REPLIES, BOTH] {
+        let mut pair = open();
+        let first = if streams == BOTH { metadata() } else { message(1) };
+        let made = pair.stream(streams, first);
+        pair.drive();
+        let served = pair.served();
+        let StreamKey::Served(serving) = served else { panic!("it is served here") };
+        pair.server.endpoint.send(served, [metadata(), message(1)].concat().into(), false);
+        let reply = CallBytes::status(&Status::aborted("no more"));
+        pair.server.endpoint.reply(serving, reply.clone());
+        // Whatever comes later comes too late.
+        pair.server.endpoint.reply(serving, reply);
+        pair.server.endpoint.send(served, message(1).into(), true);
+        pair.drive();
+        use RecordKind::{Message, Metadata, Status as Failed};
+        assert_eq!(kinds(&mut pair, made), [Metadata, Message, Failed]);
+        assert!(pair.ended(ticket(made)).is_ok());
+        pair.advance(100 * MS);
+        assert_eq!(pair.server.endpoint.bytes_held(), (0, 0));
+    }
+}
+
+#[test]
 fn who_does_not_read_keeps_the_writer_waiting() {
     let config = Transport::default();
     let most = config.stream_window_bytes + config.stream_send_bytes;

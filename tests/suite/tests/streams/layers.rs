@@ -7,12 +7,13 @@ use broach_core::codegen::prost::Message;
 use broach_core::{Body, Channel, Code, Outcome, Reply, Request, Routes, Status, stream};
 use broach_tests::broach::testing::v1::{DialogClient, Item};
 use broach_tests::layers::{LayerLog, around, refuse};
-use broach_tests::{World, eventually};
+use broach_tests::{Dialog, World, eventually, millis, secs};
 use bytes::Bytes;
 use futures::StreamExt;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::stage::{all, echo, item};
+use crate::stage::{all, echo, item, large};
 
 /// Adds so much to the number of each message.
 fn add(body: Body, sum: i64, seen: &Arc<AtomicUsize>) -> Body {
@@ -76,6 +77,41 @@ async fn layers_on_both_sides_change_each_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_layer_may_poll_its_parts_by_wakers_of_its_own() {
+    let world = World::new(1);
+    let dialog = Dialog::new().tell(|_, item, mut replies| async move {
+        for number in 0..item.number {
+            replies.send(large(number, 500)).await?;
+        }
+        Ok(())
+    });
+    let layer = around(async |request: Request, inner: Routes| {
+        let mut reply = inner.oneshot(request).await?;
+        reply.body = match reply.body {
+            Body::Stream(messages) => {
+                Body::Stream(Box::pin(futures::stream::select_all([messages])))
+            }
+            body => body,
+        };
+        Ok(reply)
+    });
+    let node = world.node(1).serve(dialog.server()).layer(layer).start().await.unwrap();
+    let plain = world.channel(2, 1).await;
+    for channel in [plain.clone(), node.channel()] {
+        let client = DialogClient::new(channel);
+        let mut replies = client.tell(item(3_000)).await.unwrap();
+        // Until whoever makes them waits for room.
+        tokio::time::sleep(secs(1)).await;
+        for number in 0..3_000 {
+            let next = timeout(secs(5), replies.message()).await.expect("it comes").unwrap();
+            assert_eq!(next, Some(large(number, 500)));
+        }
+        assert_eq!(replies.message().await.unwrap(), None);
+    }
+    world.end((node, plain)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_layer_that_refuses_or_answers_ends_the_call() {
     let world = World::new(1);
     let node = world.node(1).serve(echo().server()).layer(refuse(Code::PermissionDenied));
@@ -112,21 +148,29 @@ async fn requests_that_a_layer_fails_cancel_the_call_with_its_status() {
     let dialog = echo();
     let node = world.node(1).serve(dialog.server()).start().await.unwrap();
     let plain = world.channel(2, 1).await;
-    let channel = plain.layer(around(|mut request: Request, inner: Channel| {
-        if let Body::Stream(messages) = request.body {
-            let failed = futures::stream::once(async { Err(Status::data_loss("it is torn")) });
-            request.body = Body::Stream(Box::pin(messages.take(3).chain(failed)));
-        }
-        inner.oneshot(request)
-    }));
-    let client = DialogClient::new(channel.clone());
-    let items = || futures::stream::iter((0..).map(item));
-    let status = client.ask(items()).await.unwrap_err();
-    let expected = (Code::DataLoss, Outcome::Unknown, "it is torn");
-    assert_eq!((status.code(), status.outcome(), status.message()), expected);
-    eventually(|| dialog.stopped() == dialog.started()).await;
-    drop(client);
-    world.end((node, channel, plain)).await;
+    // If they fail at once nothing of the call goes out.
+    for (wait, outcome) in [(0, Outcome::NotExecuted), (100, Outcome::Unknown)] {
+        let channel = plain.layer(around(move |mut request: Request, inner: Channel| {
+            if let Body::Stream(messages) = request.body {
+                let failed = futures::stream::once(async move {
+                    if wait != 0 {
+                        tokio::time::sleep(millis(wait)).await;
+                    }
+                    Err(Status::data_loss("it is torn"))
+                });
+                request.body = Body::Stream(Box::pin(messages.take(3).chain(failed)));
+            }
+            inner.oneshot(request)
+        }));
+        let client = DialogClient::new(channel.clone());
+        let items = || futures::stream::iter((0..).map(item));
+        let status = client.ask(items()).await.unwrap_err();
+        let expected = (Code::DataLoss, outcome, "it is torn");
+        assert_eq!((status.code(), status.outcome(), status.message()), expected);
+        eventually(|| dialog.stopped() == dialog.started()).await;
+        assert_eq!(dialog.started(), usize::from(wait != 0));
+    }
+    world.end((node, plain)).await;
 }
 
 #[tokio::test(start_paused = true)]

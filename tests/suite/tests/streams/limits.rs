@@ -2,7 +2,7 @@
 
 use broach_core::{Code, Outcome, Status};
 use broach_tests::broach::testing::v1::DialogClient;
-use broach_tests::{Dialog, World, client, eventually, transport};
+use broach_tests::{Dialog, World, client, eventually, millis, transport};
 use futures::StreamExt;
 
 use crate::stage::{Way, all, echo, item, large};
@@ -45,14 +45,26 @@ async fn a_message_that_is_too_large_for_its_sender_ends_the_call() {
     );
     assert_eq!(status.outcome(), Outcome::Executed);
     dialog.until(|dialog| dialog.stopped() + dialog.finished() == 1).await;
-    let items = futures::stream::iter([large(1, 10), large(2, 6_000)]);
-    let status = client.ask(items.chain(futures::stream::pending())).await.unwrap_err();
-    says(
-        &status,
-        "a request of broach.testing.v1.Dialog/Ask has 6005 bytes, and this node takes \
-                   5000 (transport.message_bytes_max)",
-    );
-    assert_eq!(status.outcome(), Outcome::Unknown);
+    // If it comes at once nothing of the call goes out.
+    for (wait, outcome) in [(0, Outcome::NotExecuted), (100, Outcome::Unknown)] {
+        let before = dialog.started();
+        let items = futures::stream::iter([large(1, 10), large(2, 6_000)]);
+        let items = items.then(move |item| async move {
+            if item.number == 2 && wait != 0 {
+                tokio::time::sleep(millis(wait)).await;
+            }
+            item
+        });
+        let status = client.ask(items.chain(futures::stream::pending())).await.unwrap_err();
+        says(
+            &status,
+            "a request of broach.testing.v1.Dialog/Ask has 6005 bytes, and this node takes \
+                       5000 (transport.message_bytes_max)",
+        );
+        assert_eq!((status.outcome(), status.attempts().len()), (outcome, 1));
+        tokio::time::sleep(millis(200)).await;
+        assert_eq!(dialog.started() - before, usize::from(outcome == Outcome::Unknown));
+    }
     dialog.until(|dialog| dialog.stopped() + dialog.finished() == dialog.started()).await;
     world.end((node, client, replies)).await;
 }

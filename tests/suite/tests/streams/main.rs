@@ -16,6 +16,7 @@ mod model;
 mod observing;
 mod paths;
 mod retries;
+mod senders;
 mod shapes;
 mod shutdown;
 mod stage;
