@@ -1,5 +1,5 @@
-//! [`RemoteCall`]: a call under way, at one node of a directory after another until one of them ends
-//! it.
+//! [`RemoteCall`]: a call under way, at one node of a directory after another until one of them
+//! ends it.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -470,10 +470,9 @@ mod tests {
     #[test]
     fn an_attempt_that_finds_the_stream_being_read_is_woken_when_it_is_not() {
         let (wakes, waker) = counting();
-        let asked = waker.clone();
         let requests = meddling(3, move |requests| {
             requests.try_again().unwrap();
-            let cx = &mut Context::from_waker(&asked);
+            let cx = &mut Context::from_waker(&waker);
             let mut next = requests.begin_attempt();
             assert_eq!(read(&mut next, 3), [0, 1, 2]);
             let (records, filled) = next.poll_records(cx, 1);

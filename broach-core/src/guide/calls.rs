@@ -192,21 +192,22 @@
 //!
 //! # Calls at many nodes at once
 //!
-//! [`Call::fan_out`] makes a call at every node that offers the service and is what the call wishes,
-//! and is not about to leave. `each` waits for every answer and is content with any (a poll); `all`
-//! needs every node to succeed (a broadcast, such as clearing caches); `first` takes the first
-//! success and cancels the rest (the quickest of equals); `quorum(n)` does so once `n` have
-//! succeeded, or gives up once they cannot. Each of them gives what came of the call at each node.
-//! Every node has the whole timeout, and where a call is tried again it is at the same node. One
-//! that has died and is still known as a member fails on its own, at the deadline at the latest.
+//! [`Call::fan_out`] makes a call at every node that offers the service and is what the call
+//! wishes, and is not about to leave. `each` waits for every answer and is content with any (a
+//! poll); `all` needs every node to succeed (a broadcast, such as clearing caches); `first` takes
+//! the first success and cancels the rest (the quickest of equals); `quorum(n)` does so once `n`
+//! have succeeded, or gives up once they cannot. Each of them gives what came of the call at each
+//! node. Every node has the whole timeout, and where a call is tried again it is at the same node.
+//! One that has died and is still known as a member fails on its own, at the deadline at the
+//! latest.
 //!
 //! # Calls whose reply nobody waits for
 //!
 //! [`Call::one_way`] ends as soon as a handler has begun, so within a round trip as a rule. Until
-//! then the call is sent again, refused and tried elsewhere like any other, so `Ok` says that it was
-//! not lost on the way. The handler then goes on by itself: it is not stopped when the caller goes
-//! away, but when the deadline passes or its node ends. A node that shuts down waits for it. Nobody
-//! is told what came of it, unless it was done without having to wait. At most
+//! then the call is sent again, refused and tried elsewhere like any other, so `Ok` says that it
+//! was not lost on the way. The handler then goes on by itself: it is not stopped when the caller
+//! goes away, but when the deadline passes or its node ends. A node that shuts down waits for it.
+//! Nobody is told what came of it, unless it was done without having to wait. At most
 //! [`one_way_calls_max`] of them are at work in a node.
 //!
 //! [`channel`]: crate::stream::channel

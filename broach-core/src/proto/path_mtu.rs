@@ -20,9 +20,9 @@ use crate::deadline::Time;
 ///            +------------- arrived, but smaller ones did
 /// ```
 ///
-/// Nothing is searched for while no datagram is as large as it may be. On the loopback interface the
-/// last rung is the first that is tried: as a rule it is carried, but what looks like the interface
-/// may be the near end of something else, a relay or a forwarded port.
+/// Nothing is searched for while no datagram is as large as it may be. On the loopback interface
+/// the last rung is the first that is tried: as a rule it is carried, but what looks like the
+/// interface may be the near end of something else, a relay or a forwarded port.
 #[derive(Debug)]
 pub(crate) struct PathMtu {
     /// What the path carries, as far as is known.

@@ -4,11 +4,12 @@ mod directory;
 mod local;
 mod one_way;
 mod registry;
+mod routes;
 mod serve;
 mod streaming;
 
 pub(crate) use directory::DirectoryService;
 pub use registry::RegisterError;
 pub(crate) use registry::Registry;
-pub use serve::Routes;
+pub use routes::Routes;
 pub(crate) use serve::Serve;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures::FutureExt;
 
 use crate::code::Outcome;
+use crate::config::SizeLimits;
 use crate::deadline::{Deadline, Sleep};
-use crate::exchange::code_of;
+use crate::exchange::{code_of, message_bytes, status_bytes};
+use crate::metadata::Metadata;
+use crate::proto::CallBytes;
 use crate::server::Serve;
 use crate::server::local::{Running, Stop};
 use crate::server::serve::{Inner, Work};
@@ -43,6 +47,14 @@ impl OneWay {
     /// The same for work that is counted already.
     pub(super) const fn counted(work: Work, running: Running, deadline: Option<Deadline>) -> Self {
         Self { work: Some((work, running)), deadline }
+    }
+
+    /// What the caller is told.
+    pub(super) async fn answer(self, limits: [(SizeLimits, &str); 2]) -> CallBytes {
+        match self.await {
+            Ok(()) => message_bytes(&Metadata::new(), None, Bytes::new()),
+            Err(status) => status_bytes(status, limits),
+        }
     }
 }
 

@@ -7,29 +7,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use tower::util::{BoxCloneSyncService, MapErr};
-use tower::{Layer, Service, ServiceExt};
 
 use crate::code::Outcome;
 use crate::config::{SizeLimits, Transport};
 use crate::deadline::{Deadline, Time};
 use crate::exchange::{
-    Body, Inbound, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, SharedGate,
-    SharedSink, check_shape, code_of, message_bytes, read_request, read_request_metadata,
-    status_bytes, streams_of, unimplemented,
+    Body, Messages, Origin, Outlet, Pump, Reply, Request, RequestRecords, SharedGate, SharedSink,
+    check_shape, code_of, message_bytes, read_request, read_request_metadata, status_bytes,
+    streams_of,
 };
 use crate::ids::MethodId;
 use crate::metadata::Metadata;
 use crate::net::{self, Begun, Handler, Reader, StreamWork, Writer};
 use crate::observe::{Event, HandlerScope, Observe};
 use crate::proto::{Arrived, CallBytes};
-use crate::server::Registry;
 use crate::server::local::Locals;
 use crate::server::one_way::OneWay;
 use crate::server::registry::is_reserved;
 use crate::server::streaming::{Replies, Requests, Streaming};
+use crate::server::{Registry, Routes};
 use crate::status::Status;
 use crate::wire::Open;
 
@@ -255,11 +252,7 @@ impl Handler for Serve {
         match self.work(now, call, None) {
             Ok(work) if one_way => {
                 let limits = [(self.0.config.size_limits(), SERVING), (limits, CALLER)];
-                let begun = OneWay::new(self, work, deadline).map(move |result| match result {
-                    Ok(()) => message_bytes(&Metadata::new(), None, Bytes::new()),
-                    Err(status) => status_bytes(status, limits),
-                });
-                Begun::Work(Box::pin(begun))
+                Begun::Work(Box::pin(OneWay::new(self, work, deadline).answer(limits)))
             }
             Ok(work) => Begun::Work(Box::pin(Serving { work, limits })),
             Err(reply) => Begun::Refused(reply),
@@ -306,67 +299,6 @@ impl Serve {
     }
 }
 
-/// The services of a node, as a [`tower::Service`] of [`Request`]s: what layers are put around.
-#[derive(Clone, Debug)]
-pub struct Routes(Way);
-
-/// The way from a request to its handler.
-#[derive(Clone, Debug)]
-enum Way {
-    /// Straight to the service.
-    Plain(Arc<Registry>),
-    /// Through a user's layer.
-    Layered(BoxCloneSyncService<Request, Reply, Status>),
-}
-
-impl Routes {
-    pub(crate) const fn new(registry: Arc<Registry>) -> Self {
-        Self(Way::Plain(registry))
-    }
-
-    /// The same inside a layer.
-    pub(crate) fn layer<L>(self, layer: L) -> Self
-    where
-        L: Layer<Self>,
-        L::Service:
-            Service<Request, Response = Reply, Error: Into<Status>> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Future: Send + 'static,
-    {
-        let into_status: fn(<L::Service as Service<Request>>::Error) -> Status = Into::into;
-        let service = MapErr::new(layer.layer(self), into_status);
-        Self(Way::Layered(BoxCloneSyncService::new(service)))
-    }
-
-    const fn is_layered(&self) -> bool {
-        matches!(self.0, Way::Layered(_))
-    }
-
-    fn dispatch(&self, request: Request) -> BoxFuture<'static, Result<Reply, Status>> {
-        let registry = match &self.0 {
-            Way::Plain(registry) => registry,
-            Way::Layered(service) => return service.clone().oneshot(request).boxed(),
-        };
-        match registry.find(request.method.id()) {
-            Some(found) => found.service.dispatch(Inbound::new(found.index, request)),
-            None => futures::future::err(unimplemented(&request.method)).boxed(),
-        }
-    }
-}
-
-impl Service<Request> for Routes {
-    type Response = Reply;
-    type Error = Status;
-    type Future = BoxFuture<'static, Result<Reply, Status>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        self.dispatch(request)
-    }
-}
-
 /// What a handler's reply is made of, if it is within these limits.
 pub(super) fn checked_reply(
     reply: Reply,
@@ -410,6 +342,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use futures::FutureExt;
     use tower::layer::layer_fn;
     use tower::service_fn;
 

@@ -13,8 +13,8 @@ use crate::status::Status;
 use crate::wire::{RecordKind, status_from_wire, status_to_wire};
 
 const REQUESTS: Streams = Streams { requests: true, replies: false };
-const REPLIES: Streams = Streams { requests: false, replies: true };
-const BOTH: Streams = Streams { requests: true, replies: true };
+pub(super) const REPLIES: Streams = Streams { requests: false, replies: true };
+pub(super) const BOTH: Streams = Streams { requests: true, replies: true };
 
 /// A pair with an open session, whose server answers nothing by itself.
 fn open_with(config: Transport) -> Pair {
@@ -26,18 +26,18 @@ fn open_with(config: Transport) -> Pair {
     pair
 }
 
-fn open() -> Pair {
+pub(super) fn open() -> Pair {
     open_with(Transport::default())
 }
 
-fn ticket(key: StreamKey) -> Ticket {
+pub(super) fn ticket(key: StreamKey) -> Ticket {
     match key {
         StreamKey::Made { ticket, .. } => ticket,
         StreamKey::Served(_) => panic!("the call is made elsewhere"),
     }
 }
 
-fn kinds(pair: &mut Pair, key: StreamKey) -> Vec<RecordKind> {
+pub(super) fn kinds(pair: &mut Pair, key: StreamKey) -> Vec<RecordKind> {
     let now = pair.now;
     let records = match key {
         StreamKey::Made { .. } => pair.client.take_records(now, key),
@@ -368,44 +368,4 @@ fn an_idle_stream_lives_as_long_as_both_nodes_do() {
     pair.advance(Duration::from_secs(3));
     assert_eq!(pair.server.stopped.len(), 1, "without a word of the caller for ten seconds");
     assert_eq!(pair.failed(ticket(made)), (Code::Unavailable, Outcome::Unknown));
-}
-
-#[test]
-fn a_stream_opens_a_session_with_one_round_trip_more() {
-    let mut pair = Pair::new();
-    pair.echoes = false;
-    let made = pair.stream(BOTH, [metadata(), message(5_000)].concat());
-    pair.client.endpoint.send(made, message(50_000).into(), true);
-    pair.drive();
-    assert_eq!(pair.server.started, 1, "after a RETRY, and once");
-    let served = pair.served();
-    assert_eq!(kinds(&mut pair, served).len(), 2);
-    pair.server.endpoint.send(served, metadata().into(), true);
-    pair.drive();
-    assert!(pair.ended(ticket(made)).is_ok());
-}
-
-#[test]
-fn streams_end_with_their_session() {
-    // The server shuts down, or it is another one suddenly.
-    for restarts in [false, true] {
-        let mut pair = open();
-        let made = [pair.stream(BOTH, metadata()), pair.stream(REPLIES, message(1))];
-        pair.drive();
-        let now = pair.now;
-        match restarts {
-            true => pair.restart_server(),
-            false => pair.server.endpoint.close_all(now),
-        }
-        pair.client.endpoint.send(made[0], message(10).into(), false);
-        pair.advance(2_000 * MS);
-        if !restarts {
-            assert_eq!(pair.server.stopped.len(), 2);
-        }
-        for key in made {
-            assert_eq!(pair.failed(ticket(key)), (Code::Unavailable, Outcome::Unknown));
-            assert_eq!(pair.client.endpoint.room(key), 0);
-        }
-        assert_eq!(pair.client.endpoint.bytes_held(), (0, 0));
-    }
 }

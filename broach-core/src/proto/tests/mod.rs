@@ -6,6 +6,7 @@ mod congestion;
 mod credit;
 mod excess;
 mod flow;
+mod flow_sessions;
 mod goaway;
 mod guide;
 mod hostile;

@@ -8,8 +8,8 @@ use crate::routing::{Candidates, Picker, Picking};
 /// channel to a [list](crate::Channel::list) of nodes.
 ///
 /// Each service has turns of its own, and so have calls with other
-/// [wishes](crate::picker::Selection). A candidate that cannot be called gives its turn to whoever's
-/// turn comes next after it, so that what it is spared is shared out evenly. One that is
+/// [wishes](crate::picker::Selection). A candidate that cannot be called gives its turn to
+/// whoever's turn comes next after it, so that what it is spared is shared out evenly. One that is
 /// [new](crate::config::Client::slow_start) gives away some turns at first.
 #[derive(Debug)]
 pub struct RoundRobin {

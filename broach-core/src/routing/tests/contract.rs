@@ -216,8 +216,8 @@ fn nobody_is_starved_by_what_is_not_known<P: Picker>(picker: fn() -> P) {
     assert!((150..=250).contains(&shares[4]), "{shares:?}");
 }
 
-/// Of what others get: a tenth at first, 55 % after half of the time. Whoever draws two and takes the
-/// better one gives it somewhat more, because it is better than nobody.
+/// Of what others get: a tenth at first, 55 % after half of the time. Whoever draws two and takes
+/// the better one gives it somewhat more, because it is better than nobody.
 fn one_that_is_new_gets_its_share_little_by_little<P: Picker>(picker: fn() -> P) {
     let directory = Directory::with_slow_start(Source::Cluster, Duration::from_secs(10));
     directory.update(at(0), (1..=4).map(|port| member(port, &["a.B"])).collect());
