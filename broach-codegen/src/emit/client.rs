@@ -27,6 +27,9 @@ pub(super) fn emit(service: &Service, paths: &Paths) -> String {
     );
     for (index, method) in service.methods.iter().enumerate() {
         text.push_str(&method_doc(method));
+        if let (true, true) = (method.shape.streams_requests(), method.shape.streams_replies()) {
+            text.push_str(AWAITED);
+        }
         text.push_str(deprecated(method.deprecated));
         text.push_str(&call(service, index, method, codegen));
     }
@@ -57,3 +60,9 @@ fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> Stri
         service.names.spec,
     )
 }
+
+/// What a caller of a chat has to know.
+const AWAITED: &str = "///
+    /// The call is done when the handler begins its reply. Whoever sends the first request only then
+    /// waits for ever, if the handler waits for that request.
+";

@@ -89,6 +89,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Lets go out what is there.
+    pub(crate) fn tell(&self) {
+        let state = self.flow.lock();
+        if 0 < state.queued {
+            self.flow.tell(state);
+        }
+    }
+
     /// Whether that is done.
     pub(crate) fn has_begun(&self) -> bool {
         self.flow.lock().begun
