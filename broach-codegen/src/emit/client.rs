@@ -27,6 +27,9 @@ pub struct {client} {{
     for (index, method) in service.methods.iter().enumerate() {
         text.push('\n');
         text.push_str(&indented(&method_doc(method), 4));
+        if method.shape.streams_requests() && method.shape.streams_replies() {
+            text.push_str(AWAITED);
+        }
         text.push_str(&indented(deprecated(method.deprecated), 4));
         text.push_str(&call(service, index, method, codegen));
     }
@@ -59,3 +62,9 @@ fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> Stri
     ));
     text
 }
+
+/// What a caller of a chat has to know.
+const AWAITED: &str = "    ///
+    /// The call is done when the handler begins its reply. Whoever sends the first request only then
+    /// waits for ever, if the handler waits for that request.
+";

@@ -209,6 +209,13 @@ impl Channel {
     }
 
     /// Calls a method of a stream of requests and a stream of replies.
+    ///
+    /// The call is done, and gives the receiver, when the handler begins its reply: with its first
+    /// message as a rule. **A caller that sends its first request only after that waits for ever**
+    /// if the handler says nothing before it has read something, and no call that streams has a
+    /// deadline unless it is given one. So have the requests made elsewhere while the call is
+    /// awaited (by another task, by `join!`), or have some in the stream beforehand; or have the
+    /// handler call [`Sender::begin`](crate::Sender::begin) first.
     pub fn bidirectional<Req, Rep>(
         &self,
         method: &'static MethodSpec,

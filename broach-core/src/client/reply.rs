@@ -10,7 +10,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use prost::Message;
 
 use crate::code::{Code, Outcome};
-use crate::deadline::{Deadline, Sleep};
+use crate::deadline::{Deadline, Sleep, Time};
 use crate::exchange::{Body, Messages, Receiver, Reply, decode_reply};
 use crate::metadata::Metadata;
 use crate::method::MethodSpec;
@@ -111,10 +111,16 @@ pub(super) fn many<M: Message + Default + 'static>(
 ) -> Opened<Receiver<M>> {
     let reply = result.inspect_err(|status| scope.end(status.code(), status.outcome()))?;
     let (body, envelope) = split(reply);
+    let attempts = Attempts::under_way(scope.clock().now(), &envelope);
     let sleep = limit.map(|limit| scope.clock().sleep_until(limit.deadline.time()));
     let scope = Arc::clone(scope);
-    let watched =
-        Watched { messages: body.into_messages(), limit, sleep, scope: Arc::clone(&scope) };
+    let watched = Watched {
+        messages: body.into_messages(),
+        limit,
+        sleep,
+        attempts,
+        scope: Arc::clone(&scope),
+    };
     let method = scope.method().clone();
     let decoded = watched.map(move |bytes| decode_reply(&method, bytes?));
     Ok((Receiver::new(decoded, envelope.metadata.clone()), envelope))
@@ -148,7 +154,32 @@ struct Watched {
     messages: Messages,
     limit: Option<TimeLimit>,
     sleep: Option<Sleep>,
+    attempts: Attempts,
     scope: Arc<CallScope>,
+}
+
+/// What was tried of a call, the last of it still under way.
+struct Attempts {
+    failed: Vec<Attempt>,
+    peer: Option<Peer>,
+    /// When the last one began; absent if a layer has answered.
+    begun: Option<Time>,
+}
+
+impl Attempts {
+    fn under_way(now: Time, envelope: &Envelope) -> Self {
+        let begun = envelope.elapsed.map(|elapsed| now - elapsed);
+        Self { failed: envelope.failed.clone(), peer: envelope.peer, begun }
+    }
+
+    /// The call has failed: nobody below says so.
+    fn failed(&mut self, now: Time, status: Status) -> Status {
+        let mut attempts = std::mem::take(&mut self.failed);
+        let peer = self.peer.map(|peer| peer.addr);
+        let last = |begun: Time| Attempt::new(peer, now.since(begun), Err(&status));
+        attempts.extend(self.begun.map(last));
+        status.with_attempts(attempts)
+    }
 }
 
 impl Stream for Watched {
@@ -165,7 +196,9 @@ impl Stream for Watched {
                 };
                 futures::ready!(sleep.poll_unpin(cx));
                 let status = Status::deadline_exceeded("the stream's deadline has passed");
-                Some(Err(status.with_outcome(Outcome::Unknown)))
+                let (now, status) =
+                    (this.scope.clock().now(), status.with_outcome(Outcome::Unknown));
+                Some(Err(this.attempts.failed(now, status)))
             }
             Poll::Ready(next) => next,
         };

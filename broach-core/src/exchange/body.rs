@@ -66,6 +66,8 @@ impl Encoder {
         if SHARED_MAX < len {
             return encode(message);
         }
+        // Something is in it only if encoding has panicked.
+        self.buffer.clear();
         if self.buffer.capacity() < len {
             self.buffer = BytesMut::with_capacity(SHARED_BYTES);
         }

@@ -12,6 +12,7 @@ use crate::metadata::{Metadata, MetadataError, Value};
 use crate::method::{Method, MethodSpec};
 use crate::observe::TraceContext;
 use crate::peer::Peer;
+use crate::status::Status;
 
 /// The call that a handler serves: who makes it, how much time is left, what came along.
 ///
@@ -128,6 +129,17 @@ impl Context {
     pub(crate) fn take_reply_metadata(&self) -> Metadata {
         let mut metadata = self.0.reply_metadata.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut metadata)
+    }
+
+    /// The error that the handler returned, with what it set through this.
+    pub(super) fn returned(&self, status: Status) -> Status {
+        let status = status.of_handler();
+        let mut metadata = self.take_reply_metadata();
+        if metadata.is_empty() {
+            return status;
+        }
+        metadata.inherit(status.metadata());
+        status.with_metadata(metadata)
     }
 
     /// Does something as part of this call: calls made meanwhile inherit from it.

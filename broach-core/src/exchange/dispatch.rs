@@ -1,20 +1,18 @@
 //! From an encoded request to a handler and back: what generated servers are made of.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use pin_project_lite::pin_project;
 use prost::Message;
 
 use crate::code::Outcome;
 use crate::exchange::body::decode_request;
-use crate::exchange::queue::Queue;
+use crate::exchange::replies::stream_out;
 use crate::exchange::stream::{replies, replies_to};
 use crate::exchange::{Body, Context, Receiver, Reply, Request, Sender, SharedGate, SharedSink};
 use crate::method::{MethodSpec, ServiceSpec};
@@ -189,21 +187,10 @@ where
 
 /// A handler's one reply with the metadata it set, or its error with it.
 fn finish<M: Message>(cx: &Context, reply: Result<M, Status>) -> Result<Reply, Status> {
-    let reply = reply.map_err(|status| returned(cx, status))?;
+    let reply = reply.map_err(|status| cx.returned(status))?;
     let mut reply = Reply::new(Body::message(&reply));
     reply.metadata = cx.take_reply_metadata();
     Ok(reply)
-}
-
-/// The error that a handler returned, with what it set through its context.
-fn returned(cx: &Context, status: Status) -> Status {
-    let status = status.of_handler();
-    let mut metadata = cx.take_reply_metadata();
-    if metadata.is_empty() {
-        return status;
-    }
-    metadata.inherit(status.metadata());
-    status.with_metadata(metadata)
 }
 
 /// Has a handler begin with a sender for its replies: to the network, or to whoever reads them, as
@@ -249,129 +236,21 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polled = this.cx.enter(|| this.handler.poll(cx));
+        if polled.is_pending() {
+            this.sink.flush(cx)?;
+        }
+        // Not before: from now on whoever fails the call wakes this task.
         if let Some(status) = this.sink.failed() {
             return Poll::Ready(Err(status));
         }
         match polled {
-            Poll::Pending => {
-                this.sink.flush(cx)?;
-                return Poll::Pending;
-            }
+            Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) => this.sink.begin(this.cx)?,
             Poll::Ready(Err(status)) if this.sink.close() => {
                 return Poll::Ready(Err(status.of_handler()));
             }
-            Poll::Ready(Err(status)) => return Poll::Ready(Err(returned(this.cx, status))),
+            Poll::Ready(Err(status)) => return Poll::Ready(Err(this.cx.returned(status))),
         }
         Poll::Ready(Ok(Reply::new(Body::Stream(Box::pin(futures::stream::empty())))))
-    }
-}
-
-/// Runs a handler until its first reply, so that its metadata and an early error are known, and
-/// then as its replies are read.
-async fn stream_out<F>(
-    cx: Context,
-    handler: F,
-    queue: Arc<Queue<Bytes>>,
-    gate: Option<SharedGate>,
-) -> Result<Reply, Status>
-where
-    F: Future<Output = Result<(), Status>> + Send + 'static,
-{
-    let handler = Some(Box::pin(handler));
-    let mut replies = Replies { cx: cx.clone(), handler, queue, gate, first: None, end: None };
-    let first = match replies.next().await {
-        Some(Err(status)) => return Err(returned(&cx, status)),
-        first => first,
-    };
-    replies.first = Some(first);
-    let mut reply = Reply::new(Body::Stream(Box::pin(replies)));
-    reply.metadata = cx.take_reply_metadata();
-    Ok(reply)
-}
-
-/// The replies of a handler, which runs only while somebody polls them.
-struct Replies<H> {
-    cx: Context,
-    /// `None` once the handler has returned.
-    handler: Option<H>,
-    queue: Arc<Queue<Bytes>>,
-    gate: Option<SharedGate>,
-    /// What had to be known before there was a reply: its first message, or that it has none.
-    first: Option<Option<Result<Bytes, Status>>>,
-    end: Option<End>,
-}
-
-/// How a handler ended.
-enum End {
-    Well,
-    Failed(Status),
-    Panicked(Box<dyn Any + Send>),
-}
-
-impl<H> Stream for Replies<H>
-where
-    H: Future<Output = Result<(), Status>> + Unpin,
-{
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        // What is polled may go on with its work, though no message is wanted.
-        let shut = this.gate.as_ref().is_some_and(|gate| gate.is_shut(cx));
-        if !shut && let Some(first) = this.first.take() {
-            return Poll::Ready(first);
-        }
-        // What is there goes first: the handler is polled once for many messages.
-        if !shut
-            && !this.queue.is_empty()
-            && let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx)
-        {
-            return Poll::Ready(Some(Ok(bytes)));
-        }
-        if let Some(handler) = &mut this.handler {
-            this.queue.on_reader_awake();
-            // Also if it panics, what it has sent before comes before.
-            let polled =
-                catch_unwind(AssertUnwindSafe(|| this.cx.enter(|| Pin::new(handler).poll(cx))));
-            this.end = match polled {
-                Ok(Poll::Pending) => None,
-                Ok(Poll::Ready(Ok(()))) => Some(End::Well),
-                Ok(Poll::Ready(Err(status))) => Some(End::Failed(status.of_handler())),
-                Err(panic) => Some(End::Panicked(panic)),
-            };
-            if this.end.is_some() {
-                this.handler = None;
-            }
-        }
-        if shut {
-            return Poll::Pending;
-        }
-        if let Poll::Ready(Some(bytes)) = this.queue.poll_next_of_own(cx) {
-            return Poll::Ready(Some(Ok(bytes)));
-        }
-        // It ends with the handler, whoever holds the sender now; but not with the sender, which
-        // the handler may drop to go on with other work.
-        match this.end.take() {
-            None if this.handler.is_some() => Poll::Pending,
-            None | Some(End::Well) => Poll::Ready(None),
-            Some(End::Failed(status)) => Poll::Ready(Some(Err(status))),
-            Some(End::Panicked(panic)) => resume_unwind(panic),
-        }
-    }
-}
-
-impl<H> Drop for Replies<H> {
-    fn drop(&mut self) {
-        self.queue.on_reader_gone();
-    }
-}
-
-impl<H> fmt::Debug for Replies<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@
 mod body;
 mod context;
 mod dispatch;
+mod failing;
 mod gate;
 mod local;
 mod parts;
@@ -18,6 +19,7 @@ mod passage;
 mod pump;
 mod queue;
 mod records;
+mod replies;
 mod shapes;
 mod sink;
 mod source;

@@ -39,12 +39,12 @@ enum Passing {
 impl Entrance {
     /// Nothing comes any more, for this reason.
     pub(crate) fn end(self, result: Result<(), Status>) {
-        self.queue.push(Passing::End(result), 0);
+        let _ = self.queue.push(Passing::End(result), 0);
     }
 
     /// Whoever makes the messages has panicked.
     pub(crate) fn panic(self, panic: Box<dyn Any + Send>) {
-        self.queue.push(Passing::Panic(panic), 0);
+        let _ = self.queue.push(Passing::Panic(panic), 0);
     }
 }
 
@@ -57,7 +57,7 @@ impl Outlet for Entrance {
     fn put(&mut self, message: Bytes) -> Result<(), Status> {
         // Also one without content takes memory.
         let bytes = message.len() + size_of::<Passing>();
-        self.queue.push(Passing::Message(message), bytes);
+        let _ = self.queue.push(Passing::Message(message), bytes);
         Ok(())
     }
 

@@ -56,15 +56,21 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    /// Adds an item that counts with so many bytes; dropped if nobody reads it.
-    pub(crate) fn push(&self, item: T, bytes: usize) {
+    /// Adds an item that counts with so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// If nobody reads it; it is dropped then.
+    pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), ReaderGone> {
         let mut state = self.lock();
         if state.reader_gone {
-            return;
+            drop(state);
+            return Err(ReaderGone);
         }
         state.items.push_back((item, bytes));
         state.bytes += bytes;
         wake_unlocked(state, |state| state.reader.take());
+        Ok(())
     }
 
     /// The next item; `None` once there is no sender any more.
@@ -173,7 +179,7 @@ mod tests {
             let before = wakes.0.load(Relaxed);
             for item in 0..4 {
                 assert!(queue.poll_room(cx).is_ready());
-                queue.push(item, bytes);
+                queue.push(item, bytes).unwrap();
             }
             assert!(queue.poll_room(cx).is_pending());
             assert_eq!(queue.poll_next(reader), Poll::Ready(Some(0)));
@@ -190,12 +196,12 @@ mod tests {
         let queue = Queue::new(1, usize::MAX);
         assert!(queue.poll_next_of_own(cx).is_pending());
         queue.on_reader_awake();
-        queue.push((), 0);
+        queue.push((), 0).unwrap();
         assert!(queue.poll_room(cx).is_pending());
         assert!(queue.poll_next_of_own(cx).is_ready());
         assert_eq!(wakes.0.load(Relaxed), 0);
         // But one in another task is.
-        queue.push((), 0);
+        queue.push((), 0).unwrap();
         assert!(queue.poll_room(cx).is_pending());
         assert!(queue.poll_next_of_own(&mut Context::from_waker(Waker::noop())).is_ready());
         assert_eq!(wakes.0.load(Relaxed), 1);
@@ -207,12 +213,12 @@ mod tests {
         let cx = &mut Context::from_waker(&waker);
         let queue = Queue::new(1, usize::MAX);
         assert!(queue.poll_next(cx).is_pending());
-        queue.push(1, 0);
+        queue.push(1, 0).unwrap();
         queue.on_sender_gone();
         assert_eq!(queue.poll_next(cx), Poll::Ready(Some(1)), "what was sent before comes before");
         assert_eq!(queue.poll_next(cx), Poll::Ready(None));
         let queue = Queue::new(1, usize::MAX);
-        queue.push(1, 0);
+        queue.push(1, 0).unwrap();
         assert!(queue.poll_room(cx).is_pending());
         queue.on_reader_gone();
         assert_eq!(queue.poll_room(cx), Poll::Ready(Err(ReaderGone)));

@@ -18,6 +18,12 @@ pub(crate) trait Sink: Send + Sync {
     /// If it must not be sent, and then the call has failed; or if the call has ended.
     fn begin(&self, cx: &exchange::Context) -> Result<(), Status>;
 
+    /// Lets that go out by itself.
+    fn tell(&self);
+
+    /// Ends the call with this, after what was sent before. The handler is dropped.
+    fn fail(&self, status: Status);
+
     /// Takes nothing more, whoever has the sender now. Tells whether the replies have begun; if
     /// not, they never do.
     fn close(&self) -> bool;
@@ -41,7 +47,7 @@ pub(crate) trait Sink: Send + Sync {
     /// If it has ended.
     fn flush(&self, cx: &mut Context<'_>) -> Result<(), Status>;
 
-    /// Why the call has failed, if it has because of what was to be sent.
+    /// Why the call has failed, if it has because of what was to be sent, or was made to.
     fn failed(&self) -> Option<Status>;
 }
 

@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt};
 use prost::Message;
 
 use crate::exchange::body::Encoder;
-use crate::exchange::{Body, Messages};
+use crate::exchange::{Body, Messages, failing};
 use crate::status::Status;
 use crate::wire::{RecordKind, record_head};
 
@@ -78,24 +78,33 @@ impl<M: Message> Source for Typed<M> {
         bytes: usize,
         message_max: usize,
     ) -> Filled {
-        while records.len() < bytes {
-            let message = match self.messages.poll_next_unpin(cx) {
-                Poll::Pending => return Filled::Waits,
-                Poll::Ready(None) => return Filled::Ended,
-                Poll::Ready(Some(message)) => message,
-            };
-            let len = message.encoded_len();
-            if message_max < len {
-                return Filled::TooLarge(len);
+        let fill = || {
+            while records.len() < bytes {
+                let message = match self.messages.poll_next_unpin(cx) {
+                    Poll::Pending => return Filled::Waits,
+                    Poll::Ready(None) => return Filled::Ended,
+                    Poll::Ready(Some(message)) => message,
+                };
+                let len = message.encoded_len();
+                if message_max < len {
+                    return Filled::TooLarge(len);
+                }
+                put_message_record(records, len, |records| message.encode_raw(records));
             }
-            put_message_record(records, len, |records| message.encode_raw(records));
+            Filled::Full
+        };
+        match failing::watch(fill) {
+            (_, Some(status)) => Filled::Failed(status),
+            (filled, None) => filled,
         }
-        Filled::Full
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         let Self { messages, encoder } = self;
-        messages.poll_next_unpin(cx).map(|next| next.map(|message| Ok(encoder.encode(&message))))
+        match failing::watch(|| messages.poll_next_unpin(cx)) {
+            (_, Some(status)) => Poll::Ready(Some(Err(status))),
+            (next, None) => next.map(|next| next.map(|message| Ok(encoder.encode(&message)))),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use prost::Message;
 
 use crate::exchange::SharedSink;
 use crate::exchange::body::Encoder;
+use crate::exchange::failing;
 use crate::exchange::queue::{Queue, ReaderGone};
 use crate::metadata::Metadata;
 use crate::status::Status;
@@ -22,8 +23,8 @@ use crate::status::Status;
 pub struct Sender<T>(To<T>);
 
 enum To<T> {
-    /// A [`Feed`].
-    Feed(Arc<Queue<T>>),
+    /// A [`Feed`]. What comes after the last message is why there are no more, if they have failed.
+    Feed(Arc<Queue<Result<T, Status>>>),
     /// The network.
     Sink {
         sink: SharedSink,
@@ -33,7 +34,16 @@ enum To<T> {
         encode: fn(&T, &mut BytesMut),
     },
     /// Whoever sends on the replies of a handler.
-    Replies { queue: Arc<Queue<Bytes>>, encode: fn(&T, &mut Encoder) -> Bytes, encoder: Encoder },
+    Replies { queue: Arc<Queue<Made>>, encode: fn(&T, &mut Encoder) -> Bytes, encoder: Encoder },
+}
+
+/// What comes of a handler's sender.
+pub(super) enum Made {
+    /// The reply begins, whether or not there is a message.
+    Begin,
+    Message(Bytes),
+    /// The call fails.
+    Failed(Status),
 }
 
 /// The messages that come in: the requests of a handler, or the replies of a call.
@@ -47,7 +57,7 @@ pub struct Receiver<T> {
 
 /// The messages put into a [`Sender`] made by [`channel`], in order.
 pub struct Feed<T> {
-    queue: Arc<Queue<T>>,
+    queue: Arc<Queue<Result<T, Status>>>,
 }
 
 /// A sender and the stream that it feeds, which holds up to `capacity` messages (at least 1)
@@ -55,6 +65,9 @@ pub struct Feed<T> {
 ///
 /// For requests that are made bit by bit while a call runs, and for testing handlers that stream
 /// their replies.
+///
+/// When the sender is dropped the requests have ended well, and the service takes them for
+/// complete. A producer that cannot go on says so with [`Sender::fail`].
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Feed<T>) {
     let queue = Arc::new(Queue::new(capacity.max(1), usize::MAX));
     (Sender(To::Feed(Arc::clone(&queue))), Feed { queue })
@@ -67,18 +80,67 @@ pub(crate) fn replies_to<M: Message>(sink: SharedSink, cx: crate::exchange::Cont
 }
 
 /// A sender of a handler's replies and the queue where they come out, encoded.
-pub(crate) fn replies<M: Message>() -> (Sender<M>, Arc<Queue<Bytes>>) {
+pub(super) fn replies<M: Message>() -> (Sender<M>, Arc<Queue<Made>>) {
     let queue = Arc::new(Queue::new(REPLIES_AHEAD_MAX, REPLY_BYTES_AHEAD_MAX));
     let encode = |message: &M, encoder: &mut Encoder| encoder.encode(message);
     (Sender(To::Replies { queue: Arc::clone(&queue), encode, encoder: Encoder::default() }), queue)
 }
 
 impl<T> Sender<T> {
+    /// Begins the reply of a handler without a message: the caller's call is done then, and gives
+    /// the [`Receiver`]. Of no effect if it has begun, and for requests.
+    ///
+    /// For handlers that have nothing to say before their caller does: a caller that awaits the
+    /// call before it sends the first request would wait for ever.
+    ///
+    /// # Errors
+    ///
+    /// `CANCELLED` when the other side has gone; `RESOURCE_EXHAUSTED` if the metadata that the
+    /// handler has set is too large, and then the call has failed.
+    pub fn begin(&mut self) -> Result<(), Status> {
+        match &mut self.0 {
+            To::Sink { sink, before, .. } => {
+                if let Some(context) = before {
+                    sink.begin(context)?;
+                    *before = None;
+                    sink.tell();
+                }
+                Ok(())
+            }
+            To::Feed(_) => Ok(()),
+            To::Replies { queue, .. } => queue.push(Made::Begin, 0).map_err(gone),
+        }
+    }
+
+    /// Ends the stream with an error. To drop the sender instead is to end it well.
+    ///
+    /// For requests: the call fails with this status, and the handler is dropped, or finds the
+    /// status in its [`Receiver`] if it is in the same node or process. It concerns a call whose
+    /// stream of requests is the [`Feed`], or is made of it and polls it in the same task; whoever
+    /// else reads a feed finds that it ends. A sender that is dropped by a panic fails by itself.
+    ///
+    /// For a handler's replies: the call fails with this status, after what was sent before, and
+    /// the handler is dropped. (A handler need not; it can return an error.)
+    pub fn fail(self, status: Status) {
+        let status = status.of_handler();
+        // Whoever does not read any more need not know.
+        let _ = match &self.0 {
+            To::Sink { sink, .. } => {
+                sink.fail(status);
+                Ok(())
+            }
+            To::Feed(queue) => queue.push(Err(status), 0),
+            To::Replies { queue, .. } => queue.push(Made::Failed(status), 0),
+        };
+    }
+
     /// Sends a message; waits while the other side is behind.
     ///
     /// # Errors
     ///
-    /// `CANCELLED` when the other side has gone: nobody will read what is sent.
+    /// `CANCELLED` when the other side has gone: nobody will read what is sent. It says nothing of
+    /// how the call has ended, so its outcome is `Unknown`. For a handler's reply also
+    /// `RESOURCE_EXHAUSTED`, if it is too large; the call has failed then.
     ///
     /// # Cancel safety
     ///
@@ -96,22 +158,20 @@ impl<T> Sender<T> {
             }
             To::Feed(queue) => {
                 poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
-                queue.push(message, 0);
-                Ok(())
+                queue.push(Ok(message), 0).map_err(gone)
             }
             To::Replies { queue, encode, encoder } => {
                 poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
                 let bytes = encode(&message, encoder);
                 let len = bytes.len();
-                queue.push(bytes, len);
-                Ok(())
+                queue.push(Made::Message(bytes), len).map_err(gone)
             }
         }
     }
 }
 
 fn gone(_: ReaderGone) -> Status {
-    Status::cancelled("the other side has gone")
+    Status::over("the other side has gone")
 }
 
 impl<T> Drop for Sender<T> {
@@ -119,7 +179,13 @@ impl<T> Drop for Sender<T> {
         match &self.0 {
             // It ends with the handler.
             To::Sink { .. } => {}
-            To::Feed(queue) => queue.on_sender_gone(),
+            To::Feed(queue) => {
+                if std::thread::panicking() {
+                    let status = Status::internal("whoever made the requests has panicked");
+                    let _ = queue.push(Err(status), 0);
+                }
+                queue.on_sender_gone();
+            }
             To::Replies { queue, .. } => queue.on_sender_gone(),
         }
     }
@@ -180,7 +246,14 @@ impl<T> Stream for Feed<T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.queue.poll_next(cx)
+        Poll::Ready(match futures::ready!(self.queue.poll_next(cx)) {
+            Some(Ok(message)) => Some(message),
+            Some(Err(status)) => {
+                failing::fail(status);
+                None
+            }
+            None => None,
+        })
     }
 }
 
@@ -234,6 +307,16 @@ mod tests {
         drop(feed);
         let status = sender.send(1).now_or_never().unwrap().unwrap_err();
         assert_eq!(status.code(), crate::Code::Cancelled);
+    }
+
+    #[test]
+    fn a_feed_that_fails_ends_for_whoever_reads_it() {
+        let (mut sender, mut feed) = channel(1);
+        assert!(sender.send(1).now_or_never().is_some());
+        sender.fail(Status::aborted("stop"));
+        assert_eq!(feed.next().now_or_never(), Some(Some(1)));
+        assert_eq!(feed.next().now_or_never(), Some(None));
+        assert_eq!(feed.next().now_or_never(), Some(None));
     }
 
     #[test]

@@ -41,8 +41,9 @@
 //! metadata that is too large, on either side; more calls than may
 //! [wait](crate::config::Transport::calls_waiting_max); a node that holds too many unfinished
 //! requests, or replies that have not arrived. It is `Executed` if it is the reply that is too
-//! large, and `NotExecuted` otherwise. The limits are fields of
-//! [`config::Transport`](crate::config::Transport).
+//! large, and `NotExecuted` otherwise; but `Unknown` for one of a stream of requests that comes when
+//! the call has begun. (One of those that are there when it is made keeps it from being made.) The
+//! limits are fields of [`config::Transport`](crate::config::Transport).
 //!
 //! # Another try
 //!
@@ -89,12 +90,21 @@
 //!
 //! * **Messages arrive once and in order**, and before the error that ends their stream, if one
 //!   does. Zero messages are a stream too.
-//! * **The reply begins** with the handler's first message, or with its end. Until then the call is
-//!   not done; [`Context::set_reply_metadata`] counts until then. What an error carries along
-//!   besides is its own metadata.
+//! * **The reply begins** with the handler's first message, with its end, or when it calls
+//!   [`Sender::begin`]. Until then the call is not done; [`Context::set_reply_metadata`] counts
+//!   until then. What an error carries along besides is its own metadata.
+//! * **A caller that awaits the call before it sends the first request waits for ever** if the
+//!   handler reads a request before it begins its reply: `let mut replies = chat.talk(fed).await?;
+//!   requests.send(..)` is such a caller, and nothing ends it, because a stream has no deadline of
+//!   its own. Either the requests are made by another task (or in the same one with `join!`), or
+//!   some are in the [`Feed`] beforehand, or the handler begins with [`Sender::begin`].
 //! * **Requests flow** from when the call is first polled, whatever the program does with the call
 //!   then. They end with their `Stream`. The replies may go on after that, and the requests after
 //!   the last reply.
+//! * **Requests that stop are complete requests** to the service, also if whoever makes them has
+//!   dropped its [`Sender`] because something went wrong. [`Sender::fail`] fails the call instead;
+//!   a panic that drops the [`Sender`] does so by itself. Another `Stream` than a [`Feed`] can end
+//!   a call with an error only by panicking.
 //! * **The call ends when the handler returns**: it need not read all requests, and whoever makes
 //!   them is told (the stream is dropped, and [`Sender::send`] gives `CANCELLED`). If it panics,
 //!   the caller gets what was sent before, and then `INTERNAL`.
@@ -105,7 +115,8 @@
 //!   [`credit`](super::credit) says more of the memory for that.
 //! * **Dropping cancels**: the [`Call`] before its reply has begun, the [`Receiver`] after. The
 //!   handler is dropped where it waits. If it has handed its ends of the stream to another task,
-//!   they give `CANCELLED` there.
+//!   they give `CANCELLED` there, as they do once it has returned. What that task sends before goes
+//!   out at once, whatever the handler waits for.
 //! * **When a node vanishes** the [`Receiver`] gives `UNAVAILABLE` after what had arrived, and the
 //!   handler is dropped. A stream on which nothing is said is kept alive, for as long as it lasts.
 //! * **When an address changes** (a router has forgotten the way, say) the call ends: at once with
@@ -231,6 +242,8 @@
 //! [`Outcome`]: crate::Outcome
 //! [`Receiver`]: crate::Receiver
 //! [`Sender`]: crate::Sender
+//! [`Sender::begin`]: crate::Sender::begin
+//! [`Sender::fail`]: crate::Sender::fail
 //! [`Sender::send`]: crate::Sender::send
 //! [`Status`]: crate::Status
 //! [`Status::attempts`]: crate::Status::attempts

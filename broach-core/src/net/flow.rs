@@ -20,6 +20,7 @@ use std::task::{Context, Waker};
 use bytes::{Bytes, BytesMut};
 
 use crate::config::Transport;
+use crate::exchange::put_message_record;
 use crate::net::inbox::{Command, Ended, Inbox};
 use crate::peer::Peer;
 use crate::proto::StreamKey;
@@ -205,7 +206,7 @@ impl Flow {
     /// The user has no more to do with the call. Tells whether the driver has.
     pub(super) fn abandon(&self) -> bool {
         let (mut wakers, mut state) = (Vec::new(), self.lock());
-        let status = Status::cancelled("nobody waits for the call any more");
+        let status = Status::over("nobody waits for the call any more");
         state.end(Ended::without_reply(status), &mut wakers);
         let under_way = !state.forgotten;
         drop(state);
@@ -251,6 +252,15 @@ impl State {
         }
     }
 
+    /// Adds a message of `len` bytes; nothing if `encode` panics.
+    pub(super) fn put_message(&mut self, len: usize, encode: impl FnOnce(&mut BytesMut)) {
+        let before = self.out.len();
+        let part = Part { out: &mut self.out, before };
+        put_message_record(part.out, len, encode);
+        std::mem::forget(part);
+        self.queued += self.out.len() - before;
+    }
+
     /// What comes from now on comes after what is there.
     fn cut(&mut self) {
         if !self.out.is_empty() {
@@ -262,7 +272,7 @@ impl State {
     pub(super) fn end(&mut self, ended: Ended, wakers: &mut Vec<Waker>) {
         if self.over.is_none() {
             let status = ended.result.as_ref().err().cloned();
-            self.over = status.or_else(|| Some(Status::cancelled("the call has ended")));
+            self.over = status.or_else(|| Some(Status::over("the call has ended")));
         }
         (self.chunks, self.out, self.queued) = (Vec::new(), BytesMut::new(), 0);
         self.last = false;
@@ -279,6 +289,18 @@ impl State {
         if self.queued < room {
             wakers.extend(self.writer.take());
         }
+    }
+}
+
+/// Part of a record. It is taken out again if it does not become a whole one.
+struct Part<'a> {
+    out: &'a mut BytesMut,
+    before: usize,
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.before);
     }
 }
 

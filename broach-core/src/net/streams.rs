@@ -212,5 +212,5 @@ pub(super) fn ends(flow: Flow) -> (Reader, Writer) {
 pub(super) fn over() -> Status {
     let text = "the call is over: its handler has ended, its caller has given it up or is gone, or \
                 its time is over";
-    Status::cancelled(text)
+    Status::over(text)
 }

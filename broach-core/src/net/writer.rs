@@ -47,9 +47,19 @@ impl Writer {
             // Otherwise whoever sends much would never let others run, the driver among them.
             ready!(poll_proceed(cx)).made_progress();
         }
-        let before = state.out.len();
-        put_message_record(&mut state.out, len, encode);
-        state.queued += state.out.len() - before;
+        if TELL_BYTES < len {
+            // The driver is not to wait for so much.
+            drop(state);
+            let mut record = BytesMut::new();
+            put_message_record(&mut record, len, encode);
+            state = self.flow.lock();
+            if let Some(status) = &state.over {
+                return Poll::Ready(Err(status.clone()));
+            }
+            state.put(record.freeze());
+        } else {
+            state.put_message(len, encode);
+        }
         // The task that makes the messages says itself when no more come for now. Another knows
         // nothing of that, and the one that does waits for something else.
         let elsewhere = |idle: &Waker| !idle.will_wake(cx.waker());
@@ -79,6 +89,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Lets go out what is there.
+    pub(crate) fn tell(&self) {
+        let state = self.flow.lock();
+        if 0 < state.queued {
+            self.flow.tell(state);
+        }
+    }
+
     /// Whether that is done.
     pub(crate) fn has_begun(&self) -> bool {
         self.flow.lock().begun
@@ -90,9 +108,7 @@ impl Writer {
         if state.over.is_some() {
             return;
         }
-        let before = state.out.len();
-        put_message_record(&mut state.out, message.len(), |out| out.put_slice(message));
-        state.queued += state.out.len() - before;
+        state.put_message(message.len(), |out| out.put_slice(message));
         if TELL_BYTES <= state.queued {
             self.flow.tell(state);
         }
@@ -149,7 +165,7 @@ impl Writer {
         let mut state = self.flow.lock();
         if state.over.is_none() {
             state.last = true;
-            state.over = Some(Status::cancelled("the stream has ended"));
+            state.over = Some(Status::over("the stream has ended"));
             self.flow.tell(state);
         }
     }
@@ -161,7 +177,7 @@ impl Writer {
         if state.forgotten {
             return Closed::Before;
         }
-        state.over.get_or_insert_with(|| Status::cancelled("the stream has ended"));
+        state.over.get_or_insert_with(|| Status::over("the stream has ended"));
         if state.begun { Closed::Begun } else { Closed::NotBegun }
     }
 
@@ -204,3 +220,117 @@ pub(crate) enum Closed {
 
 /// So many bytes go out at once; whoever makes more does it while the driver sends the first.
 const TELL_BYTES: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::config::Transport;
+    use crate::net::inbox::Inbox;
+    use crate::net::streams::ends;
+    use crate::wire::Record;
+
+    fn writer() -> Writer {
+        ends(Flow::new(Arc::default(), &Transport::default())).1
+    }
+
+    fn put(writer: &Writer, byte: u8, len: usize) -> Poll<Result<(), Status>> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        writer.poll_put(cx, len, |out| out.put_bytes(byte, len))
+    }
+
+    /// The first byte and the length of each message that is there.
+    fn messages(writer: &Writer) -> Vec<(u8, usize)> {
+        let mut bytes = writer.flow.take_first();
+        let next = || Record::take(&mut bytes).ok().map(|one| (one.bytes[0], one.bytes.len()));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_message_whose_encoding_panics_leaves_nothing_behind() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        for len in [100, 100_000] {
+            let writer = writer();
+            assert!(put(&writer, 1, 10).is_ready());
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                writer.poll_put(cx, len, |out| {
+                    out.put_bytes(2, len / 2);
+                    panic!("as it was asked to");
+                })
+            }));
+            assert!(panicked.is_err());
+            assert!(put(&writer, 3, 20).is_ready());
+            assert_eq!(messages(&writer), [(1, 10), (3, 20)], "{len}");
+        }
+    }
+
+    #[test]
+    fn a_large_message_is_encoded_while_others_go_on() {
+        let (writer, cx) = (writer(), &mut Context::from_waker(Waker::noop()));
+        let encode = |out: &mut BytesMut| {
+            // Whoever is the driver meanwhile.
+            assert!(writer.flow.state.try_lock().is_ok());
+            out.put_bytes(1, 100_000);
+        };
+        assert!(writer.poll_put(cx, 100_000, encode).is_ready());
+        assert_eq!(messages(&writer), [(1, 100_000)]);
+        let ended = writer.poll_put(cx, 100_000, |out| {
+            writer.finish();
+            out.put_bytes(2, 100_000);
+        });
+        assert!(matches!(ended, Poll::Ready(Err(_))));
+        assert_eq!(messages(&writer), []);
+    }
+
+    #[test]
+    fn replies_begin_once_and_never_after_they_were_closed() {
+        let head = |byte: u8| {
+            let mut record = BytesMut::new();
+            put_message_record(&mut record, 1, |out| out.put_u8(byte));
+            Ok(record.to_vec())
+        };
+        let begun = writer();
+        begun.begin(|| head(1)).unwrap();
+        begun.begin(|| unreachable!("it has begun")).unwrap();
+        assert_eq!((begun.close(), begun.close()), (Closed::Begun, Closed::Begun));
+        assert!(begun.begin(|| head(2)).is_err() && put(&begun, 2, 1).is_ready());
+        begun.end(Bytes::new());
+        assert_eq!(messages(&begun), [(1, 1)]);
+        let silent = writer();
+        assert_eq!(silent.close(), Closed::NotBegun);
+        assert!(silent.begin(|| head(1)).is_err());
+        assert!(matches!(put(&silent, 1, 1), Poll::Ready(Err(_))));
+        assert_eq!(messages(&silent), []);
+        // What the driver has ended nobody else ends.
+        let gone = writer();
+        gone.flow.end(Ended::never_begun());
+        assert_eq!(gone.close(), Closed::Before);
+    }
+
+    #[test]
+    fn what_another_task_writes_goes_out_at_once() {
+        let inbox = Arc::new(Inbox::default());
+        let (_, writer) = ends(Flow::new(Arc::clone(&inbox), &Transport::default()));
+        // As if the driver had just looked.
+        let look = || writer.flow.lock().told = false;
+        look();
+        assert!(put(&writer, 1, 10).is_ready());
+        assert_eq!(inbox.len(), 0, "whoever writes will say when no more comes");
+        writer.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+        assert_eq!(inbox.len(), 1);
+        look();
+        assert!(put(&writer, 2, 10).is_ready());
+        assert_eq!(inbox.len(), 1, "it is the same task");
+        let other = futures::task::waker(Arc::new(Other));
+        let cx = &mut Context::from_waker(&other);
+        assert!(writer.poll_put(cx, 1, |out| out.put_u8(3)).is_ready());
+        assert_eq!(inbox.len(), 2);
+    }
+
+    struct Other;
+
+    impl futures::task::ArcWake for Other {
+        fn wake_by_ref(_: &Arc<Self>) {}
+    }
+}

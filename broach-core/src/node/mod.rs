@@ -50,14 +50,23 @@ pub struct Node {
     local: Serve,
 }
 
-/// A node was shut down while calls to it were under way, because the time was over.
+/// A node was shut down while calls to it were under way, because the time was over, or it was told
+/// to hurry.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "{running} handlers were still running when the time for shutting down was over \
-     (drain_timeout); they have been stopped"
-)]
+#[error("{running} handlers were still running when {why}; each is stopped where it waits next")]
 pub struct Unfinished {
     running: u64,
+    why: &'static str,
+}
+
+impl Unfinished {
+    const fn in_time(running: u64) -> Self {
+        Self { running, why: "the time for shutting down was over (drain_timeout)" }
+    }
+
+    const fn in_a_hurry(running: u64) -> Self {
+        Self { running, why: "the node was told to stop at once" }
+    }
 }
 
 debug_as_text!(Unfinished);
@@ -293,13 +302,13 @@ impl Node {
             let drained = self.drain().await;
             let running = self.counters().handlers_running();
             self.handle.leave().await;
-            if drained { Ok(()) } else { Err(Unfinished { running }) }
+            if drained { Ok(()) } else { Err(Unfinished::in_time(running)) }
         };
         let result = match select(pin!(orderly), pin!(hurry)).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => match self.counters().handlers_running() {
                 0 => Ok(()),
-                running => Err(Unfinished { running }),
+                running => Err(Unfinished::in_a_hurry(running)),
             },
         };
         self.handle.stop().await;

@@ -35,7 +35,7 @@ pub(super) struct Replies {
     writer: Writer,
     method: Method,
     limits: [(SizeLimits, &'static str); 2],
-    /// Why the call has failed, if it was for what was to be sent.
+    /// Why the call has failed, if it was for what was to be sent, or whoever sends said so.
     failed: OnceLock<Status>,
 }
 
@@ -121,6 +121,15 @@ impl Future for Streaming {
 impl Sink for Replies {
     fn begin(&self, cx: &exchange::Context) -> Result<(), Status> {
         self.begin_with(|| cx.take_reply_metadata()).inspect_err(|_| self.writer.wake())
+    }
+
+    fn tell(&self) {
+        self.writer.tell();
+    }
+
+    fn fail(&self, status: Status) {
+        self.note(&status);
+        self.writer.wake();
     }
 
     fn close(&self) -> bool {

@@ -53,7 +53,7 @@ async fn what_does_not_finish_in_time_is_stopped_and_counted() {
     let took = world.elapsed() - begun;
     assert!(secs(3) <= took && took <= millis(3_010), "{took:?}");
     let text = "2 handlers were still running when the time for shutting down was over \
-                (drain_timeout); they have been stopped";
+                (drain_timeout); each is stopped where it waits next";
     assert_eq!(unfinished.to_string(), text);
     for call in calls {
         let status = call.await.unwrap().unwrap_err();

@@ -58,6 +58,31 @@ async fn a_deadline_stops_a_handler_whose_replies_nobody_reads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_its_deadline_cuts_off_says_what_was_tried() {
+    for way in Way::ALL {
+        let dialog = Dialog::new().tell(|_, item, mut replies| async move {
+            tokio::time::sleep(millis(100)).await;
+            replies.send(item).await?;
+            std::future::pending().await
+        });
+        let (client, alive) = way.client(&dialog).await;
+        let mut replies = client.tell(item(1)).timeout(millis(500)).await.unwrap();
+        assert_eq!(replies.message().await.unwrap(), Some(item(1)), "{way:?}");
+        let status = replies.message().await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{way:?}: {status}");
+        let [attempt] = status.attempts() else { panic!("{way:?}: {:?}", status.attempts()) };
+        assert_eq!((attempt.code, attempt.outcome), (status.code(), Outcome::Unknown));
+        assert_eq!(attempt.peer.is_some(), way != Way::InProcess);
+        let took = attempt.elapsed;
+        assert!(millis(499) <= took && took <= millis(502), "{way:?}: {took:?}");
+        drop(replies);
+        if let Some((world, node)) = alive {
+            world.end((node, client)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_without_a_deadline_goes_on_for_longer_than_any_call() {
     for way in Way::ALL {
         let dialog = Dialog::new().tell(|cx, _, mut replies| async move {

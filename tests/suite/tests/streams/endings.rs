@@ -192,13 +192,21 @@ async fn requests_that_panic_fail_the_call() {
     let dialog =
         Dialog::new().ask(|_, requests| async move { Ok(item(requests.count().await as i64)) });
     let stage = Stage::new(dialog).await;
-    let requests = futures::stream::iter(0..).map(|number| {
-        assert!(number < 3, "it does not make {number}");
-        item(number)
-    });
-    let status = stage.client.ask(requests).await.unwrap_err();
-    assert_eq!((status.code(), status.outcome()), (Code::Internal, Outcome::Unknown));
-    assert!(status.message().contains("the requests of broach.testing.v1.Dialog/Ask panicked"));
+    // If they do so at once nothing of the call goes out.
+    for (wait, outcome) in [(0, Outcome::NotExecuted), (100, Outcome::Unknown)] {
+        let requests = futures::stream::iter(0..).then(move |number| async move {
+            if number == 3 && wait != 0 {
+                tokio::time::sleep(millis(wait)).await;
+            }
+            assert!(number < 3, "it does not make {number}");
+            item(number)
+        });
+        let status = stage.client.ask(requests).await.unwrap_err();
+        assert_eq!((status.code(), status.outcome()), (Code::Internal, outcome));
+        let text = "the requests of broach.testing.v1.Dialog/Ask panicked";
+        assert!(status.message().contains(text), "{status}");
+        assert_eq!(stage.dialog.started(), usize::from(wait != 0));
+    }
     stage.dialog.until(|dialog| dialog.stopped() == dialog.started()).await;
     stage.end().await;
 }

@@ -1,15 +1,15 @@
-//! Handlers that give their [`Sender`] to another task.
+//! What can be done with a [`Sender`]: give it to another task, begin with it, fail with it.
 
 use std::sync::{Arc, Mutex};
 
 use broach_core::observe::{Event, Observer};
-use broach_core::{Code, Sender, Status, stream};
+use broach_core::{Code, Outcome, Sender, Status, stream};
 use broach_tests::broach::testing::v1::{DialogClient, Item};
 use broach_tests::{Dialog, World, millis, secs};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use crate::stage::{Way, all, item, large, refuse};
+use crate::stage::{Way, all, echo, item, large, refuse};
 
 #[tokio::test(start_paused = true)]
 async fn replies_go_out_when_they_are_sent_whatever_the_handler_waits_for() {
@@ -156,7 +156,94 @@ async fn whoever_has_the_sender_is_told_when_the_handler_has_returned() {
         assert!(heard.iter().all(|one| *one == Ok(1)) && !heard.is_empty(), "{way:?}");
         let sending = told.lock().unwrap().take().unwrap();
         let status = timeout(secs(5), sending).await.expect("it is told").unwrap();
-        assert_eq!(status.code(), Code::Cancelled, "{way:?}");
+        let expected = (Code::Cancelled, Outcome::Unknown);
+        assert_eq!((status.code(), status.outcome()), expected, "{way:?}");
+        if let Some((world, node)) = alive {
+            world.end((node, client)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_may_begin_before_there_is_a_message() {
+    for way in Way::ALL {
+        let dialog = Dialog::new().talk(|cx, mut requests, mut replies| async move {
+            cx.set_reply_metadata("by", "handler").unwrap();
+            replies.begin()?;
+            replies.begin()?;
+            while let Some(item) = requests.message().await? {
+                replies.send(item).await?;
+                replies.begin()?;
+            }
+            Ok(())
+        });
+        let (client, alive) = way.client(&dialog).await;
+        let (mut requests, fed) = stream::channel(1);
+        let mut replies = timeout(secs(5), client.talk(fed)).await.expect("it begins").unwrap();
+        assert_eq!(replies.metadata().get("by").unwrap(), "handler", "{way:?}");
+        for number in 0..3 {
+            requests.send(item(number)).await.unwrap();
+            assert_eq!(replies.message().await.unwrap(), Some(item(number)), "{way:?}");
+        }
+        drop(requests);
+        assert_eq!(replies.message().await.unwrap(), None, "{way:?}");
+        if let Some((world, node)) = alive {
+            world.end((node, client)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_cannot_be_completed_fail_their_call() {
+    for (way, panics) in Way::ALL.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let dialog = echo();
+        let (client, alive) = way.client(&dialog).await;
+        let (mut requests, fed) = stream::channel(4);
+        let producing = tokio::spawn(async move {
+            requests.send(item(1)).await.unwrap();
+            tokio::time::sleep(millis(100)).await;
+            assert!(!panics, "as it was asked to");
+            requests.fail(refuse());
+        });
+        // Whatever a program makes of them.
+        let fed = fed.map(|item| item).chain(futures::stream::iter((0..1_000).map(item)));
+        let status = timeout(secs(5), client.ask(fed)).await.expect("it ends").unwrap_err();
+        let expected = if panics { Code::Internal } else { Code::Aborted };
+        assert_eq!(status.code(), expected, "{way:?}: {status}");
+        assert_eq!(producing.await.is_err(), panics);
+        if way == Way::Network {
+            assert_eq!(status.outcome(), Outcome::Unknown);
+            dialog.until(|dialog| dialog.stopped() + dialog.finished() == 1).await;
+            assert_eq!(dialog.stopped(), 1, "it never sees an end");
+        }
+        if let Some((world, node)) = alive {
+            world.end((node, client)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sends_the_replies_may_fail_the_call() {
+    for (way, begins) in Way::ALL.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let dialog = Dialog::new().tell(move |_, first, mut replies| async move {
+            tokio::spawn(async move {
+                if begins {
+                    replies.send(first).await.unwrap();
+                }
+                tokio::time::sleep(millis(100)).await;
+                replies.fail(refuse());
+            });
+            std::future::pending().await
+        });
+        let (client, alive) = way.client(&dialog).await;
+        let heard = match timeout(secs(5), client.tell(item(7))).await.expect("it begins or ends") {
+            Ok(replies) => timeout(secs(5), all(replies)).await.expect("it ends"),
+            Err(status) => vec![Err(status.code())],
+        };
+        let first = begins.then_some(Ok(7));
+        let expected: Vec<_> = first.into_iter().chain([Err(Code::Aborted)]).collect();
+        assert_eq!(heard, expected, "{way:?}");
+        dialog.until(|dialog| dialog.stopped() == 1).await;
         if let Some((world, node)) = alive {
             world.end((node, client)).await;
         }
