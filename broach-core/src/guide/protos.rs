@@ -89,11 +89,11 @@
 //! | etcd 3.4.23 (Debian) | 12 | 12 | |
 //!
 //! The clashing names are one in Rust too; the message set has an extension with a number beyond
-//! 2^29, which the parser does not take. Nothing panicked. What was generated for all of these but google-proto-files (560 files, 13,078
-//! messages), for 200 files of that, and for the 60 files of `tests/corpora/nasty.txt` compiles
-//! with `#![deny(warnings)]`. Of 8,630 descriptors, 4,680 are those that protoc of grpcio-tools
-//! gives; the others differ in how options that files declare themselves are packed (3,877), in
-//! options that are there and empty (52), in the digits of a default (5), and in the version of
-//! Protobuf's own files (16), none of which changes generated code. 10,000
-//! random messages of each of the 146 types in the first two packages from PyPI came back from Rust
-//! as Python's protobuf had sent them, except for what is said above.
+//! 2^29, which the parser does not take. Nothing panicked. What was generated for all of these but
+//! google-proto-files (560 files, 13,078 messages), for 200 files of that, and for the 60 files of
+//! `tests/corpora/nasty.txt` compiles with `#![deny(warnings)]`. Of 8,630 descriptors, 4,680 are
+//! those that protoc of grpcio-tools gives; the others differ in how options that files declare
+//! themselves are packed (3,877), in options that are there and empty (52), in the digits of a
+//! default (5), and in the version of Protobuf's own files (16), none of which changes generated
+//! code. 10,000 random messages of each of the 146 types in the first two packages from PyPI came
+//! back from Rust as Python's protobuf had sent them, except for what is said above.
