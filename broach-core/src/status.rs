@@ -263,12 +263,6 @@ impl Status {
         self
     }
 
-    /// What whoever still writes to a stream gets when that has ended. It says nothing of what
-    /// became of the call.
-    pub(crate) fn over(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::cancelled(message).with_outcome(Outcome::Unknown).of_call()
-    }
-
     /// The same as the end of a call, whose caller gets it now.
     pub(crate) fn of_call(mut self) -> Self {
         self.0.of_call = true;

@@ -65,6 +65,6 @@ fn call(service: &Service, index: usize, method: &Method, codegen: &str) -> Stri
 
 /// What a caller of a chat has to know.
 const AWAITED: &str = "    ///
-    /// The call is done when the handler begins its reply. Whoever sends the first request only then
-    /// waits for ever, if the handler waits for that request.
+    /// The call is done when the handler begins its reply. Whoever sends the first request only
+    /// then waits for ever, if the handler waits for that request.
 ";

@@ -126,8 +126,8 @@ impl BoxesClient {
 
     /// RPC `awkward.boxes.Boxes/Many`: bidirectional streaming.
     ///
-    /// The call is done when the handler begins its reply. Whoever sends the first request only then
-    /// waits for ever, if the handler waits for that request.
+    /// The call is done when the handler begins its reply. Whoever sends the first request only
+    /// then waits for ever, if the handler waits for that request.
     pub fn many(
         &self,
         requests: impl ::broach_core::codegen::Stream<Item = Box> + ::core::marker::Send + 'static,

@@ -215,8 +215,8 @@ impl WhollyClient {
 
     /// RPC `awkward.old.Wholly/Old`: bidirectional streaming.
     ///
-    /// The call is done when the handler begins its reply. Whoever sends the first request only then
-    /// waits for ever, if the handler waits for that request.
+    /// The call is done when the handler begins its reply. Whoever sends the first request only
+    /// then waits for ever, if the handler waits for that request.
     pub fn old(
         &self,
         requests: impl ::broach_core::codegen::Stream<Item = M> + ::core::marker::Send + 'static,

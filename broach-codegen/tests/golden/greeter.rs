@@ -184,8 +184,8 @@ impl GreeterClient {
     ///
     /// RPC `greeter.v1.Greeter/Door`: bidirectional streaming.
     ///
-    /// The call is done when the handler begins its reply. Whoever sends the first request only then
-    /// waits for ever, if the handler waits for that request.
+    /// The call is done when the handler begins its reply. Whoever sends the first request only
+    /// then waits for ever, if the handler waits for that request.
     pub fn door(
         &self,
         requests: impl ::broach_core::codegen::Stream<Item = HelloRequest> + ::core::marker::Send + 'static,

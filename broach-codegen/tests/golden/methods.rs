@@ -276,8 +276,8 @@ impl MethodsClient {
 
     /// RPC `awkward.methods.Methods/Gen`: bidirectional streaming.
     ///
-    /// The call is done when the handler begins its reply. Whoever sends the first request only then
-    /// waits for ever, if the handler waits for that request.
+    /// The call is done when the handler begins its reply. Whoever sends the first request only
+    /// then waits for ever, if the handler waits for that request.
     pub fn r#gen(
         &self,
         requests: impl ::broach_core::codegen::Stream<Item = M> + ::core::marker::Send + 'static,

@@ -280,20 +280,12 @@ impl Channel {
         async move { within_deadline(&*clock, deadline, call).await }.boxed()
     }
 
-    /// The nodes that a service can be called at, of those that are what is wished.
-    pub(super) fn nodes(
-        &self,
-        service: &str,
-        selection: &Selection,
-    ) -> Result<Vec<NodeId>, Status> {
-        let selection = selection.or(&self.0.selection);
-        match selection.mistake() {
-            None => self.0.transport.nodes(service, &selection),
-            Some(mistake) => {
-                let status = Status::invalid_argument(mistake.to_owned());
-                Err(status.with_outcome(Outcome::NotExecuted))
-            }
-        }
+    pub(super) fn transport(&self) -> &dyn Transport {
+        &*self.0.transport
+    }
+
+    pub(super) fn selection(&self) -> &Selection {
+        &self.0.selection
     }
 
     pub(super) fn config(&self) -> &config::Client {

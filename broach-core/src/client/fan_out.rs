@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use crate::client::Call;
+use crate::client::{Call, Channel};
 use crate::code::{Code, Outcome};
 use crate::ids::Instance;
-use crate::routing::NodeId;
+use crate::routing::{NodeId, Selection};
 use crate::status::Status;
 
 /// A [`Call`] that is made at all nodes that offer the service and are what it wishes, at once. Say
@@ -90,6 +90,24 @@ impl<Req, Rep> Call<Req, Rep> {
     /// Makes the call at all nodes that may be called, rather than at one of them.
     pub fn fan_out(self) -> FanOut<Req, Rep> {
         FanOut { call: self }
+    }
+}
+
+impl Channel {
+    /// The nodes that a service can be called at, of those that are what is wished.
+    pub(super) fn nodes(
+        &self,
+        service: &str,
+        selection: &Selection,
+    ) -> Result<Vec<NodeId>, Status> {
+        let selection = selection.or(self.selection());
+        match selection.mistake() {
+            None => self.transport().nodes(service, &selection),
+            Some(mistake) => {
+                let status = Status::invalid_argument(mistake.to_owned());
+                Err(status.with_outcome(Outcome::NotExecuted))
+            }
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! From an encoded request to a handler and back: what generated servers are made of.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use pin_project_lite::pin_project;
 use prost::Message;

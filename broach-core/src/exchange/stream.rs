@@ -1,5 +1,6 @@
 //! Streams of messages: what a handler reads from and writes to, and what a caller feeds by hand.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use prost::Message;
 
+use crate::code::Outcome;
 use crate::exchange::SharedSink;
 use crate::exchange::body::Encoder;
 use crate::exchange::failing;
@@ -167,6 +169,14 @@ impl<T> Sender<T> {
                 queue.push(Made::Message(bytes), len).map_err(gone)
             }
         }
+    }
+}
+
+impl Status {
+    /// What whoever still writes to a stream gets when that has ended. It says nothing of what
+    /// became of the call.
+    pub(crate) fn over(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::cancelled(message).with_outcome(Outcome::Unknown).of_call()
     }
 }
 

@@ -41,9 +41,9 @@
 //! metadata that is too large, on either side; more calls than may
 //! [wait](crate::config::Transport::calls_waiting_max); a node that holds too many unfinished
 //! requests, or replies that have not arrived. It is `Executed` if it is the reply that is too
-//! large, and `NotExecuted` otherwise; but `Unknown` for one of a stream of requests that comes when
-//! the call has begun. (One of those that are there when it is made keeps it from being made.) The
-//! limits are fields of [`config::Transport`](crate::config::Transport).
+//! large, and `NotExecuted` otherwise; but `Unknown` for one of a stream of requests that comes
+//! when the call has begun. (One of those that are there when it is made keeps it from being made.)
+//! The limits are fields of [`config::Transport`](crate::config::Transport).
 //!
 //! # Another try
 //!

@@ -88,7 +88,8 @@ fn nothing_below_the_sockets_waits_or_reads_a_clock() {
             continue;
         }
         for (number, line) in source.without_tests().lines().enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
+            // To ask whether one is being unwound neither waits nor reads a clock.
+            let code = line.split("//").next().unwrap_or_default().replace("thread::panicking", "");
             for word in
                 ["tokio::", "Instant::now", "SystemTime", "thread::", "UdpSocket", "HashMap::new"]
             {
