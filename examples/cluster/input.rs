@@ -262,6 +262,10 @@ mod tests {
     fn the_repository_is_read_without_what_it_is_built_into() {
         let input = Input::of_repository().unwrap();
         assert!(input.text.contains("//! [`Input`]: the text that is counted"));
-        assert!(input.skipped.is_empty(), "{:?}", input.skipped);
+        // But for files that are broken on purpose.
+        let broken =
+            |skipped: &&Skipped| skipped.path.components().any(|part| part.as_os_str() == "broken");
+        let others: Vec<_> = input.skipped.iter().filter(|skipped| !broken(skipped)).collect();
+        assert!(others.is_empty(), "{others:?}");
     }
 }
