@@ -141,7 +141,8 @@
 //! `Faults` and `Network` are in `broach_core::testing`, which is part of this documentation only
 //! if the feature is on. `Network` stops nodes as well, parts them (`partition`, `cut`, `heal`),
 //! lets them crash (`unplug`, `plug_in`) and moves them far away (`set_distance`); what a socket
-//! holds that nobody reads can be limited (`set_receive_buffer`); `History` compares what callers saw with what handlers did.
+//! holds that nobody reads can be limited (`set_receive_buffer`); `History` compares what callers
+//! saw with what handlers did.
 //!
 //! On a paused clock, minutes of waiting pass in no time. On tokio's current-thread runtime the
 //! same seed gives the same run, if nodes and channels draw from seeds too; see
