@@ -36,7 +36,12 @@ enum To<T> {
         encode: fn(&T, &mut BytesMut),
     },
     /// Whoever sends on the replies of a handler.
-    Replies { queue: Arc<Queue<Made>>, encode: fn(&T, &mut Encoder) -> Bytes, encoder: Encoder },
+    Replies {
+        queue: Arc<Queue<Made>>,
+        begun: bool,
+        encode: fn(&T, &mut Encoder) -> Bytes,
+        encoder: Encoder,
+    },
 }
 
 /// What comes of a handler's sender.
@@ -85,7 +90,15 @@ pub(crate) fn replies_to<M: Message>(sink: SharedSink, cx: crate::exchange::Cont
 pub(super) fn replies<M: Message>() -> (Sender<M>, Arc<Queue<Made>>) {
     let queue = Arc::new(Queue::new(REPLIES_AHEAD_MAX, REPLY_BYTES_AHEAD_MAX));
     let encode = |message: &M, encoder: &mut Encoder| encoder.encode(message);
-    (Sender(To::Replies { queue: Arc::clone(&queue), encode, encoder: Encoder::default() }), queue)
+    (
+        Sender(To::Replies {
+            queue: Arc::clone(&queue),
+            begun: false,
+            encode,
+            encoder: Encoder::default(),
+        }),
+        queue,
+    )
 }
 
 impl<T> Sender<T> {
@@ -110,7 +123,11 @@ impl<T> Sender<T> {
                 Ok(())
             }
             To::Feed(_) => Ok(()),
-            To::Replies { queue, .. } => queue.push(Made::Begin, 0).map_err(gone),
+            To::Replies { begun: true, .. } => Ok(()),
+            To::Replies { queue, begun, .. } => {
+                *begun = true;
+                queue.push(Made::Begin, 0).map_err(gone)
+            }
         }
     }
 
@@ -162,8 +179,9 @@ impl<T> Sender<T> {
                 poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
                 queue.push(Ok(message), 0).map_err(gone)
             }
-            To::Replies { queue, encode, encoder } => {
+            To::Replies { queue, begun, encode, encoder } => {
                 poll_fn(|cx| queue.poll_room(cx)).await.map_err(gone)?;
+                *begun = true;
                 let bytes = encode(&message, encoder);
                 let len = bytes.len();
                 queue.push(Made::Message(bytes), len).map_err(gone)

@@ -1,9 +1,10 @@
 //! Streams over bad networks: whatever is lost, repeated or late, all comes once and in order.
 
 use broach_core::testing::TraceHash;
-use broach_core::{Channel, Code, Node, stream};
+use broach_core::{Channel, Code, Node, Status, stream};
 use broach_tests::broach::testing::v1::DialogClient;
 use broach_tests::{Dialog, World, faults, for_seeds, millis};
+use tokio::sync::mpsc;
 
 use crate::stage::{all, echo, item, large, refuse};
 
@@ -93,6 +94,50 @@ fn errors_and_early_ends_arrive_whatever_the_network_does() {
         let started = dialog.started();
         drop(client.tell(item(1_000_000)).await.unwrap());
         dialog.until(|dialog| started < dialog.started() && dialog.stopped() == 1).await;
+        world.network.set_faults(faults(|_| {}));
+        world.end((node, channel, client)).await;
+    });
+}
+
+#[test]
+fn what_is_begun_and_failed_by_hand_arrives_whatever_the_network_does() {
+    for_seeds(0..8, async |world: World| {
+        strike(&world);
+        let dialog = Dialog::new().talk(|_, mut requests, mut replies| async move {
+            replies.begin()?;
+            let (forward, mut forwarded) = mpsc::unbounded_channel();
+            // Another task has the sender, and ends the call with it.
+            tokio::spawn(async move {
+                while let Some(item) = forwarded.recv().await {
+                    replies.send(item).await?;
+                }
+                replies.fail(refuse());
+                Ok::<_, Status>(())
+            });
+            while let Some(item) = requests.message().await? {
+                forward.send(item).unwrap();
+            }
+            drop(forward);
+            std::future::pending().await
+        });
+        let (node, channel, client, _) = open(&world, &dialog).await;
+        for round in 0..6 {
+            let (mut requests, fed) = stream::channel(1);
+            let mut replies = client.talk(fed).await.unwrap();
+            for number in 0..20 {
+                requests.send(item(number)).await.unwrap();
+                assert_eq!(replies.message().await.unwrap(), Some(item(number)));
+            }
+            let expected = if round % 2 == 0 {
+                drop(requests);
+                Code::Aborted
+            } else {
+                requests.fail(Status::data_loss("it is torn"));
+                Code::DataLoss
+            };
+            assert_eq!(replies.message().await.unwrap_err().code(), expected);
+            dialog.until(|dialog| dialog.stopped() == dialog.started()).await;
+        }
         world.network.set_faults(faults(|_| {}));
         world.end((node, channel, client)).await;
     });
